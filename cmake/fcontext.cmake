@@ -1,0 +1,52 @@
+# Boost.Context's three assembler functions become a part of libnido under private names, so that
+# its users need no Boost, and may use another one. Everything here comes from the static archive:
+# Boost's own CMake files do not work in a C-only project, and its shared library needs libstdc++.
+find_library(NIDO_FCONTEXT_LIBRARY NAMES libboost_context.a
+    DOC "The static library of Boost.Context, 1.61 or later")
+if(NOT EXISTS "${NIDO_FCONTEXT_LIBRARY}")
+    message(FATAL_ERROR "nido needs the static library of Boost.Context, libboost_context.a: install "
+        "libboost-context-dev (or libboost-context1.81-dev), or set NIDO_FCONTEXT_LIBRARY to its path.")
+endif()
+
+set(NIDO_FCONTEXT_OBJECT ${CMAKE_CURRENT_BINARY_DIR}/fcontext.o)
+
+function(nido_fcontext_command)
+    execute_process(COMMAND ${ARGN} RESULT_VARIABLE status ERROR_VARIABLE text)
+    if(status)
+        message(FATAL_ERROR "nido: cannot fold ${NIDO_FCONTEXT_LIBRARY} in: ${ARGN}\n${text}")
+    endif()
+endfunction()
+
+# Asks for the symbols, not for the members: these have another name on each architecture.
+function(nido_fcontext_fold)
+    separate_arguments(flags NATIVE_COMMAND "${CMAKE_C_FLAGS}")
+    nido_fcontext_command(${CMAKE_C_COMPILER} ${flags} -r -nostdlib -o ${NIDO_FCONTEXT_OBJECT}
+        -Wl,-u,make_fcontext,-u,jump_fcontext,-u,ontop_fcontext ${NIDO_FCONTEXT_LIBRARY})
+    nido_fcontext_command(${CMAKE_OBJCOPY} --redefine-sym make_fcontext=nidoi_fctx_make
+        --redefine-sym jump_fcontext=nidoi_fctx_jump --redefine-sym ontop_fcontext=nidoi_fctx_ontop
+        ${NIDO_FCONTEXT_OBJECT})
+endfunction()
+
+# The calling convention changed between versions of Boost: believe a round trip, not a number.
+function(nido_fcontext_prove)
+    set(program SOURCES ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/fcontext_check.c COMPILE_DEFINITIONS -O2
+        LINK_LIBRARIES ${NIDO_FCONTEXT_OBJECT} COMPILE_OUTPUT_VARIABLE text)
+    set(ran 0)
+    if(CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
+        try_compile(built ${program} NO_CACHE)
+    else()
+        try_run(ran built ${program} NO_CACHE)
+    endif()
+    if(NOT built OR NOT ran EQUAL 0)
+        message(FATAL_ERROR "nido: the round trip through ${NIDO_FCONTEXT_LIBRARY} failed "
+            "(built: ${built}, exit status: ${ran})\n${text}")
+    endif()
+endfunction()
+
+if(NOT NIDO_FCONTEXT_PROVEN STREQUAL NIDO_FCONTEXT_LIBRARY OR NOT EXISTS ${NIDO_FCONTEXT_OBJECT})
+    message(STATUS "Folding in ${NIDO_FCONTEXT_LIBRARY}")
+    nido_fcontext_fold()
+    nido_fcontext_prove()
+    set(NIDO_FCONTEXT_PROVEN ${NIDO_FCONTEXT_LIBRARY} CACHE INTERNAL "The archive that passed the round trip")
+endif()
+set_source_files_properties(${NIDO_FCONTEXT_OBJECT} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)

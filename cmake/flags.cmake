@@ -1,0 +1,35 @@
+# Flags go on targets only, so that a project that adds nido as a subdirectory keeps its own.
+include(CheckIncludeFile)
+
+check_include_file(valgrind/valgrind.h NIDO_HAVE_VALGRIND_H)
+if(NIDO_HAVE_VALGRIND_H)
+    set(nido_valgrind_default ON)
+else()
+    set(nido_valgrind_default OFF)
+endif()
+option(NIDO_VALGRIND "Tell Valgrind of the stacks (needs valgrind/valgrind.h)" ${nido_valgrind_default})
+
+if(NIDO_SANITIZE)
+    set(NIDO_SANITIZE_FLAGS -fsanitize=${NIDO_SANITIZE} -fno-sanitize-recover=undefined)
+endif()
+
+# How nido's own code is compiled: the library, its tests, its benchmarks, its examples.
+function(nido_flags target)
+    set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
+        C_VISIBILITY_PRESET hidden)
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE= $<$<BOOL:${NIDO_VALGRIND}>:NIDOI_VALGRIND=1>)
+    target_compile_options(${target} PRIVATE
+        $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+        -Wconversion -Wno-sign-conversion $<$<C_COMPILER_ID:Clang>:-Wno-string-conversion>
+        -fstack-clash-protection -ftls-model=initial-exec -fno-semantic-interposition
+        ${NIDO_SANITIZE_FLAGS} $<$<BOOL:${NIDO_WERROR}>:-Werror>>)
+endfunction()
+
+# A sanitized library needs its run time wherever it is linked. Clang links that into programs only,
+# so a sanitized shared library has open symbols.
+function(nido_link_flags target)
+    target_link_options(${target} PUBLIC ${NIDO_SANITIZE_FLAGS})
+    if(NOT NIDO_SANITIZE)
+        target_link_options(${target} PRIVATE -Wl,-z,defs)
+    endif()
+endfunction()

@@ -1,0 +1,34 @@
+include(CMakePackageConfigHelpers)
+
+set(nido_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/nido)
+
+set(nido_targets)
+foreach(target IN ITEMS nido nido_static)
+    if(TARGET ${target})
+        list(APPEND nido_targets ${target})
+    endif()
+endforeach()
+install(TARGETS ${nido_targets} EXPORT nidoTargets
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT dev
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev
+    FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
+install(EXPORT nidoTargets NAMESPACE nido:: DESTINATION ${nido_config_dir} COMPONENT dev)
+
+configure_package_config_file(cmake/nidoConfig.cmake.in nidoConfig.cmake
+    INSTALL_DESTINATION ${nido_config_dir}
+    NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(nidoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/nidoConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/nidoConfigVersion.cmake
+    DESTINATION ${nido_config_dir} COMPONENT dev)
+
+# The prefix is told from where the file lies, so that the installed tree may be moved.
+set(nido_pc_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+file(RELATIVE_PATH nido_pc_prefix /prefix/${nido_pc_dir} /prefix)
+configure_file(cmake/nido.pc.in nido.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/nido.pc DESTINATION ${nido_pc_dir} COMPONENT dev)
+install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)
+
+if(PROJECT_IS_TOP_LEVEL)
+    add_custom_target(uninstall COMMENT "Removing what the last install has written"
+        COMMAND ${CMAKE_COMMAND} -P ${CMAKE_CURRENT_LIST_DIR}/uninstall.cmake)
+endif()

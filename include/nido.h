@@ -1,0 +1,35 @@
+/* nido: structured concurrency for C. This header includes the others in reading order. */
+#ifndef NIDO_H
+#define NIDO_H
+
+#define NIDO_VERSION_MAJOR 0
+#define NIDO_VERSION_MINOR 1
+#define NIDO_VERSION_PATCH 0
+
+/* The order is for readers. */
+/* clang-format off */
+#include "nido/types.h"
+#include "nido/time.h"
+#include "nido/run.h"
+#include "nido/scope.h"
+#include "nido/group.h"
+#include "nido/task.h"
+#include "nido/error.h"
+#include "nido/fd.h"
+#include "nido/net.h"
+#include "nido/event.h"
+#include "nido/sem.h"
+#include "nido/limiter.h"
+#include "nido/mutex.h"
+#include "nido/rwlock.h"
+#include "nido/cond.h"
+#include "nido/barrier.h"
+#include "nido/latch.h"
+#include "nido/once.h"
+#include "nido/chan.h"
+#include "nido/broadcast.h"
+#include "nido/watch.h"
+#include "nido/select.h"
+/* clang-format on */
+
+#endif

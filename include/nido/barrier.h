@@ -1,0 +1,50 @@
+/* nido/barrier.h: so many tasks wait for each other, again and again. */
+#ifndef NIDO_BARRIER_H
+#define NIDO_BARRIER_H
+
+#include "nido/impl.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum nido_barrier_flags {
+    NIDO_BARRIER_BREAKS = 1 /* a waiter that is cancelled aborts the barrier for all */
+};
+
+/* Caller's memory; fields are private. It must not move or go away while tasks wait. */
+typedef struct nido_barrier {
+    struct nidoi_sync sync;
+    uint32_t size;
+    uint32_t arrived; /* who wait now */
+    uint32_t flags;
+    uint32_t aborted;
+} nido_barrier;
+
+/* Makes a barrier for n tasks; `flags`: enum nido_barrier_flags; `name` (for reports) outlives it,
+ * or is NULL. Not a cancellation point. 0; -EINVAL: n is 0, or an unknown flag. */
+NIDO_API int nido_barrier_init(nido_barrier *barrier, uint32_t n, uint32_t flags, const char *name);
+
+/* Waits until n tasks have come; then all go on and the next round begins. A task that is cancelled
+ * while it waits withdraws, and one more has to come; with NIDO_BARRIER_BREAKS it aborts the
+ * barrier instead. Cancellation point. 1 for the task that came last, 0 for the others; -ECANCELED;
+ * -EPIPE: aborted; -EXDEV: another thread's. A round that was complete gives 0 even to a task that
+ * is cancelled before it runs. */
+NIDO_API int nido_barrier_wait(nido_barrier *barrier);
+
+/* Everybody who waits, and who comes before the reset, gets -EPIPE. Not a cancellation point.
+ * 0; -EXDEV; -EPERM: tasks wait and this thread has no runtime. */
+NIDO_API int nido_barrier_abort(nido_barrier *barrier);
+
+/* Makes an aborted barrier usable again; another is left as it is. Not a cancellation point.
+ * 0; -EXDEV; -EPERM: tasks wait and this thread has no runtime. */
+NIDO_API int nido_barrier_reset(nido_barrier *barrier);
+
+/* Ends its life. Not a cancellation point. 0; -EBUSY: tasks wait, nothing is done. */
+NIDO_API int nido_barrier_deinit(nido_barrier *barrier);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

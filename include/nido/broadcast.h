@@ -1,0 +1,86 @@
+/* nido/broadcast.h: every reader gets every item, as long as it keeps up.
+ *
+ * The newest `capacity` items are kept. A send never waits; it overwrites the oldest. A reader that
+ * falls behind by more loses the oldest ones, and is told how many. A receive that was served
+ * returns its item even if it is cancelled before it runs.
+ *
+ * A broadcast belongs to the thread whose tasks wait for it: on another runtime's thread -EXDEV
+ * then, on one without a runtime -EPERM. */
+#ifndef NIDO_BROADCAST_H
+#define NIDO_BROADCAST_H
+
+#include "nido/impl.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Fields are private. It must not move. */
+typedef struct nido_broadcast {
+    struct nidoi_waitq waiters;
+    nido_rt *rt;
+    const char *name;
+    unsigned char *buffer;
+    size_t item_size;
+    size_t capacity;
+    uint64_t sent; /* items in all, so the next one's number */
+    uint32_t closed;
+    uint32_t spare;
+} nido_broadcast;
+
+/* One reader's place, in the caller's memory; nothing has to be undone when it is wanted no more.
+ * Fields are private. */
+typedef struct nido_broadcast_reader {
+    nido_broadcast *broadcast;
+    uint64_t next; /* number of the item it gets next */
+    uint32_t busy; /* a task waits by it */
+    uint32_t spare;
+} nido_broadcast_reader;
+
+/* Makes a broadcast of items of `item_size` bytes that keeps the newest `capacity`; one allocation.
+ * Not a cancellation point. 0 and *out; -EINVAL: one of them is 0, or the whole is larger than
+ * memory; -ENOMEM. */
+NIDO_API int nido_broadcast_new(size_t item_size, size_t capacity, nido_broadcast **out);
+
+/* Closes it and frees what nido_broadcast_new made; NULL is fine. Who waits gets -EPIPE. Its readers
+ * must not be used any more. Not a cancellation point. 0; -EXDEV, -EPERM: nothing is done. */
+NIDO_API int nido_broadcast_free(nido_broadcast *broadcast);
+
+/* Makes one in the caller's memory: `buffer` has item_size * capacity bytes and lives as long as
+ * the broadcast; `name` (for reports) too, or is NULL. Not a cancellation point. 0, -EINVAL. */
+NIDO_API int nido_broadcast_init(nido_broadcast *broadcast, size_t item_size, size_t capacity,
+                                 void *buffer, const char *name);
+
+/* Ends the life of such a one; otherwise as nido_broadcast_free. Not a cancellation point. 0;
+ * -EXDEV, -EPERM: nothing is done. */
+NIDO_API int nido_broadcast_deinit(nido_broadcast *broadcast);
+
+/* What reports call it: a string that outlives it, or NULL. Cannot fail. Not a cancellation
+ * point. */
+NIDO_API void nido_broadcast_set_name(nido_broadcast *broadcast, const char *name);
+
+/* Sends a copy of *item to everybody. Never waits; not a cancellation point. 0; -EPIPE: closed;
+ * -EXDEV, -EPERM. */
+NIDO_API int nido_broadcast_send(nido_broadcast *broadcast, const void *item);
+
+/* No more items will come: readers get those that are kept, then -EPIPE. May be repeated. Not a
+ * cancellation point. 0; -EXDEV, -EPERM: nothing is done. */
+NIDO_API int nido_broadcast_close(nido_broadcast *broadcast);
+
+/* Makes a reader that gets what is sent from now on. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_broadcast_subscribe(nido_broadcast *broadcast, nido_broadcast_reader *reader);
+
+/* Receives the next item into *item, waits for one. Cancellation point. How many items were lost
+ * before this one: 0 for a reader that keeps up, at most INT_MAX; -ECANCELED; -EPIPE: closed, and
+ * nothing is left; -EBUSY: another task waits by this reader; -EXDEV. */
+NIDO_API int nido_broadcast_recv(nido_broadcast_reader *reader, void *item);
+
+/* The same without waiting. Not a cancellation point. As there, or -EAGAIN: it would wait; -EPERM:
+ * no runtime on this thread. */
+NIDO_API int nido_broadcast_try_recv(nido_broadcast_reader *reader, void *item);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

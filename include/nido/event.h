@@ -1,0 +1,46 @@
+/* nido/event.h: a sticky event: once set, everybody passes. Belongs to the thread of its first
+ * waiter. */
+#ifndef NIDO_EVENT_H
+#define NIDO_EVENT_H
+
+#include "nido/impl.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Caller's memory; fields are private. It must not move or go away while tasks wait. */
+typedef struct nido_event {
+    struct nidoi_sync sync;
+    uint32_t set;
+    uint32_t spare;
+} nido_event;
+
+/* Makes an event that is not set; `name` (for reports) outlives it, or is NULL. Cannot fail. Not a
+ * cancellation point. */
+NIDO_API void nido_event_init(nido_event *event, const char *name);
+
+/* Sets it and releases every task that waits now, even if it is reset before they run. Not a
+ * cancellation point. 0; -EXDEV: another thread's event; -EPERM: tasks wait and this thread has no
+ * runtime. */
+NIDO_API int nido_event_set(nido_event *event);
+
+/* Unsets it. Not a cancellation point. 0; -EXDEV, -EPERM as for set. */
+NIDO_API int nido_event_reset(nido_event *event);
+
+/* Is it set? Cannot fail. Not a cancellation point. */
+NIDO_API bool nido_event_is_set(const nido_event *event);
+
+/* Waits until it is set; returns at once if it is. Cancellation point.
+ * 0, -ECANCELED, -EXDEV. A wait that was released returns 0 even if it is cancelled before it runs.
+ */
+NIDO_API int nido_event_wait(nido_event *event);
+
+/* Ends its life. Not a cancellation point. 0; -EBUSY: tasks wait, nothing is done. */
+NIDO_API int nido_event_deinit(nido_event *event);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

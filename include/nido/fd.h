@@ -1,0 +1,95 @@
+/* nido/fd.h: reading, writing and waiting on file descriptors.
+ *
+ * Owned descriptors are those that nido made (nido_dial, nido_listen, nido_accept, nido_socket,
+ * nido_pipe) or was given by nido_fd_own: non-blocking, registered with the kernel once, and closed
+ * by nido_close only. All others are foreign: their flags are never changed, they never block the
+ * loop (a foreign terminal or pipe that another process reads at the same time may), and they may
+ * be closed and reused behind nido's back; each wait on one costs a system call more.
+ *
+ * One reader and one writer at a time on a stream: a second is told -EBUSY before anything is
+ * moved. nido_accept, nido_recvfrom and nido_wait_fd allow any number, served in order of arrival.
+ * nido_close wakes every waiter with -EBADF. A call that was woken because the descriptor is ready
+ * makes its system call even if its scope is cancelled meanwhile: what has arrived is never lost.
+ * SIGPIPE is never raised.
+ *
+ * Where an error list ends in "or the system call's own", the negated errno of the call comes
+ * through; -EAGAIN and -EINTR never do. */
+#ifndef NIDO_FD_H
+#define NIDO_FD_H
+
+#include <poll.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "nido/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Reads up to `len` bytes: as many as are there, at least one. Cancellation point. Bytes read, 0 at
+ * the end (and for len 0); -ECANCELED: nothing was read; -EBUSY: another reader; -EBADF: closed,
+ * also meanwhile; -ENOMEM; or the system call's own. */
+NIDO_API ssize_t nido_read(int fd, void *buf, size_t len);
+/* See nido_read. Cancellation point. -EINVAL: n < 0. */
+NIDO_API ssize_t nido_readv(int fd, const struct iovec *iov, int n);
+
+/* Writes up to `len` bytes, at least one. Cancellation point. Bytes written; -ECANCELED: none was;
+ * -EBUSY: another writer; -EPIPE: nobody reads any more; -EBADF; -ENOMEM; or the system call's own.
+ */
+NIDO_API ssize_t nido_write(int fd, const void *buf, size_t len);
+/* See nido_write. Cancellation point. -EINVAL: n < 0. */
+NIDO_API ssize_t nido_writev(int fd, const struct iovec *iov, int n);
+
+/* Reads exactly `len` bytes. Cancellation point at every wait. 0; -EPIPE: the end came first;
+ * otherwise as nido_read. *done (may be NULL) is the exact number of bytes in buf in every case,
+ * also on cancel. */
+NIDO_API int nido_read_full(int fd, void *buf, size_t len, size_t *done);
+
+/* Writes all `len` bytes. Cancellation point at every wait. 0, or as nido_write (-EPIPE,
+ * -ECANCELED, ...); *done (may be NULL) is exact in every case. */
+NIDO_API int nido_write_all(int fd, const void *buf, size_t len, size_t *done);
+
+/* Sends `len` bytes of the file `in`, from `offset` on, to `out`, in the kernel where it can.
+ * Cancellation point. 0; -EPIPE: the file ended first, or nobody reads; otherwise as nido_write;
+ * *done (may be NULL) is exact in every case. `in` is a regular file; it is read directly and may
+ * block the loop for as long as its disk takes. */
+NIDO_API int nido_sendfile(int out, int in, int64_t offset, size_t len, size_t *done);
+
+enum nido_fd_events { NIDO_IN = 1, NIDO_OUT = 2 };
+
+/* Waits until the descriptor can be read (NIDO_IN) or written (NIDO_OUT) or is broken, for
+ * libraries that do their own I/O. Cancellation point. The set that is ready (an error or hang-up
+ * counts as all that was asked for); -ECANCELED; -EINVAL: no or unknown events; -EBADF; -ENOMEM. */
+NIDO_API int nido_wait_fd(int fd, unsigned events);
+
+/* poll(2) without a timeout: waits until at least one entry has `revents`. What wakes it is POLLIN,
+ * POLLOUT, an error or a hang-up; other events are reported if they hold then. Cancellation point.
+ * How many entries have; -ECANCELED; -EINVAL: n is 0; -EBADF: one was closed by nido_close
+ * meanwhile; -ENOMEM. */
+NIDO_API int nido_poll(struct pollfd *fds, nfds_t n);
+
+/* Wakes everybody who waits on the descriptor with -EBADF, then closes it. Not a cancellation
+ * point; works on a thread without a runtime too. 0; -EBADF: it was not open. */
+NIDO_API int nido_close(int fd);
+
+/* Makes a descriptor owned: O_NONBLOCK is set, it is registered once, only nido_close may close it
+ * from now on. Not a cancellation point. 0 (also if it is owned already), or the error; then
+ * nothing has changed and it is still the caller's: -EBADF, -EPERM: no runtime; -ENOMEM, -ENOSPC:
+ * the kernel's limit of watches. What cannot be watched (a regular file) is -EINVAL. */
+NIDO_API int nido_fd_own(int fd);
+
+/* The opposite: wakes everybody who waits with -EBADF, and lets go of the descriptor, which stays
+ * open and non-blocking, for another library to use and close. Cannot fail. Not a cancellation
+ * point. */
+NIDO_API void nido_fd_forget(int fd);
+
+/* A pipe, both ends owned and close-on-exec: out[0] reads, out[1] writes. Not a cancellation point.
+ * 0, or -EMFILE, -ENFILE, -ENOMEM, -EPERM. */
+NIDO_API int nido_pipe(int out[2]);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,171 @@
+/* nido/group.h: tasks live in groups, and no task outlives its group.
+ *
+ *     nido_group g;
+ *     nido_group_open(&g, NIDO_FAIL_FAST, "pages");
+ *     rc = nido_spawn(&g, fetch, path);          ... more of that, any amount of other work
+ *     return nido_group_close(&g, rc);           waits for all; the first failure, or rc
+ *
+ * The code between open and close, the body, is a member: the first failure of a child cancels it
+ * like the other children, and its own failure (rc < 0 at the close) cancels them. A group is a
+ * scope (nido/scope.h says how cancelling works) in the caller's memory; opening allocates nothing
+ * and cannot fail. It is closed by the task that opened it, in reverse order of opening, before the
+ * function that holds it returns. Any task of the thread may spawn into an open group whose address
+ * it has, and cancel it.
+ *
+ * A group opened outside a task is faulty: every use and its close return -EPERM; one opened in a
+ * callback that must not park, -EDEADLK; one opened with a
+ * bad policy or bad options returns -EINVAL in the same way. */
+#ifndef NIDO_GROUP_H
+#define NIDO_GROUP_H
+
+#include "nido/scope.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum nido_policy {
+    NIDO_FAIL_FAST = 0, /* the first failure cancels the rest */
+    NIDO_WAIT_ALL = 1,  /* children do not disturb each other; failures are reported at the end */
+    NIDO_RACE = 2       /* the first child with a result >= 0 wins and the rest are cancelled */
+};
+
+/* Fields are private. */
+struct nido_group {
+    nido_scope scope; /* first: a group is a scope */
+    struct nidoi_link children;
+    struct nidoi_waitq places;       /* nido_spawn_wait: who waits for a place under the limit */
+    struct nidoi_waiter *closer;     /* set while the close waits */
+    struct nidoi_failures *failures; /* NULL until one fails */
+    nido_drop_fn *drop;
+    void *drop_ctx;
+    const char *name;
+    size_t stack_size;
+    nido_task winner;
+    int32_t failure; /* the first one, 0 if none */
+    int32_t value;   /* of the winner */
+    uint32_t policy; /* enum nido_policy */
+    uint32_t state;
+    uint32_t live;     /* children that the close waits for, services not counted */
+    uint32_t services; /* services that live */
+    uint32_t starts;   /* nido_start under way */
+    uint32_t limit;    /* 0: none */
+    uint32_t reserved; /* places given to spawn_wait callers that have not run yet */
+    uint32_t kept;     /* first of the slots whose handles it keeps */
+    uint16_t seen;     /* somebody came home with -ECANCELED */
+    uint16_t disowned; /* the body or a service failed: nobody can win any more */
+    uint64_t spare[4];
+};
+
+typedef struct nido_group_options {
+    size_t size; /* sizeof(nido_group_options); nido_group_options_init sets it */
+    enum nido_policy policy;
+    const char *name;   /* a string that outlives the group, or NULL */
+    uint32_t limit;     /* most children alive at once (services not counted); 0: no limit */
+    size_t stack_size;  /* bytes, for its children; 0: the run's */
+    nido_drop_fn *drop; /* NIDO_RACE: gets every success that did not win; must not park */
+    void *drop_ctx;
+    int64_t deadline; /* an instant, as for nido_deadline_open; 0: none */
+} nido_group_options;
+
+typedef struct nido_spawn_options {
+    size_t size;       /* sizeof(nido_spawn_options); nido_spawn_options_init sets it */
+    const char *name;  /* a string that outlives the task, or NULL */
+    size_t stack_size; /* bytes; 0: the group's */
+    bool service;      /* not waited for; cancelled when the body and the other children are done */
+    void *memory; /* the caller's stack memory of `stack_size` bytes, NULL for the pool's. It has no
+                     guard page and must live until the task has ended and its group is closed */
+    const void *copy; /* copied onto the new stack: the task's arg points to that copy; NULL: arg as
+                         given */
+    size_t copy_size; /* bytes, at most 1024 */
+} nido_spawn_options;
+
+/* Fill with zeros and set `size`. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_group_options_init(nido_group_options *options);
+/* See nido_group_options_init. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_spawn_options_init(nido_spawn_options *options);
+
+/* Opens a group; `name` outlives it, or is NULL. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_group_open(nido_group *group, enum nido_policy policy, const char *name);
+
+/* Opens a group with options, which are read here and not kept. Cannot fail. Not a cancellation
+ * point. */
+NIDO_API void nido_group_open_with(nido_group *group, const nido_group_options *options);
+
+/* Waits for all children, then for the services, and closes the group. Not itself cancellable: a
+ * cancel from outside goes down to the children, and it ends when they do. `rc` is the body's
+ * result; rc < 0 cancels the children. Returns, the first that applies: NIDO_RACE: the winner's
+ * value, if there is one and the body did not fail; the code of the first failure, in order of
+ * completion; the others are in nido_error_last(); -ECANCELED, if somebody came home with it and an
+ * enclosing scope is cancelled; the code of this group's own cancel, if somebody came home with
+ * -ECANCELED (0: a clean stop); rc. A stray -ECANCELED (no scope around was cancelled) counts as
+ * the failure -EPROTO. -EPERM: another task opened it, nothing is closed. -EBADF: it is closed
+ * already. */
+NIDO_API int nido_group_close(nido_group *group, int rc);
+
+/* Cancels everything in the group, the body too; see nido_scope_cancel for code and reason. Returns
+ * at once. Not a cancellation point. 0, -EALREADY, -EINVAL, -ESRCH: closed; -EXDEV. */
+NIDO_API int nido_group_cancel(nido_group *group, int code, const char *reason);
+
+/* The group as a scope, to move its deadline or ask whether it fired. Cannot fail. Not a
+ * cancellation point. */
+NIDO_API nido_scope *nido_group_scope(nido_group *group);
+
+/* open, body(&group, arg), close in one call: a close that cannot be forgotten. Waits like
+ * nido_group_close, not a cancellation point itself. The close's result; -EINVAL: body is NULL;
+ * -EPERM outside a task. */
+NIDO_API int nido_with_group(enum nido_policy policy, int (*body)(nido_group *group, void *arg),
+                             void *arg);
+
+/* Makes a task that runs fn(arg), last in the queue: it does not start before the caller parks or
+ * yields. Success means that fn runs exactly once, even if the group is cancelled before; failure
+ * that arg is still the caller's. Not a cancellation point.
+ * 0; -ECANCELED: the group is cancelled, and it encloses the caller or the caller is cancelled too;
+ * -ESHUTDOWN: the group is cancelled (for a stranger), or over; -EAGAIN: the group's limit or the
+ * run's max_tasks is reached, or the kernel has no room for a guarded stack (nido_error_last() says
+ * which); -ENOMEM; -EINVAL: fn is NULL or a bad option; -EBADF: the group is closed; -EPERM: no
+ * runtime; -EXDEV: another thread's group. */
+NIDO_API NIDO_MUST_CHECK int nido_spawn(nido_group *group, nido_fn *fn, void *arg);
+
+/* nido_spawn with `size` bytes (at most 1024) at `arg` copied onto the new stack; fn gets the copy.
+ * Not a cancellation point. Errors as nido_spawn; -EINVAL: too large. */
+NIDO_API NIDO_MUST_CHECK int nido_spawn_copy(nido_group *group, nido_fn *fn, const void *arg,
+                                             size_t size);
+
+/* nido_spawn with options (NULL: none) and a handle. With `out` the task's result is kept for
+ * nido_join until the group closes; without, nothing of the task is left when it ends. Not a
+ * cancellation point. Errors as nido_spawn (-ECANCELED, -EAGAIN, -EINVAL, ...); *out is
+ * untouched on failure. */
+NIDO_API NIDO_MUST_CHECK int nido_spawn_with(nido_group *group, nido_fn *fn, void *arg,
+                                             const nido_spawn_options *options, nido_task *out);
+
+/* nido_spawn that waits for a place under the group's limit, first come first served. Cancellation
+ * point. Errors as nido_spawn, without its -EAGAIN for the limit. */
+NIDO_API NIDO_MUST_CHECK int nido_spawn_wait(nido_group *group, nido_fn *fn, void *arg);
+
+/* Spawns fn(arg) and waits until it calls nido_started(value); gives that value. Until then the
+ * task counts to the caller: a cancel of the caller cancels it, its failure is this call's result
+ * and does not touch the group. Afterwards it is the group's. `arg` stays the caller's until the
+ * task has called nido_started. Cancellation point, but it waits for a task that it has cancelled.
+ * 0 and *out (may be NULL); the task's failure; -EPROTO: it ended with >= 0 and never called
+ * nido_started; -ECANCELED; else as nido_spawn. */
+NIDO_API int nido_start(nido_group *group, nido_fn *fn, void *arg, intptr_t *out);
+
+/* Called by a task made by nido_start: it is ready, from now on it belongs to the group. Not a
+ * cancellation point. 0; -ECANCELED: the caller of nido_start is cancelled, the task should go
+ * home; -EALREADY: called before; -EPERM: not a task that was started so. */
+NIDO_API int nido_started(intptr_t value);
+
+/* Children alive now, services not counted; 0 for a closed group. Cannot fail. Not a cancellation
+ * point. */
+NIDO_API size_t nido_group_live(const nido_group *group);
+
+/* After a race (also after its close): who won. The handle is stale; compare its id with those from
+ * spawn. Not a cancellation point. 0 and *out; -ESRCH: nobody won. */
+NIDO_API int nido_race_winner(const nido_group *group, nido_task *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,61 @@
+/* nido/impl.h: the links that public structs embed. Nothing here is for users. */
+#ifndef NIDO_IMPL_H
+#define NIDO_IMPL_H
+
+#include "nido/types.h"
+
+struct nidoi_task;
+struct nidoi_waiter;
+struct nidoi_failures;
+
+struct nidoi_link {
+    struct nidoi_link *next, *prev;
+};
+
+/* The queue that every sync object waits on: a ring of nodes, first come first served. */
+struct nidoi_waitq {
+    struct nidoi_link nodes;
+};
+
+/* What every sync object begins with. */
+struct nidoi_sync {
+    struct nidoi_waitq waiters;
+    nido_rt *rt;      /* whose tasks wait or hold; means nothing while none does */
+    const char *name; /* for reports, or NULL */
+};
+
+/* A place in such a queue. In a queue it belongs to a waiter that nobody has claimed. */
+struct nidoi_node {
+    struct nidoi_link link;
+    struct nidoi_waiter *waiter;
+    void *item; /* what is handed over is copied from or to here, as the object says */
+    int32_t n;  /* how many are wanted, or another small thing the object wants to know */
+};
+
+enum nidoi_direction { NIDOI_READING = 0, NIDOI_WRITING = 1 };
+
+/* Somebody waits for a descriptor by it: linked exactly as long as that. */
+struct nidoi_watch {
+    struct nidoi_link link;
+    /* result: 0, try now; -EBADF, the descriptor was closed. May only wake and unlink. */
+    void (*fire)(struct nidoi_watch *watch, int result);
+    uint64_t ticket; /* its turn in the line; 0: a new one, at the end */
+    int fd;
+    enum nidoi_direction direction;
+    bool shared; /* one of many who each want one item (accept, datagrams): an edge fires the first
+                    only */
+};
+
+/* Something that a task holds and that must know when the task ends. */
+struct nidoi_held {
+    struct nidoi_link link; /* linked exactly while it is held */
+    void (*orphaned)(struct nidoi_held *held);
+};
+
+/* An object that must look at its queue again because somebody left it. */
+struct nidoi_stirred {
+    struct nidoi_link link;
+    void (*look)(struct nidoi_stirred *stirred);
+};
+
+#endif

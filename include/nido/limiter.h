@@ -1,0 +1,61 @@
+/* nido/limiter.h: a limiter: so many tasks at once, and it knows which.
+ *
+ * A place is borrowed by a task, by means of a token of the caller's, and is given back by the same
+ * task; one that ends first gives back by itself. How many places there are can be changed at any
+ * time. Places are given out strictly in the order of asking. */
+#ifndef NIDO_LIMITER_H
+#define NIDO_LIMITER_H
+
+#include "nido/impl.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Caller's memory; fields are private. It must not move or go away while tasks borrow or wait. */
+typedef struct nido_limiter {
+    struct nidoi_sync sync;
+    uint32_t capacity;
+    uint32_t borrowed; /* above capacity after a shrinking */
+} nido_limiter;
+
+/* One loan. Caller's memory, all zeros at first; fields are private. While it is out it must not
+ * move or go away, not even with the function or task that borrowed. */
+typedef struct nido_limiter_token {
+    struct nidoi_held held; /* in the borrower's list while the loan is out */
+    struct nidoi_task *task;
+    nido_limiter *limiter;
+} nido_limiter_token;
+
+/* Makes a limiter of `capacity` places; `name` (for reports) outlives it, or is NULL. Not a
+ * cancellation point. 0; -EINVAL: capacity is 0. */
+NIDO_API int nido_limiter_init(nido_limiter *limiter, uint32_t capacity, const char *name);
+
+/* Borrows a place, waits for it if need be. Cancellation point. 0; -ECANCELED, and nothing is
+ * borrowed; -EDEADLK: the caller has borrowed from this limiter already; -EBUSY: the token is in
+ * use; -EXDEV: another thread's. A wait that got its place returns 0 even if it is cancelled before
+ * it runs. */
+NIDO_API int nido_limiter_acquire(nido_limiter *limiter, nido_limiter_token *token);
+
+/* Borrows a place if that needs no waiting. Not a cancellation point. 0; -EAGAIN: none is free, or
+ * somebody waits in line; -EDEADLK: the caller has borrowed already, or is in a callback that must
+ * not park; -EBUSY; -EXDEV; -EPERM: no runtime. */
+NIDO_API int nido_limiter_try_acquire(nido_limiter *limiter, nido_limiter_token *token);
+
+/* Gives the place back; the first in line gets it at once. Not a cancellation point. 0; -EPERM:
+ * another task borrowed with this token, or nobody did; -EXDEV. */
+NIDO_API int nido_limiter_release(nido_limiter *limiter, nido_limiter_token *token);
+
+/* Changes the number of places. New ones are given out at once; if there are fewer now than are
+ * borrowed, nobody gets one before enough came back. Not a cancellation point. 0; -EINVAL: capacity
+ * is 0; -EXDEV; -EPERM: it is in use and this thread has no runtime. */
+NIDO_API int nido_limiter_resize(nido_limiter *limiter, uint32_t capacity);
+
+/* Ends its life. Not a cancellation point. 0; -EBUSY: places are borrowed, nothing is done. */
+NIDO_API int nido_limiter_deinit(nido_limiter *limiter);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

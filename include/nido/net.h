@@ -1,0 +1,99 @@
+/* nido/net.h: sockets. Descriptors returned here are owned (nido/fd.h), non-blocking and
+ * close-on-exec. */
+#ifndef NIDO_NET_H
+#define NIDO_NET_H
+
+#include <netdb.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "nido/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct addrinfo; /* <netdb.h> hides it from strict C11 */
+
+typedef struct nido_listen_options {
+    size_t size;     /* sizeof(nido_listen_options); nido_listen_options_init sets it */
+    int backlog;     /* 0: SOMAXCONN */
+    bool reuse_port; /* SO_REUSEPORT */
+    bool v6_only;    /* IPV6_V6ONLY on an IPv6 address */
+} nido_listen_options;
+
+typedef struct nido_dial_options {
+    size_t size;        /* sizeof(nido_dial_options); nido_dial_options_init sets it */
+    int64_t stagger_ns; /* head start of each attempt over the next (RFC 8305, 5); 0: 250 ms */
+} nido_dial_options;
+
+/* Fill with zeros and set `size`. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_listen_options_init(nido_listen_options *options);
+/* See nido_listen_options_init. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_dial_options_init(nido_dial_options *options);
+
+/* A listening stream socket at a numeric address ("127.0.0.1", "::", NULL: every address) and port
+ * ("0": any free one), or at a Unix path (host "unix:/path", service ignored). Options may be NULL.
+ * Cancellation point. The descriptor; -ECANCELED; -EINVAL: not a numeric address or port; or the
+ * system calls' own (-EADDRINUSE, ...). */
+NIDO_API int nido_listen(const char *host, const char *service, const nido_listen_options *options);
+
+/* Connects a stream socket to a numeric address and port, or to a Unix path ("unix:/path").
+ * Cancellation point. The descriptor; -ECANCELED: the attempt is closed; -EINVAL: not a numeric
+ * address; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (the network's: nido_scope_fired tells it from a
+ * deadline), or the system calls' own. TCP_NODELAY is on. */
+NIDO_API int nido_dial(const char *host, const char *service, const nido_dial_options *options);
+
+/* Connects to the first of a list of addresses that answers: attempts start in order (families
+ * alternating), each with a head start, sooner when one fails; the first success cancels and closes
+ * the rest (RFC 8305, sections 4 and 5). The list stays the caller's. Cancellation point. The
+ * descriptor, or the first attempt's failure with the others in nido_error_last(); -EINVAL: the
+ * list is empty; -ECANCELED. */
+NIDO_API int nido_dial_any(const struct addrinfo *list, const nido_dial_options *options);
+
+/* A socket of any kind, owned. Not a cancellation point. The descriptor, or the system call's own;
+ * -EPERM. */
+NIDO_API int nido_socket(int domain, int type, int protocol);
+
+/* A pair of connected sockets, owned. Not a cancellation point. 0, or the system call's own;
+ * -EPERM. */
+NIDO_API int nido_socketpair(int domain, int type, int protocol, int out[2]);
+
+/* Takes the next connection. Any number of tasks may wait, served in order. Connections that died
+ * in the queue are skipped; without free descriptors (EMFILE, ENFILE) it pauses 100 ms at a time
+ * and goes on. Cancellation point; an accepted connection is never dropped. `address` and `length`
+ * as accept(2), may be NULL. The descriptor; -ECANCELED; -EBADF: closed, also meanwhile; or the
+ * system call's own. */
+NIDO_API int nido_accept(int fd, struct sockaddr *address, socklen_t *length);
+
+/* Connects the caller's own socket (a blocking foreign one is made non-blocking for the instant of
+ * the system call) and waits for the outcome; it stays open on failure.
+ * Cancellation point. 0; -ECANCELED: the attempt may still go on, close the socket; -EBUSY; -EBADF;
+ * or the system call's own. */
+NIDO_API int nido_connect(int fd, const struct sockaddr *address, socklen_t length);
+
+/* As recv(2) and send(2). Cancellation point. Errors as nido_read (-EBADF, -EBUSY, ...) and
+ * nido_write. */
+NIDO_API ssize_t nido_recv(int fd, void *buf, size_t len, int flags);
+/* See nido_recv. Cancellation point. Errors as nido_write (-EPIPE, -EBUSY, ...). */
+NIDO_API ssize_t nido_send(int fd, const void *buf, size_t len, int flags);
+
+/* As recvfrom(2); any number of tasks may wait, served in order; an empty datagram gives 0 and its
+ * address. Cancellation point. Errors as nido_read (-EBADF, ...). */
+NIDO_API ssize_t nido_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
+                               socklen_t *length);
+/* As sendto(2). Cancellation point. Errors as nido_write (-EPIPE, -EBADF, ...). */
+NIDO_API ssize_t nido_sendto(int fd, const void *buf, size_t len, int flags,
+                             const struct sockaddr *to, socklen_t length);
+
+/* As recvmsg(2) and sendmsg(2); received descriptors are close-on-exec, and foreign. Cancellation
+ * point. Errors as nido_read and nido_write. */
+NIDO_API ssize_t nido_recvmsg(int fd, struct msghdr *message, int flags);
+/* See nido_recvmsg. Cancellation point. Errors as nido_write (-EPIPE, -EBUSY, ...). */
+NIDO_API ssize_t nido_sendmsg(int fd, const struct msghdr *message, int flags);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

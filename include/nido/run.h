@@ -1,0 +1,79 @@
+/* nido/run.h: the runtime: its first task, its options, its door for other threads. */
+#ifndef NIDO_RUN_H
+#define NIDO_RUN_H
+
+#include "nido/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum nido_clock {
+    NIDO_CLOCK_REAL = 0, /* CLOCK_MONOTONIC */
+    NIDO_CLOCK_VIRTUAL =
+        1 /* for tests: starts at 1 s, jumps to the next deadline when nothing else can happen */
+};
+
+enum nido_run_flags {
+    NIDO_RUN_STRICT = 1 /* the expensive internal checks, also turned on by NIDO_DEBUG=strict in the
+                           environment */
+};
+
+/* Zero is the default of every field except size. */
+typedef struct nido_options {
+    size_t size;        /* sizeof(nido_options); nido_options_init sets it */
+    size_t stack_size;  /* bytes for each task, guard page included; 0: 64 KiB */
+    uint32_t max_tasks; /* most tasks alive at once; 0: 16 Mi */
+    uint32_t flags;     /* enum nido_run_flags */
+    enum nido_clock clock;
+    int64_t grace_ns; /* how long shields may hold up a cancelled tree in all; 0: NIDO_NEVER */
+    int64_t spin_ns;  /* how long an idle loop spins for news before it sleeps; 0: not at all */
+    uint64_t seed;    /* for the order in which nido_select tries its arms: same seed, same order */
+    /* The root's failure, if it left an error object and rc < 0; NULL: printed on stderr. Must not
+     * park. */
+    void (*on_error)(void *ctx, const nido_error *error);
+    /* One complaint of the runtime, one text of whole lines (a deadlock, an ignored cancellation,
+     * EMFILE at accept); NULL: stderr. Must not park. */
+    void (*on_report)(void *ctx, const char *text);
+    void *ctx; /* for the callbacks */
+} nido_options;
+
+/* Fills with zeros and sets `size`. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_options_init(nido_options *options);
+
+/* Runs fn(arg) as the root task on this thread, with everything it spawns, and returns its result
+ * when all is over; `options` NULL: defaults. Not a cancellation point; blocks the thread. The
+ * root's result (a cancel of the root by nido_rt_shutdown gives its code); -EDEADLK: nothing could
+ * ever have woken anybody, and the root did not fail otherwise; -ENOMEM, -EMFILE, -EAGAIN ...: it
+ * could not start; -EBUSY: this thread runs one already; -EINVAL: fn is NULL or a bad option. */
+NIDO_API int nido_run(nido_fn *fn, void *arg, const nido_options *options);
+
+/* What main should return for a result: 0 for rc >= 0, else 1. Cannot fail. Not a cancellation
+ * point. */
+NIDO_API int nido_exit_status(int rc);
+
+/* A handle on the runtime of this thread for other threads: one reference, to be released. NULL
+ * outside a run or without memory. While one is held nido does not call a silent program
+ * deadlocked. The handle outlives the loop: a late call through it returns -ESHUTDOWN. Not a
+ * cancellation point. */
+NIDO_API nido_rt *nido_rt_self(void);
+/* One reference more. Any thread. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_rt_retain(nido_rt *rt);
+/* One reference less; NULL is fine. Any thread. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_rt_release(nido_rt *rt);
+
+/* Cancels the root scope with -EINTR and `reason` (a string that lives on). Any thread. Not a
+ * cancellation point. 0, -ENOMEM, -ESHUTDOWN: the run is over. */
+NIDO_API int nido_rt_shutdown(nido_rt *rt, const char *reason);
+
+/* Has the loop call fn(arg) between two batches of tasks, in order of posting. fn may spawn, cancel
+ * and release, it must not park; its result is ignored. Any thread. Not a cancellation point. 0: fn
+ * will be called, exactly once, even if the run ends meanwhile; -ENOMEM; -EINVAL: fn is NULL;
+ * -ESHUTDOWN. */
+NIDO_API int nido_post(nido_rt *rt, nido_fn *fn, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,130 @@
+/* nido/scope.h: scopes, deadlines, shields.
+ *
+ * A scope is a node in the tree of everything that runs: below a scope hang the scopes opened
+ * inside it and, if it is a group's, the tasks of the group. Cancelling a scope is a state, set
+ * once and inherited downwards: every later cancellation point below it fails with -ECANCELED,
+ * until the scope is closed. The scope that was cancelled turns that -ECANCELED into its own code
+ * when it is closed; a deadline's code is -ETIMEDOUT.
+ *
+ * Scopes live in the caller's memory (usually on its stack), opening one allocates nothing and
+ * cannot fail. They close in reverse order, in the task that opened them, before the function that
+ * holds them returns: closing in another order, or returning with one open, ends the program with a
+ * sentence that names the places.
+ *
+ * A scope opened outside a task is a faulty one: every later use and its close return -EPERM. */
+#ifndef NIDO_SCOPE_H
+#define NIDO_SCOPE_H
+
+#include "nido/impl.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Fields are private. */
+struct nido_scope {
+    nido_scope *parent;      /* NULL for the root task's first scope */
+    nido_scope *inner;       /* the next scope of the same task */
+    struct nidoi_task *task; /* who opened it; NULL once closed */
+    int64_t deadline;        /* its own */
+    int64_t due;             /* effective: INT64_MIN when effectively cancelled */
+    uint32_t flags;
+    int32_t code; /* what close answers for a cancel of its own */
+    void *place;  /* where it was opened */
+    const char *reason;
+    int64_t when; /* when it was cancelled, who did it: valid only then */
+    uint64_t by;
+    uint32_t by_slot;
+    uint32_t kind;
+    uint64_t order; /* among all cancels of the run */
+    uint64_t spare[1];
+};
+
+/* Why a task is cancelled. */
+enum nido_cause_kind {
+    NIDO_CAUSE_NONE = 0,
+    NIDO_CAUSE_CANCEL = 1,   /* nido_scope_cancel, nido_group_cancel, nido_task_cancel */
+    NIDO_CAUSE_DEADLINE = 2, /* a deadline passed, or a shield's bound or the grace */
+    NIDO_CAUSE_FAILURE = 3,  /* a child, a service or the body of the group failed */
+    NIDO_CAUSE_RACE = 4,     /* another child of the race won */
+    NIDO_CAUSE_RELEASE = 5,  /* a service whose group is done */
+    NIDO_CAUSE_SHUTDOWN = 6, /* nido_rt_shutdown */
+    NIDO_CAUSE_SIGNAL = 7,   /* kept for signals; nothing raises it yet */
+    NIDO_CAUSE_DEADLOCK = 8  /* nothing could ever have woken anybody */
+};
+
+/* A copy: it outlives the scopes and tasks it speaks of. */
+typedef struct nido_cause {
+    enum nido_cause_kind kind;
+    int code;
+    const char *reason; /* the static string of the cancel; never NULL */
+    int64_t when;
+    uint64_t task;      /* id of the task that did it; 0: the runtime itself */
+    char task_name[32]; /* "" if it has none */
+} nido_cause;
+
+/* Opens a scope without a deadline, to be cancelled by hand. Cannot fail. Not a cancellation
+ * point. */
+NIDO_API void nido_scope_open(nido_scope *scope);
+
+/* Opens a scope that is cancelled with -ETIMEDOUT at the instant `deadline`. A past one is legal:
+ * the first cancellation point inside fails. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_deadline_open(nido_scope *scope, int64_t deadline);
+
+/* The same, `ns` nanoseconds from now; ns <= 0 has expired at once, NIDO_NEVER never does. Cannot
+ * fail. Not a cancellation point. */
+NIDO_API void nido_timeout_open(nido_scope *scope, int64_t ns);
+
+/* Opens a shield: inside, cancels from outside are not seen, for at most `max_ns`, or until the
+ * grace of the run is over (nido_options.grace_ns), whichever is first; then everything inside is
+ * cancelled. NIDO_NEVER must be written out. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_shield_open(nido_scope *scope, int64_t max_ns);
+
+/* Closes a scope. Not a cancellation point. Returns `rc`, except that an rc of -ECANCELED becomes:
+ *   -ECANCELED if an enclosing scope is cancelled (it is not ours to absorb);
+ *   this scope's own code if it was cancelled: -ETIMEDOUT for a deadline, else what the canceller
+ *   gave;
+ *   -EPROTO if nobody cancelled anything (a stray code).
+ * -EPERM: another task opened it, nothing is closed. -EBADF: it is closed already. */
+NIDO_API int nido_scope_close(nido_scope *scope, int rc);
+
+/* Cancels everything inside the scope: `code` (0 or a negated errno other than -ECANCELED) is what
+ * its close will answer, `reason` a string that lives on, or NULL. Returns at once. Not a
+ * cancellation point. 0, -EALREADY: cancelled before, nothing changes; -EINVAL: a bad code; -ESRCH:
+ * closed; -EXDEV: the scope of another thread's runtime; -EPERM: a thread without one. */
+NIDO_API int nido_scope_cancel(nido_scope *scope, int code, const char *reason);
+
+/* Moves the deadline of a scope (of a shield: its end), both ways. Not a cancellation point.
+ * 0, -EALREADY: it has fired or was cancelled; -EBADF: closed; -EXDEV, -EPERM. */
+NIDO_API int nido_scope_move(nido_scope *scope, int64_t deadline);
+
+/* True if the deadline ended this scope or has passed when you ask; valid after the close too.
+ * Tells a deadline from an -ETIMEDOUT of the network. Cannot fail. Not a cancellation point. */
+NIDO_API bool nido_scope_fired(const nido_scope *scope);
+
+/* The caller's effective deadline: the earliest of its scopes up to the nearest shield, NIDO_NEVER
+ * if none; a past instant (INT64_MIN) if cancelled. Cannot fail. Not a cancellation point. */
+NIDO_API int64_t nido_deadline(void);
+
+/* True if the next cancellation point of the caller would fail. A question: nothing fires, no clock
+ * is read. Cannot fail. Not a cancellation point. */
+NIDO_API bool nido_cancelled(void);
+
+/* Why the caller is cancelled: the first cause, if there are several; kind NIDO_CAUSE_NONE if it is
+ * not. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_cancel_cause(nido_cause *out);
+
+/* One call under a deadline, a timeout or a shield: open, fn(arg), close. Not a cancellation point
+ * itself (fn runs even in a cancelled scope and meets its first one). What nido_scope_close makes
+ * of fn's result; -EINVAL: fn is NULL; -EPERM outside a task. */
+NIDO_API int nido_with_deadline(int64_t deadline, nido_fn *fn, void *arg);
+/* See nido_with_deadline; `ns` from now. Not a cancellation point itself. -EINVAL, -EPERM. */
+NIDO_API int nido_with_timeout(int64_t ns, nido_fn *fn, void *arg);
+/* See nido_with_deadline and nido_shield_open. Not a cancellation point itself. -EINVAL, -EPERM. */
+NIDO_API int nido_with_shield(int64_t max_ns, nido_fn *fn, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,71 @@
+/* nido/sugar.h: optional conveniences for gcc and clang (cleanup attribute); not included by
+ * nido.h. */
+#ifndef NIDO_SUGAR_H
+#define NIDO_SUGAR_H
+
+#include <errno.h>
+
+#include "nido/chan.h"
+#include "nido/fd.h"
+#include "nido/group.h"
+
+/* NIDO_SCOPED_FD fd = nido_dial(...);  closed by nido_close when the block is left, whichever way.
+ */
+#define NIDO_SCOPED_FD __attribute__((cleanup(nidoi_scoped_fd))) int
+
+static inline void nidoi_scoped_fd(int *fd)
+{
+    if (*fd >= 0) nido_close(*fd);
+}
+
+/* NIDO_SCOPED_GROUP(g, NIDO_FAIL_FAST);  declares and opens a group; leaving the block without
+ * nido_group_close cancels it, waits, and drops its result. */
+#define NIDO_SCOPED_GROUP(group, policy)                           \
+    __attribute__((cleanup(nidoi_scoped_group))) nido_group group; \
+    nido_group_open(&group, policy, #group)
+
+static inline void nidoi_scoped_group(nido_group *group)
+{
+    if (!group->scope.task) return; /* closed */
+    nido_group_cancel(group, 0, "the block was left");
+    nido_group_close(group, 0);
+}
+
+/* NIDO_SPAWN(&g, greet, .who = "ada", .times = 2);  spawns greet with a copy of a struct
+ * greet_args. */
+#define NIDO_SPAWN(group, fn, ...) \
+    nido_spawn_copy(group, fn, &(struct fn##_args){__VA_ARGS__}, sizeof(struct fn##_args))
+
+/* NIDO_CHAN_TYPE(jobs, struct job);  makes calls for channels of struct job: jobs_new, jobs_send and
+ * so on, which are those of nido/chan.h for that type. A channel whose items have another size is
+ * -EINVAL. */
+#define NIDO_CHAN_TYPE(name, T)                                                                 \
+    NIDOI_TYPED int name##_new(size_t capacity, nido_drop_fn *drop, void *ctx, nido_chan **out) \
+    {                                                                                           \
+        return nido_chan_new(sizeof(T), capacity, drop, ctx, out);                              \
+    }                                                                                           \
+    NIDOI_TYPED int name##_send(nido_chan *chan, T item)                                        \
+    {                                                                                           \
+        return chan->item_size == sizeof(T) ? nido_chan_send(chan, &item) : -EINVAL;            \
+    }                                                                                           \
+    NIDOI_TYPED int name##_try_send(nido_chan *chan, T item)                                    \
+    {                                                                                           \
+        return chan->item_size == sizeof(T) ? nido_chan_try_send(chan, &item) : -EINVAL;        \
+    }                                                                                           \
+    NIDOI_TYPED int name##_commit(nido_chan *chan, T item)                                      \
+    {                                                                                           \
+        return chan->item_size == sizeof(T) ? nido_chan_commit(chan, &item) : -EINVAL;          \
+    }                                                                                           \
+    NIDOI_TYPED int name##_recv(nido_chan *chan, T *item)                                       \
+    {                                                                                           \
+        return chan->item_size == sizeof(T) ? nido_chan_recv(chan, item) : -EINVAL;             \
+    }                                                                                           \
+    NIDOI_TYPED int name##_try_recv(nido_chan *chan, T *item)                                   \
+    {                                                                                           \
+        return chan->item_size == sizeof(T) ? nido_chan_try_recv(chan, item) : -EINVAL;         \
+    }                                                                                           \
+    struct nidoi_typed_chan_##name
+
+#define NIDOI_TYPED __attribute__((unused)) static inline
+
+#endif

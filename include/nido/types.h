@@ -1,0 +1,60 @@
+/* nido/types.h: the words that every other header uses.
+ *
+ * Results: every call that can fail returns >= 0 on success and a negated errno on failure; `errno`
+ * itself is never part of the interface. Times: int64_t nanoseconds; `deadline` and `when` are
+ * instants of the runtime's monotonic clock, `ns` is a length. NIDO_NEVER is the instant that does
+ * not come.
+ *
+ * A "cancellation point" is a call that may park the calling task and that a cancel may end. It
+ * looks at the task's scope when it is entered, ready or not; if the scope is cancelled it returns
+ * -ECANCELED and has had no effect at all. Every cancellation point returns -EPERM on a thread
+ * without a running runtime and -EDEADLK from a callback that must not park; headers do not repeat
+ * these two. */
+#ifndef NIDO_TYPES_H
+#define NIDO_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Public calls are never inlined, by link-time optimisation either: they note who called, and take
+ * their own frame for the end of the caller's. */
+#if defined(__GNUC__)
+#define NIDO_API                 __attribute__((visibility("default"), noinline))
+#define NIDO_MUST_CHECK          __attribute__((warn_unused_result))
+#define NIDO_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define NIDO_API
+#define NIDO_MUST_CHECK
+#define NIDO_PRINTF(text, first)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct nido_rt nido_rt;       /* a runtime: one thread's loop and its tasks */
+typedef struct nido_scope nido_scope; /* a node of the tree of cancellation and deadlines */
+typedef struct nido_group nido_group; /* a scope that owns child tasks */
+typedef struct nido_error nido_error; /* a failure with its text and its history */
+
+/* What a task runs. >= 0 is success, < 0 (a negated errno) is failure. */
+typedef int nido_fn(void *arg);
+
+/* Takes back what nobody else will: `arg` and `result` of a task whose success was not wanted. Must
+ * not park. */
+typedef void nido_drop_fn(void *ctx, void *arg, int result);
+
+/* A task, by value. Copies are free; a handle never dangles: one whose task is gone answers -ESRCH.
+ */
+typedef struct nido_task {
+    uint32_t slot;
+    uint32_t runtime;
+    uint64_t id; /* never reused; 0 is no task */
+} nido_task;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,37 @@
+#include "base/assert.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+_Thread_local bool nidoi_strict;
+_Thread_local void (*nidoi_last_words)(void);
+
+static _Noreturn void die(void)
+{
+    void (*say)(void) = nidoi_last_words;
+
+    nidoi_last_words = NULL; /* a fault in the report itself must not report again */
+    if (say) say();
+    fflush(stderr);
+    abort();
+}
+
+void nidoi_assert_failed(const char *what, const char *file, int line)
+{
+    fprintf(stderr, "nido: internal error, please report it: %s does not hold at %s:%d\n", what,
+            file, line);
+    die();
+}
+
+void nidoi_panic(const char *sentence, ...)
+{
+    va_list args;
+
+    va_start(args, sentence);
+    fputs("nido: ", stderr);
+    vfprintf(stderr, sentence, args);
+    fputc('\n', stderr);
+    va_end(args);
+    die();
+}

@@ -1,0 +1,53 @@
+#include "base/mpsc.h"
+
+static struct nidoi_mpsc_link closed;
+
+bool nidoi_mpsc_push(struct nidoi_mpsc *queue, struct nidoi_mpsc_link *link)
+{
+    struct nidoi_mpsc_link *top = __atomic_load_n(&queue->top, __ATOMIC_RELAXED);
+
+    do {
+        if (top == &closed) return false;
+        link->next = top;
+    } while (!__atomic_compare_exchange_n(&queue->top, &top, link, true, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+
+static struct nidoi_mpsc_link *turned_round(struct nidoi_mpsc_link *top)
+{
+    struct nidoi_mpsc_link *first = NULL;
+
+    while (top) {
+        struct nidoi_mpsc_link *next = top->next;
+
+        top->next = first;
+        first = top;
+        top = next;
+    }
+    return first;
+}
+
+static struct nidoi_mpsc_link *exchange(struct nidoi_mpsc *queue, struct nidoi_mpsc_link *with)
+{
+    struct nidoi_mpsc_link *top = __atomic_exchange_n(&queue->top, with, __ATOMIC_SEQ_CST);
+
+    return top == &closed ? NULL : turned_round(top);
+}
+
+struct nidoi_mpsc_link *nidoi_mpsc_take(struct nidoi_mpsc *queue)
+{
+    return exchange(queue, NULL);
+}
+
+struct nidoi_mpsc_link *nidoi_mpsc_close(struct nidoi_mpsc *queue)
+{
+    return exchange(queue, &closed);
+}
+
+bool nidoi_mpsc_empty(const struct nidoi_mpsc *queue)
+{
+    struct nidoi_mpsc_link *top = __atomic_load_n(&queue->top, __ATOMIC_SEQ_CST);
+
+    return !top || top == &closed;
+}

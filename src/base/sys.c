@@ -1,0 +1,348 @@
+#include "base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/sendfile.h>
+#endif
+
+#ifndef MSG_CMSG_CLOEXEC
+#define MSG_CMSG_CLOEXEC 0
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
+#endif
+
+/* The result of an expression that sets errno, retried on EINTR. */
+#define CALL(type, expression)            \
+    type result;                          \
+    do result = (expression);             \
+    while (result < 0 && errno == EINTR); \
+    return result < 0 ? -errno : result
+
+static ssize_t sys_read(int fd, void *buf, size_t len)
+{
+    CALL(ssize_t, read(fd, buf, len));
+}
+
+static ssize_t sys_readv(int fd, const struct iovec *iov, int n)
+{
+    CALL(ssize_t, readv(fd, iov, n));
+}
+
+/* SIGPIPE of a write to a pipe is blocked around the call and, if the call raised one, taken back:
+ * the handler of the process is never touched. Sockets do not come here, they have MSG_NOSIGNAL. */
+struct quiet {
+    sigset_t before;
+    bool pending; /* one was pending before us: it is not ours to take */
+};
+
+static void pipe_signal(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGPIPE);
+}
+
+static void hush(struct quiet *quiet)
+{
+    sigset_t set;
+
+    pipe_signal(&set);
+    pthread_sigmask(SIG_BLOCK, &set, &quiet->before);
+    quiet->pending =
+        sigismember(&quiet->before, SIGPIPE) && sigpending(&set) == 0 && sigismember(&set, SIGPIPE);
+}
+
+static void unhush(struct quiet *quiet, bool broken)
+{
+    static const struct timespec now;
+    sigset_t set;
+
+    pipe_signal(&set);
+    if (broken && !quiet->pending) sigtimedwait(&set, NULL, &now);
+    pthread_sigmask(SIG_SETMASK, &quiet->before, NULL);
+}
+
+static ssize_t quietly(ssize_t (*call)(int, const void *, size_t), int fd, const void *buf,
+                       size_t len)
+{
+    struct quiet quiet;
+    ssize_t n;
+
+    hush(&quiet);
+    do n = call(fd, buf, len);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) n = -errno;
+    unhush(&quiet, n == -EPIPE);
+    return n;
+}
+
+static ssize_t sys_write(int fd, const void *buf, size_t len)
+{
+    return quietly(write, fd, buf, len);
+}
+
+static ssize_t plain_writev(int fd, const void *iov, size_t n)
+{
+    return writev(fd, iov, (int)n);
+}
+
+static ssize_t sys_writev(int fd, const struct iovec *iov, int n)
+{
+    return n < 0 ? -EINVAL : quietly(plain_writev, fd, iov, (size_t)n);
+}
+
+static ssize_t sys_recv(int fd, void *buf, size_t len, int flags)
+{
+    CALL(ssize_t, recv(fd, buf, len, flags));
+}
+
+static ssize_t sys_send(int fd, const void *buf, size_t len, int flags)
+{
+    CALL(ssize_t, send(fd, buf, len, flags | MSG_NOSIGNAL));
+}
+
+static ssize_t sys_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
+                            socklen_t *length)
+{
+    CALL(ssize_t, recvfrom(fd, buf, len, flags, from, length));
+}
+
+static ssize_t sys_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+                          socklen_t length)
+{
+    CALL(ssize_t, sendto(fd, buf, len, flags | MSG_NOSIGNAL, to, length));
+}
+
+static ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    CALL(ssize_t, recvmsg(fd, message, flags | MSG_CMSG_CLOEXEC));
+}
+
+static ssize_t sys_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    CALL(ssize_t, sendmsg(fd, message, flags | MSG_NOSIGNAL));
+}
+
+struct file_span {
+    int in;
+    off_t offset;
+};
+
+static ssize_t plain_sendfile(int out, const void *span, size_t len)
+{
+    const struct file_span *file = span;
+    off_t offset = file->offset;
+
+    return sendfile(out, file->in, &offset, len);
+}
+
+static ssize_t sys_sendfile(int out, int in, int64_t *offset, size_t len)
+{
+    struct file_span span = {in, (off_t)*offset};
+    ssize_t n = quietly(plain_sendfile, out, &span, len);
+
+    if (n > 0) *offset += n;
+    return n;
+}
+
+static int sys_accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+    CALL(int, accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
+/* Not retried: after EINTR the attempt goes on by itself, as after EINPROGRESS. */
+static int sys_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    if (connect(fd, address, length) == 0) return 0;
+    return errno == EINTR ? -EINPROGRESS : -errno;
+}
+
+static int sys_bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+    CALL(int, bind(fd, address, length));
+}
+
+static int sys_listen(int fd, int backlog)
+{
+    CALL(int, listen(fd, backlog));
+}
+
+static int sys_socket(int domain, int type, int protocol)
+{
+    CALL(int, socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+}
+
+static int sys_socketpair(int domain, int type, int protocol, int *out)
+{
+    CALL(int, socketpair(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, out));
+}
+
+static int sys_getsockopt(int fd, int level, int name, int *value)
+{
+    socklen_t length = sizeof *value;
+    CALL(int, getsockopt(fd, level, name, value, &length));
+}
+
+static int sys_setsockopt(int fd, int level, int name, int value)
+{
+    CALL(int, setsockopt(fd, level, name, &value, sizeof value));
+}
+
+static int sys_pipe(int *out)
+{
+    CALL(int, pipe2(out, O_NONBLOCK | O_CLOEXEC));
+}
+
+/* 1 if it was so already. */
+static int sys_nonblock(int fd, bool on)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0) return -errno;
+    if (!(flags & O_NONBLOCK) == !on) return 1;
+    return fcntl(fd, F_SETFL, flags ^ O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static int sys_mode(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) < 0 ? -errno : (int)status.st_mode;
+}
+
+static int sys_family(int fd)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof address;
+
+    return getsockname(fd, (void *)&address, &length) < 0 ? -errno : address.ss_family;
+}
+
+/* Not retried: after EINTR the number is free on every system we know. */
+static int sys_close(int fd)
+{
+    return close(fd) < 0 && errno != EINTR ? -errno : 0;
+}
+
+static int sys_poll(struct pollfd *fds, size_t n, int milliseconds)
+{
+    int ready = poll(fds, (nfds_t)n, milliseconds);
+
+    return ready < 0 ? -errno : ready;
+}
+
+static int sys_map(size_t size, void **out)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+
+    if (memory == MAP_FAILED) return -errno;
+    *out = memory;
+    return 0;
+}
+
+static int sys_unmap(void *memory, size_t size)
+{
+    return munmap(memory, size) < 0 ? -errno : 0;
+}
+
+static int sys_protect_none(void *memory, size_t size)
+{
+    return mprotect(memory, size, PROT_NONE) < 0 ? -errno : 0;
+}
+
+/* All in one call where the kernel lets a process advise itself so (Linux 6.14), else one by one.
+ */
+static bool guarded_at_once(const struct iovec *pages, int n)
+{
+#ifdef SYS_process_madvise
+    enum { SELF = -10000 }; /* PIDFD_SELF */
+    size_t size = 0;
+
+    for (int i = 0; i < n; i++) size += pages[i].iov_len;
+    return syscall(SYS_process_madvise, SELF, pages, n, MADV_GUARD_INSTALL, 0) == (long)size;
+#else
+    (void)pages, (void)n;
+    return false;
+#endif
+}
+
+static int sys_guard(const struct iovec *pages, int n)
+{
+    if (guarded_at_once(pages, n)) return 0;
+    for (int i = 0; i < n; i++)
+        if (madvise(pages[i].iov_base, pages[i].iov_len, MADV_GUARD_INSTALL) < 0) return -errno;
+    return 0;
+}
+
+static int sys_give_back(void *memory, size_t size)
+{
+    return madvise(memory, size, MADV_DONTNEED) < 0 ? -errno : 0;
+}
+
+#ifdef __linux__
+static int sys_epoll_create(void)
+{
+    CALL(int, epoll_create1(EPOLL_CLOEXEC));
+}
+
+static int sys_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+    CALL(int, epoll_ctl(epoll, op, fd, event));
+}
+
+/* Milliseconds, rounded up: a wait is never shorter than asked. */
+static int milliseconds(int64_t ns)
+{
+    int64_t rounded = ns / 1000000 + (ns % 1000000 != 0);
+
+    return ns < 0 ? -1 : rounded > INT_MAX ? INT_MAX : (int)rounded;
+}
+
+static int sys_epoll_wait(int epoll, struct epoll_event *events, int n, int64_t ns)
+{
+    static bool no_pwait2; /* a kernel before 5.11; all threads find out the same */
+    struct timespec limit = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    int ready;
+
+    if (ns > 0 && !__atomic_load_n(&no_pwait2, __ATOMIC_RELAXED)) {
+        ready = epoll_pwait2(epoll, events, n, &limit, NULL);
+        if (ready >= 0 || errno != ENOSYS) return ready < 0 ? -errno : ready;
+        __atomic_store_n(&no_pwait2, true, __ATOMIC_RELAXED);
+    }
+    ready = epoll_wait(epoll, events, n, milliseconds(ns));
+    return ready < 0 ? -errno : ready;
+}
+
+static int sys_eventfd(void)
+{
+    CALL(int, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+}
+#endif
+
+#define ENTRY(result, name, parameters, arguments) .name = sys_##name,
+struct nidoi_sys nidoi_sys = {NIDOI_SYSCALLS(ENTRY)};
+
+int64_t nidoi_sys_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+size_t nidoi_sys_page(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}

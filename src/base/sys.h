@@ -1,0 +1,91 @@
+/* base/sys.h: every system call of the library goes through one table, so that a test can count
+ * calls and make the n-th one fail, be short, or be late.
+ *
+ * All entries return >= 0 or a negated errno; errno is read here and nowhere else. EINTR is
+ * retried, except where the caller wants to know (poll and the backend's wait). Descriptors made
+ * here are close-on-exec. Differences between systems that are not the reactor's live here. */
+#ifndef NIDOI_SYS_H
+#define NIDOI_SYS_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* X(result, name, (parameters), (arguments)) */
+#define NIDOI_SYSCALLS(X)                                                                        \
+    X(ssize_t, read, (int fd, void *buf, size_t len), (fd, buf, len))                            \
+    X(ssize_t, readv, (int fd, const struct iovec *iov, int n), (fd, iov, n))                    \
+    X(ssize_t, write, (int fd, const void *buf, size_t len), (fd, buf, len))                     \
+    X(ssize_t, writev, (int fd, const struct iovec *iov, int n), (fd, iov, n))                   \
+    X(ssize_t, recv, (int fd, void *buf, size_t len, int flags), (fd, buf, len, flags))          \
+    X(ssize_t, send, (int fd, const void *buf, size_t len, int flags), (fd, buf, len, flags))    \
+    X(ssize_t, recvfrom,                                                                         \
+      (int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *length),      \
+      (fd, buf, len, flags, from, length))                                                       \
+    X(ssize_t, sendto,                                                                           \
+      (int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,                \
+       socklen_t length),                                                                        \
+      (fd, buf, len, flags, to, length))                                                         \
+    X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))       \
+    X(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags)) \
+    /* in: a regular file, out: anything; moves *offset on */                                    \
+    X(ssize_t, sendfile, (int out, int in, int64_t *offset, size_t len), (out, in, offset, len)) \
+    X(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length)) \
+    X(int, connect, (int fd, const struct sockaddr *address, socklen_t length),                  \
+      (fd, address, length))                                                                     \
+    X(int, bind, (int fd, const struct sockaddr *address, socklen_t length),                     \
+      (fd, address, length))                                                                     \
+    X(int, listen, (int fd, int backlog), (fd, backlog))                                         \
+    X(int, socket, (int domain, int type, int protocol), (domain, type, protocol))               \
+    X(int, socketpair, (int domain, int type, int protocol, int *out),                           \
+      (domain, type, protocol, out))                                                             \
+    X(int, getsockopt, (int fd, int level, int name, int *value), (fd, level, name, value))      \
+    X(int, setsockopt, (int fd, int level, int name, int value), (fd, level, name, value))       \
+    X(int, pipe, (int *out), (out))                                                              \
+    X(int, nonblock, (int fd, bool on), (fd, on))                                                \
+    /* st_mode */                                                                                \
+    X(int, mode, (int fd), (fd))                                                                 \
+    /* the address family of a socket; -ENOTSOCK */                                              \
+    X(int, family, (int fd), (fd))                                                               \
+    X(int, close, (int fd), (fd))                                                                \
+    X(int, poll, (struct pollfd * fds, size_t n, int milliseconds), (fds, n, milliseconds))      \
+    X(int, map, (size_t size, void **out), (size, out))                                          \
+    X(int, unmap, (void *memory, size_t size), (memory, size))                                   \
+    X(int, protect_none, (void *memory, size_t size), (memory, size))                            \
+    /* guard pages that cost no mapping; -EINVAL where the kernel has none */                    \
+    X(int, guard, (const struct iovec *pages, int n), (pages, n))                                \
+    X(int, give_back, (void *memory, size_t size), (memory, size))                               \
+    NIDOI_SYSCALLS_BACKEND(X)
+
+#ifdef __linux__
+struct epoll_event;
+#define NIDOI_SYSCALLS_BACKEND(X)                                                  \
+    X(int, epoll_create, (void), ())                                               \
+    X(int, epoll_ctl, (int epoll, int op, int fd, struct epoll_event *event),      \
+      (epoll, op, fd, event))                                                      \
+    /* ns < 0: no limit */                                                         \
+    X(int, epoll_wait, (int epoll, struct epoll_event *events, int n, int64_t ns), \
+      (epoll, events, n, ns))                                                      \
+    X(int, eventfd, (void), ())
+#else
+#define NIDOI_SYSCALLS_BACKEND(X)
+#endif
+
+#define NIDOI_SYS_ENTRY(result, name, parameters, arguments) result(*name) parameters;
+struct nidoi_sys {
+    NIDOI_SYSCALLS(NIDOI_SYS_ENTRY)
+};
+#undef NIDOI_SYS_ENTRY
+
+extern struct nidoi_sys nidoi_sys;
+
+/* CLOCK_MONOTONIC in ns. Not in the table: tests own time by a virtual clock. */
+int64_t nidoi_sys_now(void);
+
+size_t nidoi_sys_page(void);
+
+#endif
