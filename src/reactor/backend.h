@@ -1,0 +1,67 @@
+/* reactor/backend.h: what the reactor asks of a kernel. One file implements it (epoll.c; kqueue.c),
+ * chosen by the build. A backend translates and decides nothing: it knows no watches, no tasks, no
+ * policy.
+ *
+ * Descriptors are registered under {fd, generation}; the pair comes back with every report, so that
+ * reports about an earlier owner of a number can be told from those about the present one. All
+ * calls but nidoi_bell_ring belong to the loop's thread. All return 0 or more, or a negated errno.
+ */
+#ifndef NIDOI_BACKEND_H
+#define NIDOI_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    NIDOI_READABLE = 1,
+    NIDOI_WRITABLE = 2,
+    NIDOI_ENDING = 4, /* no more bytes will come (the peer has shut down its side): sticky */
+    NIDOI_BROKEN = 8  /* error or hang-up: sticky, and both directions should try */
+};
+
+struct nidoi_ready {
+    int fd;
+    uint32_t generation;
+    unsigned events;
+};
+
+/* The doorbell: the one thing another thread may touch. It outlives the backend. */
+struct nidoi_bell {
+    int fd;
+};
+
+struct nidoi_backend {
+    int fd;
+};
+
+int nidoi_bell_open(struct nidoi_bell *bell);
+/* Any thread. Makes a nidoi_backend_wait that is under way or comes next return. Never fails. */
+void nidoi_bell_ring(const struct nidoi_bell *bell);
+void nidoi_bell_close(struct nidoi_bell *bell);
+
+/* Opens, and listens to the bell. -EMFILE, -ENFILE, -ENOMEM: nothing is open. */
+int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_bell *bell);
+void nidoi_backend_close(struct nidoi_backend *backend);
+
+/* Registers for good, edge-triggered, both directions; the state at this moment is reported as a
+ * first edge. -EEXIST: registered already; -EPERM: cannot be watched, it is always ready; -EBADF,
+ * -ENOMEM, -ENOSPC. */
+int nidoi_backend_add(struct nidoi_backend *backend, int fd, uint32_t generation);
+
+/* One report when any of `events` (READABLE, WRITABLE) holds, then none until armed again. `known`:
+ * it was registered by an earlier call. -ENOENT: known, but the kernel has forgotten it (it was
+ * closed meanwhile); -EEXIST: not known, but registered; otherwise as nidoi_backend_add. */
+int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned events,
+                      bool known);
+
+/* Ends a registration; one that the kernel has forgotten is fine. */
+void nidoi_backend_remove(struct nidoi_backend *backend, int fd);
+
+/* Does the kernel still have what nidoi_backend_add registered? */
+bool nidoi_backend_has(struct nidoi_backend *backend, int fd, uint32_t generation);
+
+/* Waits up to `ns` (0: not at all, < 0: no limit) for reports, never shorter; fills at most n and
+ * returns how many. -EINTR. The bell is not reported, it only ends the wait. */
+int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, int n, int64_t ns);
+
+#endif

@@ -1,0 +1,125 @@
+/* reactor/epoll.c: backend.h over epoll(7).
+ *
+ * How epoll keys its set decides three lines below: an entry belongs to the pair (number, open
+ * file), not to the number. Closing the last number of a file drops its entries in silence, so a
+ * number in our tables may be gone here (ENOENT); closing one of several leaves the entry alive and
+ * reporting under a number that may be somebody else's by now, which is why the generation travels
+ * with it. */
+#include <errno.h>
+#include <sys/epoll.h>
+
+#include "base/assert.h"
+#include "base/sys.h"
+#include "reactor/backend.h"
+
+enum { BATCH = 256 };
+
+static uint64_t key(int fd, uint32_t generation)
+{
+    return (uint64_t)generation << 32 | (uint32_t)fd;
+}
+
+int nidoi_bell_open(struct nidoi_bell *bell)
+{
+    bell->fd = nidoi_sys.eventfd();
+    return bell->fd < 0 ? bell->fd : 0;
+}
+
+/* A counter that is full wakes as well as one that counts: every answer of the write is fine. An
+ * edge-triggered eventfd reports each write anew, so it is never read. */
+void nidoi_bell_ring(const struct nidoi_bell *bell)
+{
+    uint64_t one = 1;
+
+    (void)nidoi_sys.write(bell->fd, &one, sizeof one);
+}
+
+void nidoi_bell_close(struct nidoi_bell *bell)
+{
+    nidoi_sys.close(bell->fd);
+    bell->fd = -1;
+}
+
+int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_bell *bell)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = key(bell->fd, 0)};
+    int err;
+
+    backend->fd = nidoi_sys.epoll_create();
+    if (backend->fd < 0) return backend->fd;
+    err = nidoi_sys.epoll_ctl(backend->fd, EPOLL_CTL_ADD, bell->fd, &event);
+    if (err) nidoi_backend_close(backend);
+    return err;
+}
+
+void nidoi_backend_close(struct nidoi_backend *backend)
+{
+    nidoi_sys.close(backend->fd);
+    backend->fd = -1;
+}
+
+static int control(struct nidoi_backend *backend, int op, int fd, uint32_t generation,
+                   uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.u64 = key(fd, generation)};
+
+    nidoi_assert(generation != 0); /* the bell's */
+    return nidoi_sys.epoll_ctl(backend->fd, op, fd, &event);
+}
+
+/* No enum: EPOLLET does not fit an int. */
+static const uint32_t edges = (uint32_t)EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+
+int nidoi_backend_add(struct nidoi_backend *backend, int fd, uint32_t generation)
+{
+    return control(backend, EPOLL_CTL_ADD, fd, generation, edges);
+}
+
+int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned events,
+                      bool known)
+{
+    uint32_t wanted = EPOLLONESHOT;
+
+    if (events & NIDOI_READABLE) wanted |= EPOLLIN | EPOLLRDHUP;
+    if (events & NIDOI_WRITABLE) wanted |= EPOLLOUT;
+    return control(backend, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, generation, wanted);
+}
+
+void nidoi_backend_remove(struct nidoi_backend *backend, int fd)
+{
+    nidoi_sys.epoll_ctl(backend->fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+bool nidoi_backend_has(struct nidoi_backend *backend, int fd, uint32_t generation)
+{
+    return control(backend, EPOLL_CTL_MOD, fd, generation, edges) == 0;
+}
+
+static unsigned translated(uint32_t events)
+{
+    unsigned out = 0;
+
+    if (events & (EPOLLIN | EPOLLPRI)) out |= NIDOI_READABLE;
+    if (events & EPOLLOUT) out |= NIDOI_WRITABLE;
+    if (events & EPOLLRDHUP) out |= NIDOI_READABLE | NIDOI_ENDING;
+    if (events & (EPOLLERR | EPOLLHUP))
+        out |= NIDOI_READABLE | NIDOI_WRITABLE | NIDOI_ENDING | NIDOI_BROKEN;
+    return out;
+}
+
+int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, int n, int64_t ns)
+{
+    struct epoll_event events[BATCH];
+    int got = nidoi_sys.epoll_wait(backend->fd, events, n < BATCH ? n : BATCH, ns);
+    int count = 0;
+
+    for (int i = 0; i < got; i++) {
+        uint32_t generation = (uint32_t)(events[i].data.u64 >> 32);
+
+        if (!generation) continue;
+        out[count++] = (struct nidoi_ready){.fd = (int)(uint32_t)events[i].data.u64,
+                                            .generation = generation,
+                                            .events = translated(events[i].events)};
+    }
+    return got < 0 ? got : count;
+}

@@ -1,0 +1,265 @@
+#include "reactor/reactor.h"
+
+#include <errno.h>
+
+#include "base/assert.h"
+#include "base/list.h"
+#include "base/mem.h"
+
+enum { CHUNK = 64, REPORTS = 256 };
+
+int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_bell *bell)
+{
+    *reactor = (struct nidoi_reactor){0};
+    return nidoi_backend_open(&reactor->backend, bell);
+}
+
+void nidoi_reactor_deinit(struct nidoi_reactor *reactor)
+{
+    nidoi_assert(reactor->watching == 0);
+    nidoi_backend_close(&reactor->backend);
+    for (size_t i = 0; i < reactor->chunk_count; i++) nidoi_mem.release(reactor->chunks[i]);
+    nidoi_mem.release(reactor->chunks);
+}
+
+struct nidoi_fd *nidoi_reactor_find(const struct nidoi_reactor *reactor, int fd)
+{
+    size_t chunk = (size_t)fd / CHUNK;
+
+    if (fd < 0 || chunk >= reactor->chunk_count || !reactor->chunks[chunk]) return NULL;
+    return &reactor->chunks[chunk][fd % CHUNK];
+}
+
+static struct nidoi_fd *new_chunk(void)
+{
+    struct nidoi_fd *slots = nidoi_mem_zeroed(CHUNK * sizeof *slots);
+
+    for (int i = 0; slots && i < CHUNK; i++) {
+        nidoi_list_init(&slots[i].watches[NIDOI_READING]);
+        nidoi_list_init(&slots[i].watches[NIDOI_WRITING]);
+        slots[i].generation = 1;
+    }
+    return slots;
+}
+
+int nidoi_reactor_slot(struct nidoi_reactor *reactor, int fd, struct nidoi_fd **out)
+{
+    size_t chunk = (size_t)fd / CHUNK;
+    int err;
+
+    if (fd < 0) return -EBADF;
+    err = nidoi_mem_grow((void **)&reactor->chunks, &reactor->chunk_count, chunk + 1,
+                         sizeof *reactor->chunks);
+    if (err) return err;
+    if (!reactor->chunks[chunk] && !(reactor->chunks[chunk] = new_chunk())) return -ENOMEM;
+    *out = &reactor->chunks[chunk][fd % CHUNK];
+    return 0;
+}
+
+static void fire(struct nidoi_reactor *reactor, struct nidoi_watch *watch, int result)
+{
+    nidoi_reactor_unwatch(reactor, watch);
+    watch->fire(watch, result);
+}
+
+/* Firing one watch may unlink others (a poll over several), so begin at the head each time. */
+static void fire_all(struct nidoi_reactor *reactor, struct nidoi_link *watches, int result)
+{
+    while (!nidoi_list_empty(watches))
+        fire(reactor, nidoi_container(watches->next, struct nidoi_watch, link), result);
+}
+
+/* Everybody who is not shared, and the first who is. */
+static void fire_ready(struct nidoi_reactor *reactor, struct nidoi_link *watches)
+{
+    struct nidoi_link shared;
+    bool fired_shared = false;
+
+    nidoi_list_init(&shared);
+    while (!nidoi_list_empty(watches)) {
+        struct nidoi_watch *watch = nidoi_container(watches->next, struct nidoi_watch, link);
+
+        if (watch->shared && fired_shared) {
+            nidoi_list_remove(&watch->link);
+            nidoi_list_append(&shared, &watch->link);
+            continue;
+        }
+        fired_shared |= watch->shared;
+        fire(reactor, watch, 0);
+    }
+    nidoi_list_splice(watches, &shared);
+}
+
+static uint32_t next_generation(const struct nidoi_fd *slot)
+{
+    return slot->generation + 1 ? slot->generation + 1 : 1;
+}
+
+/* What was true of the number's last owner is not true of the next. */
+static void renew(struct nidoi_reactor *reactor, struct nidoi_fd *slot)
+{
+    slot->generation = next_generation(slot);
+    slot->flags = slot->ready = slot->sticky = slot->armed = slot->busy = 0;
+    fire_all(reactor, &slot->watches[NIDOI_READING], -EBADF);
+    fire_all(reactor, &slot->watches[NIDOI_WRITING], -EBADF);
+}
+
+/* Who waits for a foreign descriptor that lost its registration arms it anew, or learns why that
+ * cannot be. */
+static void look_again(struct nidoi_reactor *reactor, struct nidoi_fd *slot)
+{
+    slot->flags &= (uint8_t)~NIDOI_FD_KNOWN;
+    slot->armed = 0;
+    fire_all(reactor, &slot->watches[NIDOI_READING], 0);
+    fire_all(reactor, &slot->watches[NIDOI_WRITING], 0);
+}
+
+int nidoi_reactor_own(struct nidoi_reactor *reactor, int fd, unsigned kind)
+{
+    struct nidoi_fd *slot;
+    int err = nidoi_reactor_slot(reactor, fd, &slot);
+
+    if (err) return err;
+    if (slot->flags & NIDOI_FD_KNOWN) nidoi_backend_remove(&reactor->backend, fd);
+    err = nidoi_backend_add(&reactor->backend, fd, next_generation(slot));
+    if (err == -EEXIST && slot->flags & NIDOI_FD_OWNED) return 0;
+    if (err) {
+        look_again(reactor, slot);
+        return err;
+    }
+    renew(reactor, slot);
+    slot->flags = (uint8_t)(NIDOI_FD_OWNED | kind);
+    slot->ready = 1 << NIDOI_READING | 1 << NIDOI_WRITING;
+    return 0;
+}
+
+static unsigned wanted(const struct nidoi_fd *slot)
+{
+    return (nidoi_list_empty(&slot->watches[NIDOI_READING]) ? 0 : 1u << NIDOI_READING) |
+           (nidoi_list_empty(&slot->watches[NIDOI_WRITING]) ? 0 : 1u << NIDOI_WRITING);
+}
+
+static int arm_known(struct nidoi_reactor *reactor, int fd, struct nidoi_fd *slot,
+                     unsigned directions)
+{
+    int err = nidoi_backend_arm(&reactor->backend, fd, slot->generation, directions, true);
+
+    if (err == -ENOENT) renew(reactor, slot);
+    return err;
+}
+
+/* Asks the kernel for one report about a foreign descriptor. A number that it has forgotten was
+ * closed behind our back: those who wait for the old file are told so, and the number starts anew.
+ */
+static int arm(struct nidoi_reactor *reactor, int fd, struct nidoi_fd *slot, unsigned directions)
+{
+    int err = -ENOENT;
+
+    directions |= slot->armed & wanted(slot);
+    if (slot->flags & NIDOI_FD_KNOWN) err = arm_known(reactor, fd, slot, directions);
+    if (err == -ENOENT) {
+        err = nidoi_backend_arm(&reactor->backend, fd, slot->generation, directions, false);
+        if (!err) slot->flags |= NIDOI_FD_KNOWN;
+    }
+    if (!err) slot->armed = (uint8_t)directions;
+    return err;
+}
+
+bool nidoi_reactor_stale(struct nidoi_reactor *reactor, int fd)
+{
+    struct nidoi_fd *slot = nidoi_reactor_find(reactor, fd);
+
+    return slot && slot->flags & NIDOI_FD_KNOWN && slot->armed &&
+           arm_known(reactor, fd, slot, slot->armed) == -ENOENT;
+}
+
+static void line_up(struct nidoi_reactor *reactor, struct nidoi_link *watches,
+                    struct nidoi_watch *watch)
+{
+    struct nidoi_link *before = watches->prev;
+
+    if (!watch->ticket) watch->ticket = ++reactor->tickets;
+    while (before != watches &&
+           nidoi_container(before, struct nidoi_watch, link)->ticket > watch->ticket)
+        before = before->prev;
+    watch->link = (struct nidoi_link){0};
+    nidoi_list_insert_before(before->next, &watch->link);
+    reactor->watching++;
+}
+
+int nidoi_reactor_watch(struct nidoi_reactor *reactor, struct nidoi_watch *watch)
+{
+    struct nidoi_fd *slot;
+    int err = nidoi_reactor_slot(reactor, watch->fd, &slot);
+
+    if (err) return err;
+    if (!(slot->flags & NIDOI_FD_OWNED)) {
+        err = arm(reactor, watch->fd, slot, 1u << watch->direction);
+        if (err) return err;
+    } else if (nidoi_strict && !nidoi_backend_has(&reactor->backend, watch->fd, slot->generation)) {
+        nidoi_panic("descriptor %d is owned by nido but was closed by something other than "
+                    "nido_close; use nido_fd_forget before you give one away",
+                    watch->fd);
+    }
+    line_up(reactor, &slot->watches[watch->direction], watch);
+    return 0;
+}
+
+void nidoi_reactor_unwatch(struct nidoi_reactor *reactor, struct nidoi_watch *watch)
+{
+    nidoi_list_remove(&watch->link);
+    reactor->watching--;
+}
+
+void nidoi_reactor_pass(struct nidoi_reactor *reactor, int fd, enum nidoi_direction direction)
+{
+    struct nidoi_fd *slot = nidoi_reactor_find(reactor, fd);
+    struct nidoi_link *watches;
+
+    if (!slot || !(slot->ready & 1u << direction)) return;
+    watches = &slot->watches[direction];
+    for (struct nidoi_link *link = watches->next; link != watches; link = link->next) {
+        struct nidoi_watch *watch = nidoi_container(link, struct nidoi_watch, link);
+
+        if (!watch->shared) continue;
+        fire(reactor, watch, 0);
+        return;
+    }
+}
+
+void nidoi_reactor_drop(struct nidoi_reactor *reactor, int fd)
+{
+    struct nidoi_fd *slot = nidoi_reactor_find(reactor, fd);
+
+    if (!slot) return;
+    if (slot->flags & (NIDOI_FD_OWNED | NIDOI_FD_KNOWN))
+        nidoi_backend_remove(&reactor->backend, fd);
+    renew(reactor, slot);
+}
+
+static void dispatch(struct nidoi_reactor *reactor, const struct nidoi_ready *report)
+{
+    struct nidoi_fd *slot = nidoi_reactor_find(reactor, report->fd);
+    unsigned directions = report->events & (NIDOI_READABLE | NIDOI_WRITABLE);
+
+    if (!slot || slot->generation != report->generation) return;
+    slot->armed = 0; /* one-shot: any report used it up */
+    slot->ready |= (uint8_t)directions;
+    slot->sticky |= (uint8_t)(report->events & (NIDOI_ENDING | NIDOI_BROKEN));
+    if (directions & NIDOI_READABLE) fire_ready(reactor, &slot->watches[NIDOI_READING]);
+    if (directions & NIDOI_WRITABLE) fire_ready(reactor, &slot->watches[NIDOI_WRITING]);
+    if (!(slot->flags & NIDOI_FD_OWNED) && wanted(slot) &&
+        arm(reactor, report->fd, slot, wanted(slot)) != 0)
+        renew(reactor, slot); /* the kernel will not tell: the waiters should look for themselves */
+}
+
+int nidoi_reactor_poll(struct nidoi_reactor *reactor, int64_t ns)
+{
+    struct nidoi_ready reports[REPORTS];
+    int count;
+
+    count = nidoi_backend_wait(&reactor->backend, reports, REPORTS, ns);
+    nidoi_assert(count >= 0 || count == -EINTR);
+    for (int i = 0; i < count; i++) dispatch(reactor, &reports[i]);
+    return count < 0 ? 0 : count;
+}

@@ -1,0 +1,85 @@
+/* reactor/reactor.h: who waits for which descriptor. Knows nothing of tasks.
+ *
+ * 1. While the kernel's reports are dispatched no user code runs: firing a watch makes a task
+ * runnable, no more.
+ * 2. A watch is linked exactly while somebody waits by it; it leaves its slot before it fires.
+ * 3. A slot's generation changes whenever its number may have changed hands; reports of another
+ * generation are dropped, and who has slept compares.
+ * 4. Owned descriptors are registered once, edge-triggered: `ready` remembers what an edge said
+ * until a system call finds it empty. Foreign ones are armed for one report at a time and nothing
+ * is remembered.
+ * 5. Slots never move. */
+#ifndef NIDOI_REACTOR_H
+#define NIDOI_REACTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nido/impl.h"
+#include "reactor/backend.h"
+
+enum {
+    NIDOI_FD_OWNED = 1,  /* ours to close; registered for good */
+    NIDOI_FD_KNOWN = 2,  /* foreign, and the kernel was told of it */
+    NIDOI_FD_SOCKET = 4, /* owned: what it is */
+    NIDOI_FD_STREAM = 8, /* owned: bytes without bounds, so one reader and one writer */
+    NIDOI_FD_DRAINS = 16 /* owned: a short read means empty */
+};
+
+struct nidoi_fd {
+    struct nidoi_link watches[2]; /* by direction */
+    uint32_t generation;          /* never 0 */
+    uint8_t flags;
+    uint8_t ready; /* owned: 1 << direction: a try may succeed */
+    uint8_t
+        sticky;    /* NIDOI_ENDING, NIDOI_BROKEN: once seen, reads find the truth without an edge */
+    uint8_t armed; /* foreign: 1 << direction: will be reported */
+    uint8_t busy;  /* 1 << direction: an exclusive call is under way; kept by the caller */
+};
+
+struct nidoi_reactor {
+    struct nidoi_backend backend;
+    struct nidoi_fd **chunks; /* by number; a chunk is NULL until one of its numbers is used */
+    size_t chunk_count;
+    size_t watching;  /* linked watches */
+    uint64_t tickets; /* drawn so far */
+};
+
+int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_bell *bell);
+void nidoi_reactor_deinit(struct nidoi_reactor *reactor);
+
+/* The slot of a number; NULL if it was never used here. */
+struct nidoi_fd *nidoi_reactor_find(const struct nidoi_reactor *reactor, int fd);
+
+/* The slot of a number, made if need be. 0, -EBADF: negative; -ENOMEM. */
+int nidoi_reactor_slot(struct nidoi_reactor *reactor, int fd, struct nidoi_fd **out);
+
+/* Registers for good. `kind`: the NIDOI_FD_ bits SOCKET, STREAM, DRAINS. 0, also if it is owned
+ * already; a slot whose old descriptor was closed behind our back starts anew, its waiters get
+ * -EBADF. Errors of nidoi_backend_add. */
+int nidoi_reactor_own(struct nidoi_reactor *reactor, int fd, unsigned kind);
+
+/* Links a watch whose fields but link are set, in the order of the tickets: who was fired, found
+ * nothing and comes back with his ticket has not lost his turn. 0, or nothing is linked: -EPERM:
+ * always ready; -EBADF, -ENOMEM, -ENOSPC. */
+int nidoi_reactor_watch(struct nidoi_reactor *reactor, struct nidoi_watch *watch);
+void nidoi_reactor_unwatch(struct nidoi_reactor *reactor, struct nidoi_watch *watch);
+
+/* True if the kernel has forgotten a foreign descriptor that was armed: it was closed behind our
+ * back. Its waiters then get -EBADF and the slot starts anew. */
+bool nidoi_reactor_stale(struct nidoi_reactor *reactor, int fd);
+
+/* Fires the first shared watch of a direction if a try may succeed: whoever took one of many passes
+ * the edge on. */
+void nidoi_reactor_pass(struct nidoi_reactor *reactor, int fd, enum nidoi_direction direction);
+
+/* The number leaves our hands: fires all its watches with -EBADF, ends its registration, changes
+ * the generation. */
+void nidoi_reactor_drop(struct nidoi_reactor *reactor, int fd);
+
+/* Waits up to ns (0: not at all, < 0: no limit) and fires. How many reports came, 0 too if
+ * interrupted. */
+int nidoi_reactor_poll(struct nidoi_reactor *reactor, int64_t ns);
+
+#endif
