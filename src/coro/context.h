@@ -1,0 +1,127 @@
+/* coro/context.h: switching stacks. Nothing else touches a stack pointer, and all that sanitizers
+ * and Valgrind must be told of a switch is told here.
+ *
+ * The switch is Boost.Context's fcontext, folded into this library under private names. It keeps
+ * callee-saved registers and the floating-point control words; a new context inherits the latter
+ * from whoever makes it. */
+#ifndef NIDOI_CONTEXT_H
+#define NIDOI_CONTEXT_H
+
+#include <stddef.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define NIDOI_ASAN 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define NIDOI_TSAN 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define NIDOI_ASAN 1
+#endif
+#ifdef __SANITIZE_THREAD__
+#define NIDOI_TSAN 1
+#endif
+
+#ifdef NIDOI_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef NIDOI_TSAN
+#include <sanitizer/tsan_interface.h>
+extern _Thread_local void
+    *nidoi_context_dead_fiber; /* left for good: the next to run destroys it */
+#endif
+
+struct nidoi_context {
+    void *sp; /* where it stands while it does not run */
+#ifdef NIDOI_ASAN
+    void *fake_stack;
+    const void *bottom;
+    size_t size;
+#endif
+#ifdef NIDOI_TSAN
+    void *fiber;
+#endif
+};
+
+/* What every new context runs first; it must not return. Set once a thread, by the floor above. */
+extern _Thread_local void (*nidoi_context_entry)(void);
+
+/* The context of the thread that calls, as it stands. */
+void nidoi_context_adopt(struct nidoi_context *context);
+
+/* A context that will begin at nidoi_context_entry on the stack [bottom, top). */
+void nidoi_context_make(struct nidoi_context *context, void *bottom, void *top);
+
+/* Leaves `from`, which must be the running context, and goes on in `to`. Returns when somebody
+ * switches back. */
+static inline void nidoi_context_switch(struct nidoi_context *from, struct nidoi_context *to);
+
+/* The same for the last time: `from` is never switched to again, and its stack may be reused by the
+ * next who runs. */
+_Noreturn void nidoi_context_leave(struct nidoi_context *from, struct nidoi_context *to);
+
+/* ---- How: in the header, because a call more is a return more to mispredict ---- */
+
+/* fcontext's own interface: two pointers, in and out of every jump. */
+struct nidoi_transfer {
+    void *sp;
+    void *data;
+};
+
+struct nidoi_transfer nidoi_fctx_jump(void *to, void *data);
+
+#ifdef NIDOI_BALANCED
+struct nidoi_transfer nidoi_context_jump(void *to, void *data); /* context_x86_64.S */
+#else
+#define nidoi_context_jump nidoi_fctx_jump
+#endif
+
+/* Always inline: ThreadSanitizer counts entries and exits of functions by fiber, and this changes
+ * the fiber. */
+static inline __attribute__((always_inline)) void
+nidoi_context_departing(struct nidoi_context *from, struct nidoi_context *to, int for_good)
+{
+    (void)from, (void)to, (void)for_good;
+#ifdef NIDOI_ASAN
+    __sanitizer_start_switch_fiber(for_good ? NULL : &from->fake_stack, to->bottom, to->size);
+#endif
+#ifdef NIDOI_TSAN
+    if (for_good) nidoi_context_dead_fiber = from->fiber;
+    __tsan_switch_to_fiber(to->fiber, 0);
+#endif
+}
+
+/* First thing on the stack that was switched to: `fake_stack` is what it left behind, NULL if it is
+ * new. */
+static inline void nidoi_context_arrived(struct nidoi_context *from, void *fake_stack)
+{
+    (void)from, (void)fake_stack;
+#ifdef NIDOI_ASAN
+    /* Also how the bounds of a thread's own stack are learned. */
+    __sanitizer_finish_switch_fiber(fake_stack, &from->bottom, &from->size);
+#endif
+#ifdef NIDOI_TSAN
+    if (nidoi_context_dead_fiber) __tsan_destroy_fiber(nidoi_context_dead_fiber);
+    nidoi_context_dead_fiber = NULL;
+#endif
+}
+
+static inline void nidoi_context_switch(struct nidoi_context *from, struct nidoi_context *to)
+{
+    struct nidoi_transfer transfer;
+    struct nidoi_context *before;
+
+    nidoi_context_departing(from, to, 0);
+    transfer = nidoi_context_jump(to->sp, from);
+    before = transfer.data;
+    before->sp = transfer.sp;
+#ifdef NIDOI_ASAN
+    nidoi_context_arrived(before, from->fake_stack);
+#else
+    nidoi_context_arrived(before, NULL);
+#endif
+}
+
+#endif

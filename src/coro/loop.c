@@ -1,0 +1,290 @@
+#include "coro/loop.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "nido/time.h"
+
+enum {
+    MOST_RESUMES = 64, /* between two looks at the world */
+    EXTERNAL_PEER_MS = 2
+};
+#define LONG_BATCH  NIDO_US(200)
+#define SHORT_BATCH NIDO_US(100)
+
+struct post {
+    struct nidoi_mpsc_link link;
+    nido_fn *fn;
+    void *arg;
+};
+
+/* ---- The door ---- */
+
+static nido_rt *door_new(void)
+{
+    nido_rt *rt = nidoi_mem_zeroed(sizeof *rt);
+
+    if (!rt) return NULL;
+    rt->refs = 1;
+    return rt;
+}
+
+static void door_release(nido_rt *rt)
+{
+    if (__atomic_sub_fetch(&rt->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
+    nidoi_bell_close(&rt->bell);
+    nidoi_mem.release(rt);
+}
+
+/* The loop sets `sleeping` and then looks at the posts and handles once more, we change those and
+ * then look at `sleeping`: one of the two sees the other. */
+static void wake_loop(nido_rt *rt)
+{
+    if (__atomic_exchange_n(&rt->sleeping, 0, __ATOMIC_SEQ_CST)) nidoi_bell_ring(&rt->bell);
+}
+
+void nido_rt_retain(nido_rt *rt)
+{
+    __atomic_add_fetch(&rt->refs, 1, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&rt->handles, 1, __ATOMIC_RELAXED);
+}
+
+void nido_rt_release(nido_rt *rt)
+{
+    if (!rt) return;
+    if (__atomic_sub_fetch(&rt->handles, 1, __ATOMIC_SEQ_CST) == 0)
+        wake_loop(rt); /* it may sleep because of this handle alone: is it stuck now? */
+    door_release(rt);
+}
+
+nido_rt *nido_rt_self(void)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+
+    if (!loop) return NULL;
+    nido_rt_retain(loop->door);
+    return loop->door;
+}
+
+int nido_post(nido_rt *rt, nido_fn *fn, void *arg)
+{
+    struct post *post;
+
+    if (!rt || !fn) return -EINVAL;
+    post = nidoi_mem.alloc(sizeof *post);
+    if (!post) return -ENOMEM;
+    *post = (struct post){.fn = fn, .arg = arg};
+    if (!nidoi_mpsc_push(&rt->posts, &post->link)) {
+        nidoi_mem.release(post);
+        return -ESHUTDOWN;
+    }
+    wake_loop(rt);
+    return 0;
+}
+
+static void call_posts(struct nidoi_loop *loop, struct nidoi_mpsc_link *first)
+{
+    while (first) {
+        struct post post = *nidoi_container(first, struct post, link);
+
+        nidoi_mem.release(nidoi_container(first, struct post, link));
+        first = post.link.next;
+        nidoi_no_parking_begin(&loop->sched);
+        post.fn(post.arg);
+        nidoi_no_parking_end(&loop->sched);
+    }
+}
+
+/* ---- Life ---- */
+
+static void read_options(struct nidoi_loop *loop, const nido_options *options)
+{
+    const char *debug = getenv("NIDO_DEBUG");
+
+    loop->options = *options;
+    if (!loop->options.stack_size) loop->options.stack_size = 65536;
+    if (!loop->options.max_tasks) loop->options.max_tasks = 16u << 20;
+    if (!loop->options.grace_ns) loop->options.grace_ns = NIDO_NEVER;
+    nidoi_strict = options->flags & NIDO_RUN_STRICT || (debug && strstr(debug, "strict"));
+}
+
+int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
+{
+    static uint32_t runtimes; /* atomic */
+    int err;
+
+    memset(loop, 0, sizeof *loop);
+    read_options(loop, options);
+    loop->number = __atomic_add_fetch(&runtimes, 1, __ATOMIC_RELAXED);
+    loop->batch = MOST_RESUMES;
+    loop->random = options->seed;
+    nidoi_clock_init(&loop->clock, options->clock == NIDO_CLOCK_VIRTUAL);
+    nidoi_stacks_init(&loop->stacks);
+    loop->default_stack = nidoi_stacks_class(&loop->stacks, loop->options.stack_size);
+    nidoi_timers_init(&loop->timers);
+    loop->door = door_new();
+    if (!loop->door) return -ENOMEM;
+    err = nidoi_bell_open(&loop->door->bell);
+    if (err) goto fail_door;
+    err = nidoi_reactor_init(&loop->reactor, &loop->door->bell);
+    if (err) goto fail_bell;
+    err = nidoi_sched_init(&loop->sched);
+    if (err) goto fail_reactor;
+    nidoi_loop_refresh(loop);
+    nidoi_sched_self = &loop->sched;
+    return 0;
+
+fail_reactor:
+    nidoi_reactor_deinit(&loop->reactor);
+fail_bell:
+    nidoi_bell_close(&loop->door->bell);
+fail_door:
+    nidoi_mem.release(loop->door);
+    return err;
+}
+
+void nidoi_loop_deinit(struct nidoi_loop *loop)
+{
+    call_posts(loop, nidoi_mpsc_close(&loop->door->posts));
+    nidoi_sched_self = NULL;
+    nidoi_sched_deinit(&loop->sched);
+    nidoi_reactor_deinit(&loop->reactor);
+    nidoi_timers_deinit(&loop->timers);
+    nidoi_stacks_deinit(&loop->stacks);
+    nidoi_slots_deinit(&loop->slots);
+    door_release(loop->door);
+}
+
+/* ---- A turn ---- */
+
+void nidoi_loop_expect(struct nidoi_loop *loop, int change)
+{
+    loop->expected += (uint32_t)change;
+}
+
+void nidoi_loop_report(struct nidoi_loop *loop, const char *text)
+{
+    if (loop->options.on_report) {
+        nidoi_no_parking_begin(&loop->sched);
+        loop->options.on_report(loop->options.ctx, text);
+        nidoi_no_parking_end(&loop->sched);
+    } else {
+        fputs(text, stderr);
+    }
+}
+
+static bool handles_out(const struct nidoi_loop *loop)
+{
+    return __atomic_load_n(&loop->door->handles, __ATOMIC_SEQ_CST) != 0;
+}
+
+/* Can anything but a ready task change the state of the world? */
+static bool alone(const struct nidoi_loop *loop)
+{
+    return !loop->reactor.watching && !loop->timers.count && !loop->expected &&
+           !handles_out(loop) && nidoi_mpsc_empty(&loop->door->posts);
+}
+
+/* Waits for news, at most ns, unless a post has come since we looked. */
+static int sleep_for(struct nidoi_loop *loop, int64_t ns, bool bound_to_wake)
+{
+    nido_rt *door = loop->door;
+    int reports;
+
+    __atomic_store_n(&door->sleeping, 1, __ATOMIC_SEQ_CST);
+    if (!nidoi_mpsc_empty(&door->posts) || (bound_to_wake && !handles_out(loop))) ns = 0;
+    reports = nidoi_reactor_poll(&loop->reactor, ns);
+    __atomic_store_n(&door->sleeping, 0, __ATOMIC_RELAXED);
+    return reports;
+}
+
+/* News that arrive within the spin spare both sides a wake-up of the processor. */
+static bool spun(struct nidoi_loop *loop, int64_t limit)
+{
+    int64_t start = loop->sched.now;
+    int64_t end = nidoi_time_add(start, loop->options.spin_ns);
+
+    if (end > limit) end = limit;
+    while (nidoi_loop_refresh(loop) < end)
+        if (nidoi_reactor_poll(&loop->reactor, 0) > 0 || !nidoi_mpsc_empty(&loop->door->posts))
+            return true;
+    return false;
+}
+
+static void idle_real(struct nidoi_loop *loop, int64_t when, bool only_handles)
+{
+    int64_t until = when < loop->stacks.trim_at ? when : loop->stacks.trim_at;
+    int64_t now = nidoi_loop_refresh(loop);
+
+    if (nidoi_stacks_trim(&loop->stacks, now)) until = now;
+    if (until <= now && !loop->reactor.watching) return; /* nothing to ask the kernel */
+    if (loop->options.spin_ns > 0 && spun(loop, until)) return;
+    now = loop->sched.now;
+    sleep_for(loop, until == NIDO_NEVER ? -1 : until > now ? until - now : 0, only_handles);
+}
+
+/* The virtual clock jumps when nothing else can happen. A job or child that is out forbids it; a
+ * peer outside this runtime (the other end of a descriptor, a thread with a handle) gets a moment
+ * of real time first. */
+static void idle_virtual(struct nidoi_loop *loop, int64_t when, bool only_handles)
+{
+    bool peers = loop->reactor.watching || handles_out(loop);
+    int64_t patience = loop->expected || when == NIDO_NEVER ? -1 : NIDO_MS(EXTERNAL_PEER_MS);
+
+    nidoi_stacks_trim(&loop->stacks, loop->sched.now);
+    if ((peers || loop->expected) && sleep_for(loop, patience, only_handles) > 0) return;
+    if (patience < 0 || !nidoi_mpsc_empty(&loop->door->posts)) return;
+    nidoi_clock_jump(&loop->clock, when > loop->sched.now ? when : loop->sched.now);
+}
+
+static void idle(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop))
+{
+    int64_t when = loop->next_due(loop);
+    bool only_handles = when == NIDO_NEVER && !loop->reactor.watching && !loop->expected;
+
+    if (only_handles && !handles_out(loop) && nidoi_mpsc_empty(&loop->door->posts))
+        stuck(loop);
+    else if (loop->clock.is_virtual)
+        idle_virtual(loop, when, only_handles);
+    else
+        idle_real(loop, when, only_handles);
+}
+
+/* Descriptors are to be served within 200 us even if tasks dawdle; the clock, read once a turn,
+ * tells whether the last batch was too long. */
+static void adapt(struct nidoi_loop *loop, int64_t took)
+{
+    if (took > LONG_BATCH && loop->batch > 1)
+        loop->batch /= 2;
+    else if (took < SHORT_BATCH && loop->batch < MOST_RESUMES)
+        loop->batch *= 2;
+}
+
+static void turn(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop))
+{
+    int64_t before = loop->sched.now;
+    bool busy = nidoi_sched_ready(&loop->sched) > 0;
+
+    if (!busy)
+        idle(loop, stuck);
+    else if (loop->reactor.watching)
+        nidoi_reactor_poll(&loop->reactor, 0);
+    if (!nidoi_mpsc_empty(&loop->door->posts))
+        call_posts(loop, nidoi_mpsc_take(&loop->door->posts));
+    nidoi_loop_refresh(loop);
+    if (busy) adapt(loop, loop->sched.now - before);
+    loop->fire_due(loop);
+    nidoi_sched_run(&loop->sched, loop->batch);
+}
+
+void nidoi_loop_run(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop))
+{
+    while (loop->live > 0)
+        if (nidoi_sched_ready(&loop->sched) && alone(loop))
+            nidoi_sched_run(&loop->sched, MOST_RESUMES);
+        else
+            turn(loop, stuck);
+}

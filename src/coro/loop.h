@@ -1,0 +1,93 @@
+/* coro/loop.h: a runtime: where tasks meet the world.
+ *
+ * struct nidoi_loop is one thread's runtime, with everything that its turns need; struct nido_rt is
+ * its door, the one thing that other threads may touch and that outlives it.
+ *
+ * A turn: descriptors, posts, deadlines, a batch of tasks. What has arrived beats a deadline of the
+ * same turn. While the first three run, tasks are made ready and nothing more. */
+#ifndef NIDOI_LOOP_H
+#define NIDOI_LOOP_H
+
+#include "base/clock.h"
+#include "base/mpsc.h"
+#include "coro/sched.h"
+#include "coro/slots.h"
+#include "nido/run.h"
+#include "reactor/reactor.h"
+
+/* The door. */
+struct nido_rt {
+    struct nidoi_mpsc posts;
+    struct nidoi_bell bell;
+    uint32_t refs;     /* atomic: keeps this struct; the loop holds one while it runs */
+    uint32_t handles;  /* atomic: held by users, who may still post */
+    uint32_t sleeping; /* atomic: the loop is about to wait in the kernel, ring the bell */
+};
+
+struct nidoi_loop {
+    struct nidoi_sched sched; /* first: the thread's one pointer leads to both */
+    struct nidoi_reactor reactor;
+    struct nidoi_timers timers; /* one for each task that has a deadline or sleeps */
+    struct nidoi_clock clock;
+    struct nidoi_stacks stacks;
+    struct nidoi_stack_class *default_stack;
+    nido_rt *door;
+    nido_options options;
+    struct nidoi_task *root;
+    struct nidoi_slots slots;
+    uint32_t live;     /* tasks */
+    uint32_t room;     /* tasks that every queue and heap has room for */
+    uint32_t number;   /* of this runtime, for handles */
+    uint32_t expected; /* others that may still wake us: jobs, children, receivers */
+    uint64_t random;   /* state of the generator that nido_select draws from */
+    int batch;         /* resumes a turn, adapted to the clock */
+    uint64_t strikes;  /* cancels so far */
+    bool spreading;    /* the scope tree must not change now */
+    bool deadlocked;
+    bool short_of_fds; /* said so once */
+    int root_rc;
+    nido_error *root_error;
+    void (*fire_due)(struct nidoi_loop *loop); /* floor 5: everything whose time has come */
+    int64_t (*next_due)(
+        struct nidoi_loop *loop); /* floor 5: the earliest instant, corrected; NIDO_NEVER */
+};
+
+static inline struct nidoi_loop *nidoi_loop_of(struct nidoi_sched *sched)
+{
+    return (struct nidoi_loop *)sched;
+}
+
+/* This thread's, or NULL. */
+static inline struct nidoi_loop *nidoi_loop_self(void)
+{
+    return (struct nidoi_loop *)nidoi_sched_self;
+}
+
+int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options);
+void nidoi_loop_deinit(struct nidoi_loop *loop);
+
+/* Turns until no task lives. `stuck` is called when nothing could ever wake anybody; it must wake
+ * somebody. */
+void nidoi_loop_run(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop));
+
+/* Something comes that may wake us though no descriptor or timer of ours says so; or does no
+ * longer. */
+void nidoi_loop_expect(struct nidoi_loop *loop, int change);
+
+/* Reads the clock. */
+static inline int64_t nidoi_loop_refresh(struct nidoi_loop *loop)
+{
+    return loop->sched.now = nidoi_clock_read(&loop->clock);
+}
+
+/* The task's timer goes off at `when` or earlier. */
+static inline void nidoi_loop_arm(struct nidoi_loop *loop, struct nidoi_task *task, int64_t when)
+{
+    if (!nidoi_timer_is_set(task->timer) || when < task->timer->when)
+        nidoi_timers_set(&loop->timers, task->timer, when);
+}
+
+/* Says something to whoever listens: options.on_report or stderr. */
+void nidoi_loop_report(struct nidoi_loop *loop, const char *text);
+
+#endif

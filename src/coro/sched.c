@@ -1,0 +1,139 @@
+#include "coro/sched.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "coro/switch.h"
+
+_Thread_local struct nidoi_sched *nidoi_sched_self;
+
+static void begin(void)
+{
+    struct nidoi_task *task = nidoi_sched_self->current;
+
+    task->main(task);
+}
+
+int nidoi_sched_init(struct nidoi_sched *sched)
+{
+    nidoi_context_entry = begin;
+    *sched = (struct nidoi_sched){.err = &errno, .current = &sched->loop};
+    nidoi_context_adopt(&sched->loop.context);
+    sched->loop.sched = sched;
+    sched->loop.state = NIDOI_RUNNING;
+    sched->loop.scope = &sched->loop.base;
+    sched->loop.base.due = INT64_MAX;
+    sched->budget = 1;
+    nidoi_list_init(&sched->stirred);
+    return nidoi_sched_reserve(sched, 16);
+}
+
+void nidoi_sched_deinit(struct nidoi_sched *sched)
+{
+    nidoi_assert(nidoi_sched_ready(sched) == 0);
+    nidoi_mem.release(sched->ready);
+}
+
+/* The ring's unwrapped order survives growing: what lay before `head` in the old ring is copied
+ * behind its end. */
+int nidoi_sched_reserve(struct nidoi_sched *sched, size_t n)
+{
+    size_t old = sched->ready ? (size_t)sched->mask + 1 : 0, capacity = old;
+    int err = nidoi_mem_grow((void **)&sched->ready, &capacity, n, sizeof *sched->ready);
+
+    if (err || capacity == old) return err;
+    if (old) memcpy(&sched->ready[old], sched->ready, old * sizeof *sched->ready);
+    if (old) {
+        uint32_t count = nidoi_sched_ready(sched);
+
+        sched->head &= sched->mask;
+        sched->tail = sched->head + count;
+    }
+    sched->mask = (uint32_t)(capacity - 1);
+    return 0;
+}
+
+struct nidoi_task *nidoi_task_lay(struct nidoi_sched *sched, struct nidoi_stack *stack,
+                                  size_t extra, void **payload)
+{
+    uintptr_t top = ((uintptr_t)stack - sizeof(struct nidoi_task)) & ~(uintptr_t)63;
+    struct nidoi_task *task = (void *)top;
+
+    *payload = (void *)((top - extra) & ~(uintptr_t)15);
+    task->waiter = NULL;
+    task->sched = sched;
+    task->lowest = *payload;
+    task->state = NIDOI_NEW;
+    task->refused = 0;
+    task->alarm = INT64_MAX;
+    task->sibling.next = NULL;
+    task->error = NULL;
+    task->locals = NULL;
+    nidoi_list_init(&task->held);
+    task->name = NULL;
+    task->stack = stack;
+    task->service = task->started = false;
+    nidoi_context_make(&task->context, stack->bottom, *payload);
+    return task;
+}
+
+void nidoi_sched_start(struct nidoi_task *task)
+{
+    nidoi_assert(nidoi_sched_ready(task->sched) <= task->sched->mask);
+    nidoi_task_become(task, NIDOI_NEW, NIDOI_READY);
+    nidoi_sched_enqueue(task->sched, task);
+}
+
+void nidoi_sched_exit(struct nidoi_sched *sched)
+{
+    struct nidoi_task *dead = sched->current, *to = &sched->loop;
+
+    nidoi_task_become(dead, NIDOI_RUNNING, NIDOI_DONE);
+    if (nidoi_sched_ready(sched) && --sched->batch > 0) {
+        to = nidoi_switch_next(sched);
+        nidoi_task_become(to, NIDOI_READY, NIDOI_RUNNING);
+        sched->budget = NIDOI_BUDGET;
+    }
+    sched->current = to;
+    nidoi_context_leave(&dead->context, &to->context);
+}
+
+void nidoi_sched_run(struct nidoi_sched *sched, int batch)
+{
+    sched->batch = batch;
+    if (nidoi_sched_ready(sched)) nidoi_switch_resume(sched, nidoi_switch_next(sched));
+    sched->budget = 1; /* no call may park on the loop's own stack: nidoi_no_parking_begin */
+}
+
+bool nidoi_waitq_undo(struct nidoi_waiter *waiter)
+{
+    struct nidoi_queued *queued = nidoi_container(waiter, struct nidoi_queued, waiter);
+
+    nidoi_list_remove(&queued->node.link);
+    return true;
+}
+
+void nidoi_claim(struct nidoi_node *node, intptr_t value)
+{
+    struct nidoi_waiter *waiter = node->waiter;
+
+    nidoi_list_remove(&node->link);
+    if (waiter->kind->claimed) waiter->kind->claimed(waiter, node);
+    nidoi_wake(waiter, value);
+}
+
+void nidoi_stir(struct nidoi_sched *sched, struct nidoi_stirred *stirred)
+{
+    struct nidoi_link *link;
+
+    if (!nidoi_linked(&stirred->link)) nidoi_list_append(&sched->stirred, &stirred->link);
+    if (sched->settling) return;
+    sched->settling = true;
+    while ((link = nidoi_list_pop(&sched->stirred)) != NULL) {
+        struct nidoi_stirred *next = nidoi_container(link, struct nidoi_stirred, link);
+
+        next->look(next);
+    }
+    sched->settling = false;
+}
