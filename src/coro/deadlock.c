@@ -1,0 +1,90 @@
+#include "coro/deadlock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/place.h"
+#include "coro/scope.h"
+
+enum { MOST_LINES = 64, REPORT = 16384 };
+
+/* Appends; what does not fit is left out. */
+static void add(char *text, size_t size, size_t *used, const char *format, ...) NIDO_PRINTF(4, 5);
+static void add(char *text, size_t size, size_t *used, const char *format, ...)
+{
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vsnprintf(text + *used, size - *used, format, args);
+    va_end(args);
+    if (n > 0) *used = *used + (size_t)n < size ? *used + (size_t)n : size - 1;
+}
+
+static void add_wait(char *text, size_t size, size_t *used, const struct nidoi_waiter *waiter)
+{
+    const struct nidoi_task *owner;
+    const char *name;
+
+    if (!waiter) {
+        add(text, size, used, "is ready");
+        return;
+    }
+    add(text, size, used, "waits for %s", waiter->kind->name);
+    owner = waiter->kind->owner ? waiter->kind->owner(waiter) : NULL;
+    name = waiter->kind->named ? waiter->kind->named(waiter) : NULL;
+    if (name)
+        add(text, size, used, " \"%s\"", name);
+    else if (waiter->kind->is_fd)
+        add(text, size, used, " %d", (int)(intptr_t)waiter->object);
+    else if (waiter->object && !(owner && !waiter->kind->named))
+        add(text, size, used, " %p", waiter->object);
+    if (owner)
+        add(text, size, used, "%s #%llu", waiter->kind->named ? " of" : "",
+            (unsigned long long)owner->id);
+}
+
+static void add_task(char *text, size_t size, size_t *used, const struct nidoi_task *task)
+{
+    struct nidoi_place place;
+
+    add(text, size, used, "  #%llu \"%s\" ", (unsigned long long)task->id,
+        task->name ? task->name : "");
+    add_wait(text, size, used, task->waiter);
+    add(text, size, used, ", %s%s\n", task->group ? "spawned at " : "the root",
+        task->group ? nidoi_place(&place, task->spawned_at) : "");
+}
+
+void nidoi_tasks_print(struct nidoi_loop *loop, char *text, size_t size)
+{
+    size_t used = 0;
+    uint32_t listed = 0;
+
+    text[0] = '\0';
+    for (uint32_t i = 1; i <= loop->slots.made && listed < MOST_LINES; i++) {
+        const struct nidoi_slot *slot = nidoi_slots_get(&loop->slots, i);
+
+        if (!slot->task) continue;
+        add_task(text, size, &used, slot->task);
+        listed++;
+    }
+    if (listed < loop->live) add(text, size, &used, "  and %u more\n", loop->live - listed);
+}
+
+void nidoi_deadlock(struct nidoi_loop *loop)
+{
+    static const char head[] =
+        "nido: DEADLOCK: %u tasks, and none can ever run again: no timer, no "
+        "descriptor, no job, nobody else who may post\n%s";
+    static char list[REPORT], report[REPORT + 256];
+
+    nidoi_tasks_print(loop, list, sizeof list);
+    snprintf(report, sizeof report, head, loop->live, list);
+    nidoi_loop_report(loop, report);
+    loop->deadlocked = true;
+    nidoi_scope_strike(loop, &loop->root->base, NIDO_CAUSE_DEADLOCK, -EDEADLK, "deadlock");
+    if (!nidoi_sched_ready(&loop->sched))
+        nidoi_panic(
+            "cancelling the deadlocked tasks above woke none of them: all are in waits that "
+            "only another task can end, or behind shields without a bound");
+}

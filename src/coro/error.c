@@ -1,0 +1,380 @@
+#include "coro/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/place.h"
+
+/* Code, what it means in nido, or what the system means by it. */
+#define CODES(X)                                                                 \
+    X(ECANCELED, "cancelled by an enclosing scope")                              \
+    X(ETIMEDOUT, "the deadline of a scope has passed, or the network timed out") \
+    X(EPIPE, "the other end is closed")                                          \
+    X(EBADF, "closed, or never open")                                            \
+    X(EBUSY, "somebody else is using it")                                        \
+    X(EAGAIN, "not now: it would have to wait, or a limit is reached")           \
+    X(ESHUTDOWN, "no longer takes new work")                                     \
+    X(EDEADLK, "waiting would never end, or is not allowed here")                \
+    X(EOWNERDEAD, "its owner ended while holding it")                            \
+    X(EPERM, "not allowed here: not a task of a runtime, or not the owner")      \
+    X(EXDEV, "belongs to another thread's runtime")                              \
+    X(ECHILD, "the child process died")                                          \
+    X(EPROTO, "a rule was broken, by the peer or by a stray -ECANCELED")         \
+    X(ESRCH, "over already")                                                     \
+    X(EALREADY, "done before")                                                   \
+    X(EINVAL, "invalid argument")                                                \
+    X(ENOMEM, "out of memory")                                                   \
+    X(EOVERFLOW, "value too large")                                              \
+    X(EIO, "input/output error")                                                 \
+    X(EINTR, "interrupted, or shut down from outside")                           \
+    X(ENOENT, "no such file or directory")                                       \
+    X(EACCES, "permission denied")                                               \
+    X(EEXIST, "exists already")                                                  \
+    X(ENOTDIR, "not a directory")                                                \
+    X(EISDIR, "is a directory")                                                  \
+    X(EMFILE, "too many open descriptors in this process")                       \
+    X(ENFILE, "too many open descriptors in the system")                         \
+    X(ENOSPC, "no space left")                                                   \
+    X(ENODATA, "no data")                                                        \
+    X(ENOSYS, "not implemented")                                                 \
+    X(ENOTSUP, "not supported")                                                  \
+    X(ERANGE, "out of range")                                                    \
+    X(EFAULT, "bad address")                                                     \
+    X(ENXIO, "no such device or address")                                        \
+    X(ENOTSOCK, "not a socket")                                                  \
+    X(EMSGSIZE, "message too long")                                              \
+    X(EAFNOSUPPORT, "address family not supported")                              \
+    X(EADDRINUSE, "address in use")                                              \
+    X(EADDRNOTAVAIL, "address not available")                                    \
+    X(ENETUNREACH, "network unreachable")                                        \
+    X(EHOSTUNREACH, "host unreachable")                                          \
+    X(ECONNREFUSED, "connection refused")                                        \
+    X(ECONNRESET, "connection reset by peer")                                    \
+    X(ECONNABORTED, "connection aborted")                                        \
+    X(ENOTCONN, "not connected")                                                 \
+    X(EISCONN, "connected already")                                              \
+    X(EINPROGRESS, "in progress")                                                \
+    X(ENAMETOOLONG, "name too long")                                             \
+    X(EFBIG, "file too large")                                                   \
+    X(EROFS, "read-only file system")                                            \
+    X(ENODEV, "no such device")
+
+enum { CONSTANTS = 256 };
+static nido_error
+    constants[CONSTANTS]; /* by errno; written with the same value by whoever comes first */
+
+const char *nido_strerror(int code)
+{
+    switch (code < 0 ? -(int64_t)code : code) {
+    case 0:
+        return "OK";
+#define CASE(name, text) \
+    case name:           \
+        return #name ": " text;
+        CODES(CASE)
+    default:
+        return "an errno that nido has no words for";
+    }
+}
+
+static nido_error *constant(int code)
+{
+    nido_error *error = &constants[code < 0 && code > -CONSTANTS ? -code : 0];
+
+    __atomic_store_n(&error->code, code, __ATOMIC_RELAXED);
+    return error;
+}
+
+nido_error *nido_error_retain(const nido_error *error)
+{
+    nido_error *counted = (nido_error *)error;
+
+    if (counted && __atomic_load_n(&counted->refs, __ATOMIC_RELAXED))
+        __atomic_add_fetch(&counted->refs, 1, __ATOMIC_RELAXED);
+    return counted;
+}
+
+void nido_error_release(nido_error *error)
+{
+    if (!error || !__atomic_load_n(&error->refs, __ATOMIC_RELAXED)) return;
+    if (__atomic_sub_fetch(&error->refs, 1, __ATOMIC_ACQ_REL)) return;
+    nido_error_release(error->cause);
+    for (size_t i = 0; i < error->suppressed_count; i++) nido_error_release(error->suppressed[i]);
+    nidoi_mem.release(error->suppressed);
+    nidoi_mem.release(error);
+}
+
+/* ---- Making them ---- */
+
+static nido_error *new_error(const struct nidoi_task *task, int code)
+{
+    nido_error *error = nidoi_mem_zeroed(sizeof *error);
+
+    if (!error) return constant(code);
+    error->refs = 1;
+    error->code = code;
+    error->task = task->id;
+    error->spawned_at = task->spawned_at;
+    error->when = task->sched->now;
+    if (task->name) snprintf(error->task_name, sizeof error->task_name, "%s", task->name);
+    return error;
+}
+
+void nidoi_error_keep(struct nidoi_task *task, nido_error *error)
+{
+    nido_error *old = task->error;
+
+    task->error = error;
+    nido_error_release(old);
+}
+
+static int fail(struct nidoi_task *task, void *place, int code, const char *format, va_list args)
+{
+    nido_error *error = code < 0 ? new_error(task, code) : NULL;
+
+    if (error && error->refs) {
+        error->failed_at = place;
+        vsnprintf(error->text, sizeof error->text, format, args);
+    }
+    nidoi_error_keep(task, error);
+    return code;
+}
+
+int nidoi_fail(struct nidoi_task *task, void *place, int code, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    fail(task, place, code, format, args);
+    va_end(args);
+    return code;
+}
+
+static struct nidoi_task *caller(void)
+{
+    struct nidoi_sched *sched = nidoi_sched_self;
+
+    return sched && nidoi_on_task(sched) ? sched->current : NULL;
+}
+
+int(nido_fail)(int code, const char *format, ...)
+{
+    struct nidoi_task *task = caller();
+    va_list args;
+
+    if (!task) return code;
+    va_start(args, format);
+    fail(task, __builtin_return_address(0), code, format, args);
+    va_end(args);
+    return code;
+}
+
+int nido_vfail(int code, const char *format, va_list args)
+{
+    struct nidoi_task *task = caller();
+
+    return task ? fail(task, __builtin_return_address(0), code, format, args) : code;
+}
+
+int nido_fail_text(int code, const char *text)
+{
+    struct nidoi_task *task = caller();
+
+    if (task) nidoi_fail(task, __builtin_return_address(0), code, "%s", text);
+    return code;
+}
+
+const nido_error *nido_error_last(void)
+{
+    struct nidoi_task *task = caller();
+
+    return task ? task->error : NULL;
+}
+
+nido_error *nidoi_error_of_end(struct nidoi_task *task, int code)
+{
+    nido_error *error = task->error;
+
+    task->error = NULL;
+    if (error && error->code == code) return error;
+    nido_error_release(error);
+    return new_error(task, code);
+}
+
+/* ---- The failures of a group ---- */
+
+/* The list of a group for whose first failure there was no memory: it stays empty, lest a later one
+ * speak for it. */
+static struct nidoi_failures no_list;
+
+void nidoi_failures_add(struct nidoi_failures **failures, nido_error *error)
+{
+    struct nidoi_failures *list = *failures;
+
+    if (!list) list = nidoi_mem_zeroed(sizeof *list);
+    if (!list) list = &no_list;
+    *failures = list;
+    if (list != &no_list && list->count < NIDOI_MOST_FAILURES) {
+        list->list[list->count++] = error;
+        return;
+    }
+    if (list != &no_list) list->unlisted++;
+    nido_error_release(error);
+}
+
+const char *nidoi_failures_name(const struct nidoi_failures *failures, uint64_t task)
+{
+    for (size_t i = 0; failures && i < failures->count; i++)
+        if (failures->list[i]->task == task) return failures->list[i]->task_name;
+    return "";
+}
+
+/* An error that stands for several: it says what the first one says. */
+static nido_error *combined(struct nidoi_failures *failures, const char *group)
+{
+    size_t others = failures->count - 1;
+    nido_error *first = failures->list[0], *error = nidoi_mem.alloc(sizeof *error);
+    nido_error **list = nidoi_mem.alloc((others + 1) * sizeof *list);
+
+    if (!error || !list) {
+        nidoi_mem.release(error);
+        nidoi_mem.release(list);
+        for (size_t i = 1; i <= others; i++) nido_error_release(failures->list[i]);
+        return first;
+    }
+    *error = *first;
+    error->refs = 1;
+    error->cause = first;
+    error->suppressed = list;
+    error->suppressed_count = others;
+    error->unlisted = failures->unlisted;
+    snprintf(error->group, sizeof error->group, "%s", group ? group : "");
+    memcpy(list, &failures->list[1], others * sizeof *list);
+    return error;
+}
+
+nido_error *nidoi_failures_end(struct nidoi_failures *failures, int code, const char *group)
+{
+    nido_error *error;
+
+    if (!failures || failures == &no_list) return constant(code);
+    error = failures->count > 1 ? combined(failures, group) : failures->list[0];
+    nidoi_mem.release(failures);
+    return error;
+}
+
+void nidoi_failures_drop(struct nidoi_failures *failures)
+{
+    if (!failures || failures == &no_list) return;
+    for (size_t i = 0; i < failures->count; i++) nido_error_release(failures->list[i]);
+    nidoi_mem.release(failures);
+}
+
+/* ---- Reading them ---- */
+
+int nido_error_code(const nido_error *error)
+{
+    return error ? error->code : 0;
+}
+
+const char *nido_error_text(const nido_error *error)
+{
+    return error ? error->text : "";
+}
+
+uint64_t nido_error_task_id(const nido_error *error)
+{
+    return error ? error->task : 0;
+}
+
+const char *nido_error_task_name(const nido_error *error)
+{
+    return error ? error->task_name : "";
+}
+
+void *nido_error_spawn_place(const nido_error *error)
+{
+    return error ? error->spawned_at : NULL;
+}
+
+void *nido_error_fail_place(const nido_error *error)
+{
+    return error ? error->failed_at : NULL;
+}
+
+int64_t nido_error_when(const nido_error *error)
+{
+    return error ? error->when : 0;
+}
+
+const nido_error *nido_error_cause(const nido_error *error)
+{
+    return error ? error->cause : NULL;
+}
+
+size_t nido_error_suppressed_count(const nido_error *error)
+{
+    return error ? error->suppressed_count : 0;
+}
+
+const nido_error *nido_error_suppressed(const nido_error *error, size_t i)
+{
+    return error && i < error->suppressed_count ? error->suppressed[i] : NULL;
+}
+
+uint64_t nido_error_unlisted(const nido_error *error)
+{
+    return error ? error->unlisted : 0;
+}
+
+const nido_error *nido_error_find(const nido_error *error, int code)
+{
+    const nido_error *found;
+
+    if (!error || error->code == code) return error;
+    found = nido_error_find(error->cause, code);
+    for (size_t i = 0; !found && i < error->suppressed_count; i++)
+        found = nido_error_find(error->suppressed[i], code);
+    return found;
+}
+
+static void print_one(const nido_error *error, FILE *file)
+{
+    struct nidoi_place spawned, failed;
+
+    if (error->text[0])
+        fprintf(file, "%s (%s)", error->text, nido_strerror(error->code));
+    else
+        fputs(nido_strerror(error->code), file);
+    if (error->task) fprintf(file, "  task #%llu", (unsigned long long)error->task);
+    if (error->task_name[0]) fprintf(file, " \"%s\"", error->task_name);
+    if (error->spawned_at)
+        fprintf(file, ", spawned at %s", nidoi_place(&spawned, error->spawned_at));
+    if (error->failed_at) fprintf(file, ", failed at %s", nidoi_place(&failed, error->failed_at));
+    fputc('\n', file);
+}
+
+static void print_tree(const nido_error *error, FILE *file, int depth)
+{
+    size_t i = 0;
+
+    if (!error->cause) {
+        print_one(error, file);
+        return;
+    }
+    fprintf(file, "group \"%s\": %llu failures\n", error->group,
+            (unsigned long long)(1 + error->suppressed_count + error->unlisted));
+    for (const nido_error *e = error->cause; e; e = nido_error_suppressed(error, i++)) {
+        fprintf(file, "%*s%zu. ", 2 * depth + 2, "", i + 1);
+        print_tree(e, file, depth + 1);
+    }
+    if (error->unlisted)
+        fprintf(file, "%*sand %llu more\n", 2 * depth + 2, "", (unsigned long long)error->unlisted);
+}
+
+void nido_error_print(const nido_error *error, FILE *file)
+{
+    if (error) print_tree(error, file, 0);
+}

@@ -1,0 +1,391 @@
+#include "coro/spawn.h"
+
+#include <string.h>
+
+#include "base/place.h"
+
+enum { MOST_COPY = 1024 };
+
+/* ---- The end ---- */
+
+static void leave_group(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
+{
+    nido_group *group = task->group;
+
+    rc = nidoi_group_judge(loop, task, rc);
+    nidoi_slots_leave(&loop->slots, task->slot, rc);
+    nidoi_list_remove(&task->sibling);
+    if (task->service)
+        group->services--;
+    else
+        group->live--;
+    nidoi_group_settle(group);
+}
+
+static void leave_run(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
+{
+    rc = nidoi_scope_verdict(loop, &task->base, rc);
+    if (task->error && task->error->code == rc) {
+        loop->root_error = task->error;
+        task->error = NULL;
+    }
+    loop->root_rc = rc;
+    nidoi_slots_leave(&loop->slots, task->slot, rc);
+}
+
+static _Noreturn void something_is_open(const struct nidoi_task *task)
+{
+    struct nidoi_place place, spawned;
+
+    nidoi_panic("task #%llu \"%s\", spawned at %s, has returned without closing the scope or group "
+                "opened at %s",
+                (unsigned long long)task->id, task->name ? task->name : "",
+                nidoi_place(&spawned, task->spawned_at), nidoi_place(&place, task->scope->place));
+}
+
+/* What is held must not lie in the frame that has just returned: nothing in it can be trusted any
+ * more. */
+static void orphan(const struct nidoi_task *task, struct nidoi_link *link)
+{
+    struct nidoi_held *held = nidoi_container(link, struct nidoi_held, link);
+    struct nidoi_place spawned;
+    const char *end = __builtin_frame_address(0);
+
+    if ((char *)link < end && (char *)link >= task->stack->bottom)
+        nidoi_panic(
+            "task #%llu \"%s\", spawned at %s, has returned while it held a lock or a token "
+            "that lay on its own stack",
+            (unsigned long long)task->id, task->name ? task->name : "",
+            nidoi_place(&spawned, task->spawned_at));
+    nidoi_list_remove(link);
+    held->orphaned(held);
+}
+
+static void live_and_die(struct nidoi_task *task)
+{
+    struct nidoi_loop *loop = nidoi_loop_of(task->sched);
+    int rc = task->fn(task->arg);
+
+    if (task->scope != &task->base) something_is_open(task);
+    if (task->locals) nidoi_locals_destroy(task);
+    while (!nidoi_list_empty(&task->held)) orphan(task, task->held.next);
+    if (task->group)
+        leave_group(loop, task, rc);
+    else
+        leave_run(loop, task, rc);
+    if (task->error) nidoi_error_keep(task, NULL);
+    if (nidoi_timer_is_set(task->timer)) nidoi_timers_remove(&loop->timers, task->timer);
+    loop->live--;
+    nidoi_stacks_put(&loop->stacks, task->stack, loop->sched.now);
+    nidoi_sched_exit(&loop->sched);
+}
+
+/* ---- The beginning ---- */
+
+/* Room for one more task everywhere, so that nothing in its life needs memory to sleep, wake or be
+ * armed. */
+static int grow(struct nidoi_loop *loop)
+{
+    uint32_t room = loop->room ? 2 * loop->room : 16;
+    int err;
+
+    err = nidoi_timers_reserve(&loop->timers, room);
+    if (!err) err = nidoi_sched_reserve(&loop->sched, room);
+    if (!err) loop->room = room;
+    return err;
+}
+
+static int reserve(struct nidoi_loop *loop)
+{
+    int err = 0;
+
+    if (loop->live >= loop->options.max_tasks) return -EAGAIN;
+    if (!loop->slots.free) err = nidoi_slots_make(&loop->slots);
+    if (!err && loop->live >= loop->room) err = grow(loop);
+    return err;
+}
+
+static int find_stack(struct nidoi_loop *loop, const struct nidoi_birth *birth,
+                      struct nidoi_stack **out)
+{
+    const nido_spawn_options *options = birth->options;
+    struct nidoi_stack_class *class = loop->default_stack;
+    size_t size = options && options->stack_size ? options->stack_size : birth->stack_size;
+
+    if (options && options->memory) {
+        *out = nidoi_stacks_adopt(options->memory, size);
+        return *out ? 0 : -EINVAL;
+    }
+    if (size) class = nidoi_stacks_class(&loop->stacks, size);
+    return class ? nidoi_stacks_take(&loop->stacks, class, out) : -EINVAL;
+}
+
+static void explain(struct nidoi_loop *loop, int err)
+{
+    struct nidoi_task *task = loop->sched.current;
+
+    if (!nidoi_on_task(&loop->sched)) return;
+    if (err == -EAGAIN && loop->live >= loop->options.max_tasks)
+        nidoi_fail(task, NULL, err, "spawn: nido_options.max_tasks (%u) tasks are alive",
+                   loop->options.max_tasks);
+    else if (err == -EAGAIN)
+        nidoi_fail(
+            task, NULL, err,
+            "spawn: no guard page for another stack beside %zu: the kernel's vm.max_map_count "
+            "is reached (kernels with guard advice, Linux 6.13, have no such limit)",
+            loop->stacks.in_use);
+}
+
+static void fill(struct nidoi_loop *loop, struct nidoi_task *task, const struct nidoi_birth *birth,
+                 void *copy)
+{
+    const nido_spawn_options *options = birth->options;
+
+    task->main = live_and_die;
+    task->fn = birth->fn;
+    task->arg = birth->arg;
+    task->spawned_at = birth->place;
+    task->group = birth->group;
+    task->start = birth->start;
+    if (options) {
+        task->name = options->name;
+        task->service = options->service;
+        if (options->copy) task->arg = memcpy(copy, options->copy, options->copy_size);
+    }
+    nidoi_slots_take(&loop->slots, task);
+}
+
+int nidoi_spawn(struct nidoi_loop *loop, const struct nidoi_birth *birth, struct nidoi_task **out)
+{
+    const nido_spawn_options *options = birth->options;
+    size_t extra = options && options->copy ? options->copy_size : 0;
+    struct nidoi_stack *stack;
+    struct nidoi_task *task;
+    void *copy;
+    int err = reserve(loop);
+
+    if (!err) err = find_stack(loop, birth, &stack);
+    if (err) {
+        explain(loop, err);
+        return err;
+    }
+    task = nidoi_task_lay(&loop->sched, stack, extra, &copy);
+    fill(loop, task, birth, copy);
+    nidoi_scope_base(loop, task, birth->group ? &birth->group->scope : NULL, task->service);
+    loop->live++;
+    nidoi_sched_start(task);
+    *out = task;
+    return 0;
+}
+
+/* ---- Into a group ---- */
+
+/* May this thread spawn into the group now? */
+static int admissible(struct nidoi_loop *loop, const nido_group *group)
+{
+    const nido_scope *scope = &group->scope;
+
+    if (scope->flags & NIDOI_SCOPE_FAULTY) return scope->code;
+    if (!(scope->flags & NIDOI_SCOPE_OPEN)) return -EBADF;
+    if (!loop) return -EPERM;
+    if (scope->task->sched != &loop->sched) return -EXDEV;
+    if (scope->due <= loop->sched.now) {
+        const struct nidoi_task *caller = loop->sched.current;
+
+        if (nidoi_scope_encloses(scope, caller) || nidoi_scope_cancelled(caller->scope))
+            return -ECANCELED;
+        return -ESHUTDOWN;
+    }
+    if (group->state == NIDOI_GROUP_RELEASING) return -ESHUTDOWN;
+    if (group->state == NIDOI_GROUP_CLOSING && !group->live && !group->starts && !group->reserved)
+        return -ESHUTDOWN;
+    return 0;
+}
+
+static bool sound(const nido_spawn_options *options)
+{
+    if (!options) return true;
+    return options->size == sizeof *options &&
+           (!options->copy || options->copy_size <= MOST_COPY) &&
+           (!options->memory || options->stack_size);
+}
+
+static bool full(const nido_group *group)
+{
+    return group->limit && group->live + group->reserved + group->starts >= group->limit;
+}
+
+static int spawn_member(struct nidoi_loop *loop, const struct nidoi_birth *birth, nido_task *out)
+{
+    nido_group *group = birth->group;
+    struct nidoi_task *task;
+    int err = nidoi_spawn(loop, birth, &task);
+
+    if (err) return err;
+    nidoi_list_append(&group->children, &task->sibling);
+    if (task->service)
+        group->services++;
+    else
+        group->live++;
+    if (!out) return 0;
+    nidoi_group_keep(loop, group, task->slot);
+    *out = (nido_task){task->slot, loop->number, task->id};
+    return 0;
+}
+
+static int spawn_here(const struct nidoi_birth *birth, nido_task *out, char *frame)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    bool service = birth->options && birth->options->service;
+    int err = birth->fn && sound(birth->options) ? 0 : -EINVAL;
+
+    if (!err) err = admissible(loop, birth->group);
+    if (err) return err;
+    if (nidoi_on_task(&loop->sched)) nidoi_scope_check_frames(loop->sched.current, frame);
+    if (!service && full(birth->group)) {
+        if (nidoi_on_task(&loop->sched))
+            nidoi_fail(loop->sched.current, birth->place, -EAGAIN,
+                       "spawn: the group's limit of %u tasks is reached", birth->group->limit);
+        return -EAGAIN;
+    }
+    return spawn_member(loop, birth, out);
+}
+
+#define BIRTH(...)                                                 \
+    {                                                              \
+        .fn = fn, .group = group, .stack_size = group->stack_size, \
+        .place = __builtin_return_address(0), __VA_ARGS__          \
+    }
+
+void nido_spawn_options_init(nido_spawn_options *options)
+{
+    *options = (nido_spawn_options){.size = sizeof *options};
+}
+
+int nido_spawn(nido_group *group, nido_fn *fn, void *arg)
+{
+    struct nidoi_birth birth = BIRTH(.arg = arg);
+
+    return spawn_here(&birth, NULL, __builtin_frame_address(0));
+}
+
+int nido_spawn_copy(nido_group *group, nido_fn *fn, const void *arg, size_t size)
+{
+    nido_spawn_options options = {.size = sizeof options, .copy = arg, .copy_size = size};
+    struct nidoi_birth birth = BIRTH(.options = &options);
+
+    return spawn_here(&birth, NULL, __builtin_frame_address(0));
+}
+
+int nido_spawn_with(nido_group *group, nido_fn *fn, void *arg, const nido_spawn_options *options,
+                    nido_task *out)
+{
+    struct nidoi_birth birth = BIRTH(.arg = arg, .options = options);
+
+    return spawn_here(&birth, out, __builtin_frame_address(0));
+}
+
+/* ---- Waiting for a place ---- */
+
+static const struct nidoi_wait_kind waiting_for_place = {.name = "place in group",
+                                                         .undo = nidoi_waitq_undo};
+
+static int wait_for_place(struct nidoi_loop *loop, nido_group *group)
+{
+    struct nidoi_queued queued = {.waiter = {.kind = &waiting_for_place, .object = group}};
+
+    nidoi_waitq_enlist(&group->places, &queued);
+    return (int)nidoi_park(loop, &queued.waiter);
+}
+
+/* A place is given in the wake: it is ours even if we are cancelled before we run, and must be used
+ * or given on. */
+int nido_spawn_wait(nido_group *group, nido_fn *fn, void *arg)
+{
+    struct nidoi_birth birth = BIRTH(.arg = arg);
+    struct nidoi_loop *loop;
+    int err = nidoi_enter(&loop);
+
+    if (err) return err;
+    err = fn ? admissible(loop, group) : -EINVAL;
+    if (err) return err;
+    nidoi_scope_check_frames(loop->sched.current, __builtin_frame_address(0));
+    if (!full(group) && nidoi_waitq_empty(&group->places)) return spawn_member(loop, &birth, NULL);
+    err = wait_for_place(loop, group);
+    if (err) return err;
+    err = admissible(loop, group);
+    group->reserved--;
+    if (!err) err = spawn_member(loop, &birth, NULL);
+    if (err) nidoi_group_settle(group);
+    return err;
+}
+
+/* ---- Start, with its hand-shake ---- */
+
+/* Not cancellable by itself: a cancel of the caller cancels the child, whose end is waited for. */
+static const struct nidoi_wait_kind starting = {.name = "start of task"};
+
+static int await_start(struct nidoi_loop *loop, struct nidoi_start *start, nido_group *group)
+{
+    start->hidden.state = NIDOI_GROUP_CLOSING;
+    start->hidden.closer = &start->waiter;
+    group->starts++;
+    nidoi_park(loop, &start->waiter);
+    if (start->decided) return 0;
+    group->starts--;
+    nidoi_group_settle(group);
+    return nidoi_group_outcome(loop, &start->hidden, -EPROTO);
+}
+
+int nido_start(nido_group *group, nido_fn *fn, void *arg, intptr_t *out)
+{
+    nido_group_options plain = {.policy = NIDO_WAIT_ALL, .name = "start"};
+    struct nidoi_start start = {.target = group, .waiter = {.kind = &starting, .object = group}};
+    struct nidoi_birth birth = BIRTH(.arg = arg, .start = &start);
+    struct nidoi_loop *loop;
+    int err = nidoi_enter(&loop);
+
+    if (err) return err;
+    err = fn ? admissible(loop, group) : -EINVAL;
+    if (!err && full(group)) err = -EAGAIN;
+    if (err) return err;
+    nidoi_scope_check_frames(loop->sched.current, __builtin_frame_address(0));
+    nidoi_group_open(loop, &start.hidden, &plain, birth.place);
+    birth.group = &start.hidden;
+    err = spawn_member(loop, &birth, NULL);
+    if (!err) err = await_start(loop, &start, group);
+    nidoi_scope_pop(loop, &start.hidden.scope);
+    if (!err && out) *out = start.value;
+    return err;
+}
+
+static void hand_over(struct nidoi_loop *loop, struct nidoi_task *task, struct nidoi_start *start)
+{
+    nido_group *group = start->target;
+
+    nidoi_list_remove(&task->sibling);
+    nidoi_list_append(&group->children, &task->sibling);
+    start->hidden.live--;
+    group->starts--;
+    group->live++;
+    task->group = group;
+    nidoi_scope_rehang(loop, task, &group->scope);
+}
+
+int nido_started(intptr_t value)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    struct nidoi_task *task = loop ? loop->sched.current : NULL;
+    struct nidoi_start *start = task ? task->start : NULL;
+
+    if (!start) return task && task->started ? -EALREADY : -EPERM;
+    if (nidoi_scope_cancelled(&start->hidden.scope)) return -ECANCELED;
+    hand_over(loop, task, start);
+    task->start = NULL;
+    task->started = true;
+    start->value = value;
+    start->decided = true;
+    start->hidden.closer = NULL;
+    nidoi_wake(&start->waiter, 0);
+    return 0;
+}

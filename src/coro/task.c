@@ -1,0 +1,169 @@
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "coro/group.h"
+#include "nido/task.h"
+
+static struct nidoi_task *caller(void)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+
+    return loop && nidoi_on_task(&loop->sched) ? loop->sched.current : NULL;
+}
+
+/* The slot that a handle means, while it means one. */
+static int resolve(nido_task handle, struct nidoi_slot **out)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    struct nidoi_slot *slot;
+
+    if (!loop) return -EPERM;
+    if (handle.id && handle.runtime != loop->number) return -EXDEV;
+    slot = nidoi_slots_get(&loop->slots, handle.slot);
+    if (!slot || !handle.id || slot->id != handle.id) return -ESRCH;
+    *out = slot;
+    return 0;
+}
+
+static struct nidoi_task *live(nido_task handle)
+{
+    struct nidoi_slot *slot;
+
+    return resolve(handle, &slot) == 0 ? slot->task : NULL;
+}
+
+nido_task nido_self(void)
+{
+    struct nidoi_task *task = caller();
+
+    if (!task) return (nido_task){0};
+    return (nido_task){task->slot, nidoi_loop_self()->number, task->id};
+}
+
+uint64_t nido_task_id(nido_task task)
+{
+    return task.id;
+}
+
+const char *nido_task_name(nido_task handle)
+{
+    struct nidoi_task *task = live(handle);
+
+    return task && task->name ? task->name : "";
+}
+
+void *nido_task_spawn_place(nido_task handle)
+{
+    struct nidoi_task *task = live(handle);
+
+    return task ? task->spawned_at : NULL;
+}
+
+void nido_set_name(const char *format, ...)
+{
+    struct nidoi_task *task = caller();
+    va_list args;
+
+    if (!task) return;
+    va_start(args, format);
+    vsnprintf(task->name_text, sizeof task->name_text, format, args);
+    va_end(args);
+    task->name = task->name_text;
+}
+
+size_t nido_stack_used(void)
+{
+    struct nidoi_task *task = caller();
+
+    return task ? (size_t)((char *)(task->stack + 1) - task->lowest) : 0;
+}
+
+/* ---- Joining ---- */
+
+static struct nidoi_task *joined(const struct nidoi_waiter *waiter)
+{
+    return ((const struct nidoi_slot *)waiter->object)->task;
+}
+
+static const struct nidoi_wait_kind joining = {
+    .name = "end of task", .undo = nidoi_waitq_undo, .owner = joined};
+
+/* A cycle without `me` is possible (waits that cannot be refused may close one), hence the count:
+ * no honest chain is longer than there are tasks. */
+bool nidoi_wait_cycle(const struct nidoi_loop *loop, const struct nidoi_task *owner,
+                      const struct nidoi_task *me)
+{
+    for (uint32_t left = loop->live; owner && left > 0; left--) {
+        const struct nidoi_waiter *waiter = owner->waiter;
+
+        if (owner == me) return true;
+        if (!waiter) return false;
+        if (waiter->kind == &nidoi_group_closing)
+            return nidoi_scope_encloses(&((const nido_group *)waiter->object)->scope, me);
+        owner = waiter->kind->owner ? waiter->kind->owner(waiter) : NULL;
+    }
+    return false;
+}
+
+int nido_join(nido_task handle, int *out)
+{
+    struct nidoi_queued queued = {.waiter = {.kind = &joining}};
+    struct nidoi_loop *loop;
+    struct nidoi_slot *slot;
+    int rc, err = nidoi_enter(&loop);
+
+    if (!err) err = resolve(handle, &slot);
+    if (err) return err;
+    if (!slot->task) {
+        if (out) *out = slot->rc;
+        return 0;
+    }
+    if (nidoi_wait_cycle(loop, slot->task, loop->sched.current)) return -EDEADLK;
+    queued.waiter.object = slot;
+    nidoi_waitq_enlist(&slot->joiners, &queued);
+    queued.node.item = &rc;
+    err = (int)nidoi_park(loop, &queued.waiter);
+    if (!err && out) *out = rc;
+    return err;
+}
+
+int nido_try_join(nido_task handle, int *out)
+{
+    struct nidoi_slot *slot;
+    int err = resolve(handle, &slot);
+
+    if (err) return err;
+    if (slot->task) return -EAGAIN;
+    if (out) *out = slot->rc;
+    return 0;
+}
+
+bool nido_task_was_cancelled(nido_task handle)
+{
+    struct nidoi_slot *slot;
+
+    return resolve(handle, &slot) == 0 && !slot->task && slot->cancelled;
+}
+
+int nido_task_cancel(nido_task handle, int code, const char *reason)
+{
+    struct nidoi_slot *slot;
+    int err = resolve(handle, &slot);
+
+    if (err) return err;
+    if (!slot->task) return -ESRCH;
+    return nidoi_scope_cancel(&slot->task->base, NIDO_CAUSE_CANCEL, code, reason);
+}
+
+int nido_task_forget(nido_task handle)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    struct nidoi_slot *slot;
+    int err = resolve(handle, &slot);
+
+    if (err) return err;
+    if (!slot->kept) return -ESRCH;
+    nidoi_group_forget(loop, handle.slot);
+    if (!slot->task) nidoi_slots_free(&loop->slots, handle.slot);
+    return 0;
+}
