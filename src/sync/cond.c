@@ -1,0 +1,86 @@
+#include "nido/cond.h"
+
+#include "sync/mutex.h"
+
+/* node->n: what the wait returns when it has the mutex again; 0: what the mutex says. */
+
+static struct nidoi_queued *leave(struct nidoi_waiter *waiter)
+{
+    struct nidoi_queued *queued = nidoi_container(waiter, struct nidoi_queued, waiter);
+
+    nidoi_list_remove(&queued->node.link);
+    return queued;
+}
+
+/* Cancelled before it was notified: it goes home as soon as it has the mutex. */
+static bool withdraw(struct nidoi_waiter *waiter)
+{
+    nido_cond *cond = nidoi_container(waiter->object, nido_cond, sync);
+    struct nidoi_queued *queued = leave(waiter);
+
+    queued->node.n = -ECANCELED;
+    return nidoi_mutex_regain(cond->mutex, queued);
+}
+
+static const struct nidoi_wait_kind waiting = {
+    .name = "condition", .undo = withdraw, .named = nidoi_sync_name};
+
+void nido_cond_init(nido_cond *cond, const char *name)
+{
+    *cond = (nido_cond){.mutex = NULL};
+    nidoi_sync_init(&cond->sync, name);
+}
+
+int nido_cond_wait(nido_cond *cond, nido_mutex *mutex)
+{
+    struct nidoi_queued queued;
+    struct nidoi_loop *loop;
+    int rc, err = nidoi_enter(&loop);
+
+    if (!err) err = nidoi_sync_foreign(&cond->sync, false);
+    if (!err) err = nidoi_mutex_mine(mutex);
+    if (err) return err;
+    if (!nidoi_waitq_empty(&cond->sync.waiters) && cond->mutex != mutex) return -EINVAL;
+    cond->mutex = mutex;
+    nidoi_sync_line_up(loop, &cond->sync, &waiting, &queued);
+    mutex->expected++;
+    nidoi_mutex_pass(mutex);
+    rc = (int)nidoi_park(loop, &queued.waiter);
+    return queued.node.n ? queued.node.n : rc;
+}
+
+/* Who is notified is settled: it stands in the mutex's line, or has it already. */
+static bool notify_first(nido_cond *cond)
+{
+    struct nidoi_node *first = nidoi_waitq_first(&cond->sync.waiters);
+    struct nidoi_queued *queued;
+
+    if (!first) return false;
+    queued = leave(first->waiter);
+    if (nidoi_mutex_regain(cond->mutex, queued))
+        nidoi_wake(&queued->waiter, nidoi_mutex_state(cond->mutex));
+    return true;
+}
+
+int nido_cond_notify(nido_cond *cond)
+{
+    int err = nidoi_sync_foreign(&cond->sync, false);
+
+    if (!err) notify_first(cond);
+    return err;
+}
+
+int nido_cond_notify_all(nido_cond *cond)
+{
+    int err = nidoi_sync_foreign(&cond->sync, false);
+
+    if (err) return err;
+    while (notify_first(cond)) {
+    }
+    return 0;
+}
+
+int nido_cond_deinit(nido_cond *cond)
+{
+    return nidoi_sync_deinit(&cond->sync, false);
+}

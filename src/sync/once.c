@@ -1,0 +1,77 @@
+#include "nido/once.h"
+
+#include "coro/group.h"
+#include "sync/sync.h"
+
+enum { YOUR_TURN = 1 }; /* node->n of who is to run it */
+
+static struct nidoi_task *runner_of(const struct nidoi_waiter *waiter)
+{
+    return nidoi_container(waiter->object, nido_once, sync)->runner;
+}
+
+static const struct nidoi_wait_kind waiting = {
+    .name = "once", .undo = nidoi_waitq_undo, .owner = runner_of, .named = nidoi_sync_name};
+
+void nido_once_init(nido_once *once, const char *name)
+{
+    *once = (nido_once){.runner = NULL};
+    nidoi_sync_init(&once->sync, name);
+}
+
+static void succeed(nido_once *once, int rc)
+{
+    once->runner = NULL;
+    once->rc = rc;
+    once->done = 1;
+    nidoi_sync_wake_all(&once->sync, rc);
+}
+
+/* The next runner is chosen here, not when it runs: nobody comes in between. */
+static void pass_on(nido_once *once)
+{
+    struct nidoi_node *head = nidoi_waitq_first(&once->sync.waiters);
+
+    once->runner = NULL;
+    if (!head) return;
+    once->runner = head->waiter->task;
+    head->n = YOUR_TURN;
+    nidoi_claim(head, 0);
+}
+
+static int run(nido_once *once, nido_fn *fn, void *arg)
+{
+    int rc = fn(arg);
+
+    if (rc >= 0)
+        succeed(once, rc);
+    else
+        pass_on(once);
+    return rc;
+}
+
+int nido_once_do(nido_once *once, nido_fn *fn, void *arg)
+{
+    struct nidoi_queued queued;
+    struct nidoi_loop *loop;
+    int rc = nidoi_enter(&loop);
+
+    if (!rc) rc = nidoi_sync_foreign(&once->sync, once->runner);
+    if (!rc && !fn) rc = -EINVAL;
+    if (rc) return rc;
+    if (once->done) return once->rc;
+    if (!once->runner) {
+        once->runner = loop->sched.current;
+        once->sync.rt = loop->door;
+        return run(once, fn, arg);
+    }
+    if (nidoi_wait_cycle(loop, once->runner, loop->sched.current)) return -EDEADLK;
+    nidoi_sync_line_up(loop, &once->sync, &waiting, &queued);
+    rc = (int)nidoi_park(loop, &queued.waiter);
+    return queued.node.n == YOUR_TURN ? run(once, fn, arg) : rc;
+}
+
+int nido_once_deinit(nido_once *once)
+{
+    return nidoi_sync_deinit(&once->sync, once->runner);
+}

@@ -1,0 +1,131 @@
+#include "nido/sem.h"
+
+#include "sync/sync.h"
+
+static nido_sem *sem_of(struct nidoi_waiter *waiter)
+{
+    return nidoi_container(waiter->object, nido_sem, sync);
+}
+
+/* Grants from the head as long as it can; node->n permits are wanted. */
+static void look(struct nidoi_stirred *stirred)
+{
+    nido_sem *sem = nidoi_container(stirred, nido_sem, stirred);
+    struct nidoi_node *head;
+
+    while (!sem->closed && (head = nidoi_waitq_first(&sem->sync.waiters)) &&
+           (uint32_t)head->n <= sem->count) {
+        sem->count -= (uint32_t)head->n;
+        nidoi_claim(head, 0);
+    }
+}
+
+static bool withdraw(struct nidoi_waiter *waiter)
+{
+    nidoi_waitq_undo(waiter);
+    nidoi_stir(waiter->task->sched, &sem_of(waiter)->stirred);
+    return true;
+}
+
+static const struct nidoi_wait_kind waiting = {
+    .name = "semaphore", .undo = withdraw, .named = nidoi_sync_name};
+
+int nido_sem_init(nido_sem *sem, uint32_t count, uint32_t max, const char *name)
+{
+    if (max == 0 || max > INT32_MAX || count > max) return -EINVAL;
+    *sem = (nido_sem){.stirred = {.look = look}, .count = count, .max = max};
+    nidoi_sync_init(&sem->sync, name);
+    return 0;
+}
+
+/* -EAGAIN: it would have to wait. */
+static int take(nido_sem *sem, uint32_t n)
+{
+    if (n == 0 || n > sem->max) return -EINVAL;
+    if (sem->closed) return -ESHUTDOWN;
+    if (n > sem->count || !nidoi_waitq_empty(&sem->sync.waiters)) return -EAGAIN;
+    sem->count -= n;
+    return 0;
+}
+
+static int acquire(nido_sem *sem, uint32_t n)
+{
+    struct nidoi_queued queued;
+    struct nidoi_loop *loop;
+    int err = nidoi_enter(&loop);
+
+    if (!err) err = nidoi_sync_foreign(&sem->sync, false);
+    if (!err) err = take(sem, n);
+    if (err != -EAGAIN) return err;
+    nidoi_sync_line_up(loop, &sem->sync, &waiting, &queued);
+    queued.node.n = (int32_t)n;
+    return (int)nidoi_park(loop, &queued.waiter);
+}
+
+static int try_acquire(nido_sem *sem, uint32_t n)
+{
+    int err = nidoi_sync_foreign(&sem->sync, false);
+
+    return err ? err : take(sem, n);
+}
+
+static int release(nido_sem *sem, uint32_t n)
+{
+    int err = nidoi_sync_foreign(&sem->sync, false);
+
+    if (err) return err;
+    if (n > sem->max - sem->count) return -EOVERFLOW;
+    sem->count += n;
+    if (!nidoi_waitq_empty(&sem->sync.waiters)) nidoi_stir(nidoi_sched_self, &sem->stirred);
+    return 0;
+}
+
+int nido_sem_acquire(nido_sem *sem)
+{
+    return acquire(sem, 1);
+}
+
+int nido_sem_acquire_n(nido_sem *sem, uint32_t n)
+{
+    return acquire(sem, n);
+}
+
+int nido_sem_try_acquire(nido_sem *sem)
+{
+    return try_acquire(sem, 1);
+}
+
+int nido_sem_try_acquire_n(nido_sem *sem, uint32_t n)
+{
+    return try_acquire(sem, n);
+}
+
+int nido_sem_release(nido_sem *sem)
+{
+    return release(sem, 1);
+}
+
+int nido_sem_release_n(nido_sem *sem, uint32_t n)
+{
+    return release(sem, n);
+}
+
+int nido_sem_close(nido_sem *sem)
+{
+    int err = nidoi_sync_foreign(&sem->sync, false);
+
+    if (err) return err;
+    sem->closed = 1;
+    nidoi_sync_wake_all(&sem->sync, -ESHUTDOWN);
+    return 0;
+}
+
+uint32_t nido_sem_count(const nido_sem *sem)
+{
+    return sem->count;
+}
+
+int nido_sem_deinit(nido_sem *sem)
+{
+    return nidoi_sync_deinit(&sem->sync, false);
+}
