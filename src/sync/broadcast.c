@@ -1,0 +1,159 @@
+/* sync/broadcast.c: a ring that is written round and round, and readers who know their place.
+ *
+ * 1. Item number i lies at i % capacity as long as i + capacity >= sent.
+ * 2. A reader waits only when it has got all that was sent. What comes then is copied to it, and
+ * its place moved, in its claim: later items cannot overwrite what it was woken for. */
+#include "nido/broadcast.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "sync/items.h"
+
+static const char *name_of(const struct nidoi_waiter *waiter)
+{
+    return ((const nido_broadcast_reader *)waiter->object)->broadcast->name;
+}
+
+static const struct nidoi_wait_kind receiving = {
+    .name = "an item of broadcast", .undo = nidoi_waitq_undo, .named = name_of};
+
+static int bind_here(nido_broadcast *broadcast)
+{
+    bool idle = nidoi_waitq_empty(&broadcast->waiters);
+
+    return nidoi_bind_here(&broadcast->rt, idle, !idle);
+}
+
+static void *place(const nido_broadcast *broadcast, uint64_t number)
+{
+    return &broadcast->buffer[number % broadcast->capacity * broadcast->item_size];
+}
+
+int nido_broadcast_send(nido_broadcast *broadcast, const void *item)
+{
+    struct nidoi_node *node;
+    int err = bind_here(broadcast);
+
+    if (err) return err;
+    if (broadcast->closed) return -EPIPE;
+    memcpy(place(broadcast, broadcast->sent++), item, broadcast->item_size);
+    while ((node = nidoi_waitq_first(&broadcast->waiters)) != NULL) {
+        memcpy(node->item, item, broadcast->item_size);
+        ((nido_broadcast_reader *)node->waiter->object)->next = broadcast->sent;
+        nidoi_claim(node, 0);
+    }
+    return 0;
+}
+
+int nido_broadcast_close(nido_broadcast *broadcast)
+{
+    int err = bind_here(broadcast);
+
+    if (err) return err;
+    broadcast->closed = 1;
+    while (nidoi_waitq_wake(&broadcast->waiters, -EPIPE)) {
+    }
+    return 0;
+}
+
+/* ---- Reading ---- */
+
+void nido_broadcast_subscribe(nido_broadcast *broadcast, nido_broadcast_reader *reader)
+{
+    *reader = (nido_broadcast_reader){.broadcast = broadcast, .next = broadcast->sent};
+}
+
+/* How many items the reader has missed; -EAGAIN: it has to wait; -EPIPE, -EBUSY, -EXDEV. */
+static int take(const struct nidoi_loop *loop, nido_broadcast_reader *reader, void *item)
+{
+    nido_broadcast *broadcast = reader->broadcast;
+    uint64_t behind = broadcast->sent - reader->next, lost = 0;
+    int err = nidoi_bind(loop, &broadcast->rt, nidoi_waitq_empty(&broadcast->waiters));
+
+    if (err) return err;
+    if (reader->busy) return -EBUSY;
+    if (!behind) return broadcast->closed ? -EPIPE : -EAGAIN;
+    if (behind > broadcast->capacity) lost = behind - broadcast->capacity;
+    reader->next += lost;
+    memcpy(item, place(broadcast, reader->next++), broadcast->item_size);
+    return lost < INT_MAX ? (int)lost : INT_MAX;
+}
+
+static int wait_for_item(struct nidoi_loop *loop, nido_broadcast_reader *reader, void *item)
+{
+    struct nidoi_queued queued = {.waiter = {.kind = &receiving, .object = reader}};
+    int rc;
+
+    nidoi_waitq_enlist(&reader->broadcast->waiters, &queued);
+    queued.node.item = item;
+    reader->busy = 1;
+    rc = (int)nidoi_park(loop, &queued.waiter);
+    reader->busy = 0;
+    return rc;
+}
+
+int nido_broadcast_recv(nido_broadcast_reader *reader, void *item)
+{
+    struct nidoi_loop *loop;
+    int rc = nidoi_enter(&loop);
+
+    if (!rc) rc = take(loop, reader, item);
+    return rc == -EAGAIN ? wait_for_item(loop, reader, item) : rc;
+}
+
+int nido_broadcast_try_recv(nido_broadcast_reader *reader, void *item)
+{
+    const struct nidoi_loop *loop = nidoi_loop_self();
+
+    return loop ? take(loop, reader, item) : -EPERM;
+}
+
+/* ---- Life ---- */
+
+int nido_broadcast_init(nido_broadcast *broadcast, size_t item_size, size_t capacity, void *buffer,
+                        const char *name)
+{
+    size_t size;
+    int err = nidoi_items_size(item_size, capacity, &size);
+
+    if (err) return err;
+    if (!size || !buffer) return -EINVAL;
+    *broadcast = (nido_broadcast){
+        .name = name, .buffer = buffer, .item_size = item_size, .capacity = capacity};
+    nidoi_waitq_init(&broadcast->waiters);
+    return 0;
+}
+
+void nido_broadcast_set_name(nido_broadcast *broadcast, const char *name)
+{
+    broadcast->name = name;
+}
+
+int nido_broadcast_deinit(nido_broadcast *broadcast)
+{
+    return nido_broadcast_close(broadcast);
+}
+
+int nido_broadcast_new(size_t item_size, size_t capacity, nido_broadcast **out)
+{
+    size_t size;
+    nido_broadcast *broadcast;
+    int err = nidoi_items_size(item_size, capacity, &size);
+
+    if (err) return err;
+    if (!size) return -EINVAL;
+    broadcast = nidoi_mem.alloc(sizeof *broadcast + size);
+    if (!broadcast) return -ENOMEM;
+    *out = broadcast;
+    return nido_broadcast_init(broadcast, item_size, capacity, broadcast + 1, NULL);
+}
+
+int nido_broadcast_free(nido_broadcast *broadcast)
+{
+    int err = broadcast ? nido_broadcast_deinit(broadcast) : 0;
+
+    if (!err) nidoi_mem.release(broadcast);
+    return err;
+}

@@ -1,0 +1,197 @@
+/* sync/select.c: the first of several things.
+ *
+ * 1. Attempts come first, one arm after the other; the first that is not -EAGAIN ends the select,
+ * and nothing was enlisted.
+ * 2. Then one waiter and the nodes of all arms wait. Whoever claims one of them withdraws the
+ * others in the same breath, so that a node in a queue belongs to an unclaimed waiter here too.
+ * 3. What an arm gives or gets lies in its node; it is copied by who claims, so it is written for
+ * the winner alone.
+ * 4. After the claim no object of an arm is touched: it may be gone. */
+#include "sync/select.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/random.h"
+#include "nido/time.h"
+
+struct selection {
+    struct nidoi_waiter waiter;
+    struct nidoi_loop *loop;
+    nido_arm *arms;
+    size_t n;           /* that are enlisted */
+    nido_arm *winner;   /* NULL: none yet */
+    nido_arm *earliest; /* of the timers: the task's alarm is its */
+};
+
+/* Nobody is given anything before the last node is out: it might be this select once more. */
+static void withdraw_others(struct selection *selection)
+{
+    const nido_arm *winner = selection->winner;
+    struct nidoi_loop *loop = selection->loop;
+    nido_arm *end = selection->arms + selection->n;
+
+    for (nido_arm *arm = selection->arms; arm < end; arm++)
+        if (arm != winner) arm->kind->withdraw(loop, arm);
+    for (nido_arm *arm = selection->arms; arm < end; arm++)
+        if (arm != winner && arm->kind->left) arm->kind->left(loop, arm);
+}
+
+static bool undo(struct nidoi_waiter *waiter)
+{
+    withdraw_others(nidoi_container(waiter, struct selection, waiter));
+    return true;
+}
+
+static void win(nido_arm *arm)
+{
+    struct selection *selection = nidoi_container(arm->node.waiter, struct selection, waiter);
+
+    selection->winner = arm;
+    withdraw_others(selection);
+}
+
+static void claimed(struct nidoi_waiter *waiter, struct nidoi_node *node)
+{
+    (void)waiter;
+    win(nidoi_container(node, nido_arm, node));
+}
+
+void nidoi_arm_done(nido_arm *arm, int value)
+{
+    win(arm);
+    nidoi_wake(arm->node.waiter, value);
+}
+
+void nidoi_arm_unlink(struct nidoi_loop *loop, nido_arm *arm)
+{
+    (void)loop;
+    nidoi_list_remove(&arm->node.link);
+}
+
+/* What it waits for, for reports: the names of its arms. */
+static const char *names(const struct nidoi_waiter *waiter)
+{
+    static _Thread_local char text[128];
+    const struct selection *selection = nidoi_container(waiter, struct selection, waiter);
+    size_t used = 0;
+
+    for (size_t i = 0; i < selection->n && used < sizeof text; i++) {
+        const nido_arm *arm = &selection->arms[i];
+        const char *name = arm->kind->named ? arm->kind->named(arm) : NULL;
+
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i ? ", " : "",
+                                 name ? name : arm->kind->name);
+    }
+    return text;
+}
+
+/* ---- Instants ---- */
+
+static int attempt_timer(struct nidoi_loop *loop, nido_arm *arm)
+{
+    return arm->of.when <= nidoi_loop_refresh(loop) ? 0 : -EAGAIN;
+}
+
+static int enlist_timer(struct nidoi_loop *loop, nido_arm *arm)
+{
+    struct nidoi_task *task = loop->sched.current;
+
+    if (arm->of.when >= task->alarm) return 0;
+    task->alarm = arm->of.when;
+    nidoi_container(arm->node.waiter, struct selection, waiter)->earliest = arm;
+    nidoi_loop_arm(loop, task, arm->of.when);
+    return 0;
+}
+
+static void withdraw_timer(struct nidoi_loop *loop, nido_arm *arm)
+{
+    (void)loop;
+    arm->node.waiter->task->alarm = NIDO_NEVER;
+}
+
+static const struct nidoi_arm_kind timer = {
+    .name = "timer", .attempt = attempt_timer, .enlist = enlist_timer, .withdraw = withdraw_timer};
+
+void nido_arm_timer(nido_arm *arm, int64_t when)
+{
+    *arm = (nido_arm){.kind = &timer, .of.when = when};
+}
+
+static void rang(struct nidoi_waiter *waiter)
+{
+    nidoi_arm_done(nidoi_container(waiter, struct selection, waiter)->earliest, 0);
+}
+
+/* ---- The select ---- */
+
+static const struct nidoi_wait_kind selecting = {
+    .name = "one of", .undo = undo, .claimed = claimed, .rang = rang, .named = names};
+
+static int done(const nido_arm *arms, nido_arm *arm, int status)
+{
+    arm->status = status;
+    return (int)(arm - arms);
+}
+
+/* Goes once through the numbers below the next power of two, from a drawn start by a drawn odd
+ * step: each is met, and over time each before every other. */
+static int attempt_all(struct nidoi_loop *loop, nido_arm *arms, size_t n, unsigned flags)
+{
+    uint64_t drawn = flags & NIDO_PRIORITY ? 0 : nidoi_random(&loop->random);
+    uint32_t mask = n > 1 ? UINT32_MAX >> __builtin_clz((uint32_t)n - 1) : 0;
+    uint32_t at = (uint32_t)drawn, step = (uint32_t)(drawn >> 32) | 1;
+
+    for (uint32_t tries = 0; tries <= mask; tries++, at += step) {
+        nido_arm *arm = &arms[at & mask];
+        int status = (at & mask) < n ? arm->kind->attempt(loop, arm) : -EAGAIN;
+
+        if (status != -EAGAIN) return done(arms, arm, status);
+    }
+    return -EAGAIN;
+}
+
+/* 0, or the winner is set, with its status. */
+static int enlist_all(struct selection *selection, size_t n)
+{
+    for (; selection->n < n; selection->n++) {
+        nido_arm *arm = &selection->arms[selection->n];
+        int status;
+
+        arm->node.waiter = &selection->waiter;
+        status = arm->kind->enlist(selection->loop, arm);
+        if (!status) continue;
+        win(arm);
+        return status;
+    }
+    return 0;
+}
+
+/* Index of the arm that was done; -ECANCELED; -EAGAIN: begin anew. */
+static int wait_for_one(struct nidoi_loop *loop, nido_arm *arms, size_t n)
+{
+    struct selection selection = {
+        .waiter = {.kind = &selecting, .task = loop->sched.current}, .loop = loop, .arms = arms};
+    int value = enlist_all(&selection, n);
+    nido_arm *winner;
+
+    if (!value) value = (int)nidoi_park(loop, &selection.waiter);
+    winner = selection.winner;
+    if (!winner) return value;
+    if (winner->kind->woken) value = winner->kind->woken(loop, winner, value);
+    return value == -EAGAIN ? value : done(arms, winner, value);
+}
+
+int nido_select(nido_arm *arms, size_t n, unsigned flags)
+{
+    struct nidoi_loop *loop;
+    int index = nidoi_enter(&loop);
+
+    if (index) return index;
+    if (!n || n > INT_MAX || flags & ~(unsigned)(NIDO_POLL | NIDO_PRIORITY)) return -EINVAL;
+    do {
+        index = attempt_all(loop, arms, n, flags);
+        if (index == -EAGAIN && !(flags & NIDO_POLL)) index = wait_for_one(loop, arms, n);
+    } while (index == -EAGAIN && !(flags & NIDO_POLL));
+    return index;
+}

@@ -1,0 +1,34 @@
+/* sync/select.h: what a select knows of its arms. The kinds live with their objects. */
+#ifndef NIDOI_SELECT_H
+#define NIDOI_SELECT_H
+
+#include "coro/scope.h"
+#include "nido/select.h"
+
+struct nidoi_arm_kind {
+    const char *name; /* for an arm whose object has none of its own */
+    /* Does it without waiting. -EAGAIN: not now, and nothing has happened; all else is the arm's
+     * status. */
+    int (*attempt)(struct nidoi_loop *loop, nido_arm *arm);
+    /* Enlists it after an attempt has said -EAGAIN: in a queue by arm->node, so that a claim of
+     * that node does the arm; or wherever something will call nidoi_arm_done. 0; or the arm's
+     * status, then it is not enlisted. */
+    int (*enlist)(struct nidoi_loop *loop, nido_arm *arm);
+    /* Takes it back. May only unlink. */
+    void (*withdraw)(struct nidoi_loop *loop, nido_arm *arm);
+    /* Called when all have been taken back: the queue may be stirred now. NULL: it needs no second
+     * look. */
+    void (*left)(struct nidoi_loop *loop, nido_arm *arm);
+    /* Called by the task after it was woken with `value` by this arm: the arm's status. -EAGAIN: it
+     * was no good, the select begins anew. NULL: the status is `value`. */
+    int (*woken)(struct nidoi_loop *loop, nido_arm *arm, int value);
+    const char *(*named)(const nido_arm *arm); /* NULL: it never has a name */
+};
+
+/* An enlisted arm that is in no queue is done: withdraws the others and wakes. */
+void nidoi_arm_done(nido_arm *arm, int value);
+
+/* A withdraw for arms that are in a queue. */
+void nidoi_arm_unlink(struct nidoi_loop *loop, nido_arm *arm);
+
+#endif
