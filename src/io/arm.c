@@ -1,0 +1,74 @@
+/* io/arm.c: the arm of a select that waits for a descriptor, as nido_wait_fd does: poll(2) is asked
+ * before the task parks and after it was woken, because other code may read what has come. */
+#include "base/sys.h"
+#include "io/fd.h"
+#include "nido/fd.h"
+#include "sync/select.h"
+
+static int attempt(struct nidoi_loop *loop, nido_arm *arm)
+{
+    bool reading = arm->of.watch.direction == NIDOI_READING;
+    struct pollfd ask = {.fd = arm->of.watch.fd, .events = reading ? POLLIN : POLLOUT};
+    int ready;
+
+    (void)loop;
+    if (ask.fd < 0) return -EBADF;
+    ready = nidoi_sys.poll(&ask, 1, 0);
+    if (ready == 0 || ready == -EINTR) return -EAGAIN;
+    if (ready < 0) return ready;
+    return ask.revents & POLLNVAL ? -EBADF : reading ? NIDO_IN : NIDO_OUT;
+}
+
+static void fire(struct nidoi_watch *watch, int result)
+{
+    nidoi_arm_done(nidoi_container(watch, nido_arm, of.watch), result);
+}
+
+static int enlist(struct nidoi_loop *loop, nido_arm *arm)
+{
+    struct nidoi_watch *watch = &arm->of.watch;
+    struct nidoi_fd *slot;
+    int err;
+
+    watch->fire = fire;
+    watch->ticket = 0;
+    err = nidoi_reactor_watch(&loop->reactor, watch);
+    if (err) return err;
+    slot = nidoi_reactor_find(&loop->reactor, watch->fd);
+    arm->generation = slot->generation;
+    slot->ready |= (uint8_t)(1u << watch->direction); /* nobody knows: the next call should try */
+    return 0;
+}
+
+static void withdraw(struct nidoi_loop *loop, nido_arm *arm)
+{
+    nidoi_reactor_unwatch(&loop->reactor, &arm->of.watch);
+}
+
+static int woken(struct nidoi_loop *loop, nido_arm *arm, int value)
+{
+    const struct nidoi_fd *slot = nidoi_reactor_find(&loop->reactor, arm->of.watch.fd);
+
+    if (value) return value;
+    return slot->generation == arm->generation ? attempt(loop, arm) : -EBADF;
+}
+
+static int refuse(struct nidoi_loop *loop, nido_arm *arm)
+{
+    (void)loop, (void)arm;
+    return -EINVAL;
+}
+
+static const struct nidoi_arm_kind descriptor = {.name = "descriptor",
+                                                 .attempt = attempt,
+                                                 .enlist = enlist,
+                                                 .withdraw = withdraw,
+                                                 .woken = woken};
+static const struct nidoi_arm_kind nothing = {.attempt = refuse};
+
+void nido_arm_fd(nido_arm *arm, int fd, unsigned event)
+{
+    *arm = (nido_arm){.kind = event == NIDO_IN || event == NIDO_OUT ? &descriptor : &nothing};
+    arm->of.watch.fd = fd;
+    arm->of.watch.direction = event == NIDO_IN ? NIDOI_READING : NIDOI_WRITING;
+}

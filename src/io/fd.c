@@ -1,0 +1,200 @@
+#include "io/fd.h"
+
+#include <sys/stat.h>
+
+#include "base/sys.h"
+#include "nido/fd.h"
+#include "nido/time.h"
+
+/* ---- The frame of every call ---- */
+
+/* A call that goes to the kernel can afford to look at the clock, so work past a deadline ends
+ * here. */
+int nidoi_io_enter(struct nidoi_loop **out)
+{
+    int err = nidoi_enter(out);
+
+    if (err || (*out)->sched.current->scope->due == NIDO_NEVER) return err;
+    return nidoi_scope_test(*out);
+}
+
+/* A number that was never seen is asked about before the table grows for it: it may be any
+ * nonsense. */
+static int find_slot(struct nidoi_io *io)
+{
+    int err;
+
+    io->slot = nidoi_reactor_find(&io->loop->reactor, io->fd);
+    if (io->slot) return 0;
+    err = nidoi_sys.mode(io->fd);
+    return err < 0 ? err : nidoi_reactor_slot(&io->loop->reactor, io->fd, &io->slot);
+}
+
+static int take_direction(struct nidoi_io *io)
+{
+    uint8_t bit = (uint8_t)(1u << io->direction);
+
+    if (io->slot->busy & bit && !nidoi_reactor_stale(&io->loop->reactor, io->fd)) return -EBUSY;
+    io->slot->busy |= bit;
+    return 0;
+}
+
+int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction, bool exclusive)
+{
+    int err;
+
+    *io = (struct nidoi_io){.fd = fd, .direction = direction, .exclusive = exclusive};
+    err = nidoi_io_enter(&io->loop);
+    if (err) return err;
+    err = find_slot(io);
+    if (!err && exclusive) err = take_direction(io);
+    if (err) return err;
+    io->generation = io->slot->generation;
+    return 0;
+}
+
+void nidoi_io_end(struct nidoi_io *io)
+{
+    if (io->slot->generation != io->generation) return;
+    if (io->exclusive)
+        io->slot->busy &= (uint8_t) ~(1u << io->direction);
+    else
+        nidoi_reactor_pass(&io->loop->reactor, io->fd, io->direction);
+}
+
+bool nidoi_io_must_queue(const struct nidoi_io *io)
+{
+    return !nidoi_list_empty(&io->slot->watches[io->direction]);
+}
+
+int nidoi_io_ask(const struct nidoi_io *io)
+{
+    struct pollfd ask = {io->fd, io->direction == NIDOI_READING ? POLLIN : POLLOUT, 0};
+    int ready = nidoi_sys.poll(&ask, 1, 0);
+
+    if (ready > 0 && ask.revents & POLLNVAL) return -EBADF;
+    return ready > 0 ? 0 : -EAGAIN;
+}
+
+/* ---- Parking ---- */
+
+struct fd_wait {
+    struct nidoi_waiter waiter;
+    struct nidoi_watch watch;
+};
+
+static void wake(struct nidoi_watch *watch, int result)
+{
+    nidoi_wake(&nidoi_container(watch, struct fd_wait, watch)->waiter, result);
+}
+
+static bool unwatch(struct nidoi_waiter *waiter)
+{
+    struct nidoi_loop *loop = nidoi_loop_of(waiter->task->sched);
+
+    nidoi_reactor_unwatch(&loop->reactor, &nidoi_container(waiter, struct fd_wait, waiter)->watch);
+    return true;
+}
+
+static const struct nidoi_wait_kind kinds[] = {
+    [NIDOI_READING] = {.name = "input on descriptor", .undo = unwatch, .is_fd = true},
+    [NIDOI_WRITING] = {.name = "output on descriptor", .undo = unwatch, .is_fd = true},
+};
+
+int nidoi_io_wait(struct nidoi_io *io)
+{
+    struct fd_wait wait = {
+        .waiter = {.kind = &kinds[io->direction], .object = (void *)(intptr_t)io->fd},
+        .watch = {.fire = wake,
+                  .ticket = io->ticket,
+                  .fd = io->fd,
+                  .direction = io->direction,
+                  .shared = !io->exclusive},
+    };
+    int err = nidoi_reactor_watch(&io->loop->reactor, &wait.watch);
+
+    if (err) return err;
+    io->ticket = wait.watch.ticket;
+    io->generation = io->slot->generation; /* a foreign number may just have started anew */
+    if (io->exclusive) io->slot->busy |= (uint8_t)(1u << io->direction);
+    err = (int)nidoi_park(io->loop, &wait.waiter);
+    return !err && io->slot->generation != io->generation ? -EBADF : err;
+}
+
+/* ---- Owning and closing ---- */
+
+int nidoi_fd_stream(int family)
+{
+    /* A read of a Unix socket may stop short at a passed descriptor with bytes behind it. */
+    return NIDOI_FD_SOCKET | NIDOI_FD_STREAM |
+           (family == AF_INET || family == AF_INET6 ? NIDOI_FD_DRAINS : 0);
+}
+
+static int kind_of_socket(int fd, int family)
+{
+    int type = 0;
+    int err = nidoi_sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type);
+
+    if (err < 0) return err;
+    return type == SOCK_STREAM ? nidoi_fd_stream(family) : NIDOI_FD_SOCKET;
+}
+
+static int kind_of(int fd)
+{
+    int family = nidoi_sys.family(fd), mode;
+
+    if (family >= 0) return kind_of_socket(fd, family);
+    if (family != -ENOTSOCK) return family;
+    mode = nidoi_sys.mode(fd);
+    if (mode < 0) return mode;
+    return S_ISFIFO(mode) ? NIDOI_FD_STREAM | NIDOI_FD_DRAINS : NIDOI_FD_STREAM;
+}
+
+void nidoi_fd_adopt(struct nidoi_loop *loop, int fd, int kind)
+{
+    if (kind < 0) kind = kind_of(fd);
+    if (kind >= 0) nidoi_reactor_own(&loop->reactor, fd, (unsigned)kind);
+}
+
+int nido_fd_own(int fd)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    int kind, changed, err;
+
+    if (!loop) return -EPERM;
+    kind = kind_of(fd);
+    if (kind < 0) return kind;
+    changed = nidoi_sys.nonblock(fd, true);
+    if (changed < 0) return changed;
+    err = nidoi_reactor_own(&loop->reactor, fd, (unsigned)kind);
+    if (err && changed == 0) nidoi_sys.nonblock(fd, false);
+    return err == -EPERM ? -EINVAL : err;
+}
+
+void nido_fd_forget(int fd)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+
+    if (loop) nidoi_reactor_drop(&loop->reactor, fd);
+}
+
+int nido_close(int fd)
+{
+    nido_fd_forget(fd);
+    return nidoi_sys.close(fd);
+}
+
+int nido_pipe(int out[2])
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    int ends[2], err;
+
+    if (!loop) return -EPERM;
+    err = nidoi_sys.pipe(ends);
+    if (err) return err;
+    for (int i = 0; i < 2; i++) {
+        nidoi_fd_adopt(loop, ends[i], NIDOI_FD_STREAM | NIDOI_FD_DRAINS);
+        out[i] = ends[i];
+    }
+    return 0;
+}

@@ -1,0 +1,105 @@
+/* io/fd.h: how every call on a descriptor goes: enter, try, park until the reactor says try again,
+ * try.
+ *
+ * 1. The system call is tried first, unless an edge is remembered to be used up; a call that was
+ * woken by readiness makes its system call even if its scope has been cancelled meanwhile.
+ * 2. After every sleep the slot's generation is compared: another one means the number may be
+ * somebody else's, and no system call is made.
+ * 3. An exclusive call (bytes of a stream) marks its direction for its whole length; a second one
+ * is told -EBUSY before it does anything. Shared calls (accept, datagrams) queue behind those who
+ * wait already, and whoever took one wakes the next.
+ * 4. Foreign descriptors are never changed and never block: sockets by MSG_DONTWAIT, others are
+ * asked by poll(2) before each try. */
+#ifndef NIDOI_FD_H
+#define NIDOI_FD_H
+
+#include <sys/types.h>
+
+#include "coro/scope.h"
+
+struct nidoi_io {
+    struct nidoi_loop *loop;
+    struct nidoi_fd *slot;
+    int fd;
+    enum nidoi_direction direction;
+    uint32_t generation;
+    uint64_t ticket; /* its turn among those who wait */
+    bool exclusive;
+};
+
+/* The entry of a call that goes to the kernel: nidoi_enter, and the clock is read if there is a
+ * deadline. */
+int nidoi_io_enter(struct nidoi_loop **out);
+
+/* Enters a call. 0; -ECANCELED, -EBUSY, -EBADF, -ENOMEM, -EPERM, -EDEADLK: nothing to end. */
+int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction, bool exclusive);
+void nidoi_io_end(struct nidoi_io *io);
+
+/* Parks until a try may succeed. 0; -ECANCELED, -EBADF, -ENOMEM, -ENOSPC. */
+int nidoi_io_wait(struct nidoi_io *io);
+
+/* Others wait in line already. */
+bool nidoi_io_must_queue(const struct nidoi_io *io);
+
+/* Asks poll(2) about a descriptor. 0: a try will not block; -EAGAIN: it would; -EBADF. */
+int nidoi_io_ask(const struct nidoi_io *io);
+
+/* Waits for the outcome of an attempt to connect that is in progress; 0 or what became of it. */
+int nidoi_io_connected(int fd);
+
+/* The kind (NIDOI_FD_ bits) of a stream socket of this address family. */
+int nidoi_fd_stream(int family);
+
+/* Makes a descriptor that nido opened owned; `kind` < 0: find out. If that fails, it stays a
+ * foreign one. */
+void nidoi_fd_adopt(struct nidoi_loop *loop, int fd, int kind);
+
+static inline bool nidoi_io_owned(const struct nidoi_io *io)
+{
+    return io->slot->flags & NIDOI_FD_OWNED;
+}
+
+/* Fewer bytes than asked for: for some kinds that means there are no more, and the next try can be
+ * spared. */
+static inline void nidoi_io_drained(struct nidoi_io *io)
+{
+    if (io->slot->flags & NIDOI_FD_DRAINS && !io->slot->sticky)
+        io->slot->ready &= (uint8_t) ~(1u << io->direction);
+}
+
+/* Makes one system call without blocking; -EAGAIN: not now. */
+typedef ssize_t nidoi_attempt(struct nidoi_io *io, void *call);
+
+static inline ssize_t nidoi_io_perform(struct nidoi_io *io, nidoi_attempt *attempt, void *call)
+{
+    bool must_queue = !io->exclusive && nidoi_io_must_queue(io);
+    uint8_t bit = (uint8_t)(1u << io->direction);
+
+    for (;; must_queue = false) {
+        int err;
+
+        if (!must_queue && (!nidoi_io_owned(io) || io->slot->ready & bit)) {
+            ssize_t n = attempt(io, call);
+
+            if (n != -EAGAIN) return n;
+            io->slot->ready &= (uint8_t)~bit;
+        }
+        err = nidoi_io_wait(io);
+        if (err) return err;
+    }
+}
+
+/* Begin, perform, end. */
+static inline ssize_t nidoi_io_once(int fd, enum nidoi_direction direction, bool exclusive,
+                                    nidoi_attempt *attempt, void *call)
+{
+    struct nidoi_io io;
+    ssize_t n = nidoi_io_begin(&io, fd, direction, exclusive);
+
+    if (n) return n;
+    n = nidoi_io_perform(&io, attempt, call);
+    nidoi_io_end(&io);
+    return n;
+}
+
+#endif

@@ -1,0 +1,299 @@
+/* io/net.c: sockets: making, accepting, connecting, and the calls that keep the names of the
+ * system's. */
+#include <stdio.h>
+
+#include "base/sys.h"
+#include "io/fd.h"
+#include "nido/error.h"
+#include "nido/fd.h"
+#include "nido/net.h"
+#include "nido/time.h"
+
+/* ---- Making ---- */
+
+int nido_socket(int domain, int type, int protocol)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    int fd;
+
+    if (!loop) return -EPERM;
+    fd = nidoi_sys.socket(domain, type, protocol);
+    if (fd >= 0) nidoi_fd_adopt(loop, fd, -1);
+    return fd;
+}
+
+int nido_socketpair(int domain, int type, int protocol, int out[2])
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    int ends[2], err;
+
+    if (!loop) return -EPERM;
+    err = nidoi_sys.socketpair(domain, type, protocol, ends);
+    if (err) return err;
+    for (int i = 0; i < 2; i++) {
+        nidoi_fd_adopt(loop, ends[i], -1);
+        out[i] = ends[i];
+    }
+    return 0;
+}
+
+/* ---- Accepting ---- */
+
+struct acceptance {
+    struct sockaddr *address;
+    socklen_t *length;
+    socklen_t room; /* *length as it was: each try starts with it */
+};
+
+/* The connection died in the queue, or its network did: not the listener's failure. */
+static bool of_the_connection(ssize_t err)
+{
+    return err == -ECONNABORTED || err == -EPROTO || err == -ENETDOWN || err == -ENETUNREACH ||
+           err == -EHOSTUNREACH || err == -ENOPROTOOPT;
+}
+
+static ssize_t try_accept(struct nidoi_io *io, void *call)
+{
+    struct acceptance *acceptance = call;
+    ssize_t fd;
+
+    do {
+        int err = nidoi_io_owned(io) ? 0 : nidoi_io_ask(io);
+
+        if (err) return err;
+        if (acceptance->length) *acceptance->length = acceptance->room;
+        fd = nidoi_sys.accept(io->fd, acceptance->address, acceptance->length);
+    } while (of_the_connection(fd));
+    return fd;
+}
+
+static int accept_once(int listener, struct acceptance *call)
+{
+    struct nidoi_io io;
+    int kind, fd = nidoi_io_begin(&io, listener, NIDOI_READING, false);
+
+    if (fd) return fd;
+    kind = nidoi_io_owned(&io) ? io.slot->flags & ~NIDOI_FD_OWNED : -1; /* like its listener */
+    fd = (int)nidoi_io_perform(&io, try_accept, call);
+    nidoi_io_end(&io);
+    if (fd >= 0) nidoi_fd_adopt(io.loop, fd, kind);
+    return fd;
+}
+
+static void report_shortage(const char *which, int fd)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    char text[160];
+
+    if (loop->short_of_fds) return;
+    loop->short_of_fds = true;
+    snprintf(text, sizeof text,
+             "nido: accept on descriptor %d: %s; it will be tried again every 100 ms\n", fd, which);
+    nidoi_loop_report(loop, text);
+}
+
+int nido_accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+    struct acceptance call = {address, length, length ? *length : 0};
+
+    for (;;) {
+        int err, accepted = accept_once(fd, &call);
+
+        if (accepted != -EMFILE && accepted != -ENFILE) return accepted;
+        report_shortage(nido_strerror(accepted), fd);
+        err = nido_sleep(NIDO_MS(100));
+        if (err) return err;
+    }
+}
+
+/* ---- Connecting ---- */
+
+/* Woken does not mean connected: an edge may be older than the attempt. */
+static int outcome(struct nidoi_io *io)
+{
+    int failure = 0, err;
+
+    for (;;) {
+        io->slot->ready &= (uint8_t) ~(1u << NIDOI_WRITING);
+        err = nidoi_io_wait(io);
+        if (!err) err = nidoi_io_ask(io);
+        if (err != -EAGAIN) break;
+    }
+    if (!err) err = nidoi_sys.getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &failure);
+    return err < 0 ? err : -failure;
+}
+
+/* A foreign socket is made non-blocking for the instant of the call: connect knows no MSG_DONTWAIT.
+ */
+static int start_connecting(struct nidoi_io *io, const struct sockaddr *address, socklen_t length)
+{
+    int changed = nidoi_io_owned(io) ? 1 : nidoi_sys.nonblock(io->fd, true);
+    int err;
+
+    if (changed < 0) return changed;
+    err = nidoi_sys.connect(io->fd, address, length);
+    if (changed == 0) nidoi_sys.nonblock(io->fd, false);
+    return err;
+}
+
+/* Nothing tells when a full Unix backlog has room again, so that one case is asked again after a
+ * pause. */
+static int connect_begun(struct nidoi_io *io, const struct sockaddr *address, socklen_t length)
+{
+    int err;
+
+    while ((err = start_connecting(io, address, length)) == -EAGAIN) {
+        err = nido_sleep(NIDO_MS(5));
+        if (err) return err;
+        if (io->slot->generation != io->generation) return -EBADF;
+    }
+    if (err == -EINPROGRESS) err = outcome(io);
+    if (err || !nidoi_io_owned(io)) return err;
+    /* What was reported of the unconnected socket (a hang-up) is not true of the connected one. */
+    io->slot->sticky = 0;
+    io->slot->ready = 1u << NIDOI_READING | 1u << NIDOI_WRITING;
+    return 0;
+}
+
+int nido_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct nidoi_io io;
+    int err = nidoi_io_begin(&io, fd, NIDOI_WRITING, true);
+
+    if (err) return err;
+    err = connect_begun(&io, address, length);
+    nidoi_io_end(&io);
+    return err;
+}
+
+int nidoi_io_connected(int fd)
+{
+    struct nidoi_io io;
+    int err = nidoi_io_begin(&io, fd, NIDOI_WRITING, true);
+
+    if (err) return err;
+    err = outcome(&io);
+    nidoi_io_end(&io);
+    return err;
+}
+
+/* ---- Sending and receiving ---- */
+
+struct packet {
+    void *in;
+    const void *out;
+    size_t len;
+    int flags;
+    struct sockaddr *from;
+    const struct sockaddr *to;
+    socklen_t *from_length;
+    socklen_t length; /* of `to`, or the room for `from` */
+    struct msghdr *message;
+    const struct msghdr *sent;
+};
+
+/* Bytes of a stream have one reader and one writer; messages any number. What a foreign descriptor
+ * is, nobody knows: the name of the call decides. */
+static bool is_stream(int fd, bool if_foreign)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    struct nidoi_fd *slot = loop ? nidoi_reactor_find(&loop->reactor, fd) : NULL;
+
+    return slot && slot->flags & NIDOI_FD_OWNED ? slot->flags & NIDOI_FD_STREAM : if_foreign;
+}
+
+static ssize_t try_recv(struct nidoi_io *io, void *call)
+{
+    struct packet *packet = call;
+    ssize_t n = nidoi_sys.recv(io->fd, packet->in, packet->len, packet->flags | MSG_DONTWAIT);
+
+    if (n >= 0 && (size_t)n < packet->len && !packet->flags) nidoi_io_drained(io);
+    return n;
+}
+
+ssize_t nido_recv(int fd, void *buf, size_t len, int flags)
+{
+    struct packet call = {.in = buf, .len = len, .flags = flags};
+
+    return nidoi_io_once(fd, NIDOI_READING, is_stream(fd, true), try_recv, &call);
+}
+
+static ssize_t try_send(struct nidoi_io *io, void *call)
+{
+    struct packet *packet = call;
+
+    return nidoi_sys.send(io->fd, packet->out, packet->len, packet->flags | MSG_DONTWAIT);
+}
+
+ssize_t nido_send(int fd, const void *buf, size_t len, int flags)
+{
+    struct packet call = {.out = buf, .len = len, .flags = flags};
+
+    return nidoi_io_once(fd, NIDOI_WRITING, is_stream(fd, true), try_send, &call);
+}
+
+static ssize_t try_recvfrom(struct nidoi_io *io, void *call)
+{
+    struct packet *packet = call;
+
+    if (packet->from_length) *packet->from_length = packet->length;
+    return nidoi_sys.recvfrom(io->fd, packet->in, packet->len, packet->flags | MSG_DONTWAIT,
+                              packet->from, packet->from_length);
+}
+
+ssize_t nido_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
+                      socklen_t *length)
+{
+    struct packet call = {.in = buf,
+                          .len = len,
+                          .flags = flags,
+                          .from = from,
+                          .from_length = length,
+                          .length = length ? *length : 0};
+
+    return nidoi_io_once(fd, NIDOI_READING, is_stream(fd, false), try_recvfrom, &call);
+}
+
+static ssize_t try_sendto(struct nidoi_io *io, void *call)
+{
+    struct packet *packet = call;
+
+    return nidoi_sys.sendto(io->fd, packet->out, packet->len, packet->flags | MSG_DONTWAIT,
+                            packet->to, packet->length);
+}
+
+ssize_t nido_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+                    socklen_t length)
+{
+    struct packet call = {.out = buf, .len = len, .flags = flags, .to = to, .length = length};
+
+    return nidoi_io_once(fd, NIDOI_WRITING, is_stream(fd, false), try_sendto, &call);
+}
+
+static ssize_t try_recvmsg(struct nidoi_io *io, void *call)
+{
+    struct packet *packet = call;
+
+    return nidoi_sys.recvmsg(io->fd, packet->message, packet->flags | MSG_DONTWAIT);
+}
+
+ssize_t nido_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    struct packet call = {.message = message, .flags = flags};
+
+    return nidoi_io_once(fd, NIDOI_READING, is_stream(fd, false), try_recvmsg, &call);
+}
+
+static ssize_t try_sendmsg(struct nidoi_io *io, void *call)
+{
+    struct packet *packet = call;
+
+    return nidoi_sys.sendmsg(io->fd, packet->sent, packet->flags | MSG_DONTWAIT);
+}
+
+ssize_t nido_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    struct packet call = {.sent = message, .flags = flags};
+
+    return nidoi_io_once(fd, NIDOI_WRITING, is_stream(fd, false), try_sendmsg, &call);
+}

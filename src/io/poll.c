@@ -1,0 +1,142 @@
+/* io/poll.c: waiting for descriptors on behalf of code that does its own I/O. Such code reads and
+ * writes by itself, so what is remembered of an owned descriptor is not trusted: poll(2) is asked
+ * before parking and before returning. */
+#include "base/mem.h"
+#include "base/sys.h"
+#include "io/fd.h"
+#include "nido/fd.h"
+
+enum { FEW = 8 };
+
+struct any_wait;
+
+struct any_watch {
+    struct nidoi_watch watch;
+    struct any_wait *wait;
+    struct nidoi_fd *slot;
+    uint32_t generation;
+};
+
+/* One waiter, any number of watches; the first that fires takes the others back. */
+struct any_wait {
+    struct nidoi_waiter waiter;
+    struct any_watch *watches;
+    size_t count;
+};
+
+static void unwatch_all(struct any_wait *wait)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+
+    for (size_t i = 0; i < wait->count; i++)
+        if (nidoi_linked(&wait->watches[i].watch.link))
+            nidoi_reactor_unwatch(&loop->reactor, &wait->watches[i].watch);
+}
+
+static void fire(struct nidoi_watch *watch, int result)
+{
+    struct any_wait *wait = nidoi_container(watch, struct any_watch, watch)->wait;
+
+    unwatch_all(wait);
+    nidoi_wake(&wait->waiter, result);
+}
+
+static bool undo(struct nidoi_waiter *waiter)
+{
+    unwatch_all(nidoi_container(waiter, struct any_wait, waiter));
+    return true;
+}
+
+static const struct nidoi_wait_kind polling = {.name = "descriptors", .undo = undo};
+
+static int watch_one(struct nidoi_loop *loop, struct any_wait *wait, int fd,
+                     enum nidoi_direction direction)
+{
+    struct any_watch *any = &wait->watches[wait->count];
+    int err;
+
+    *any =
+        (struct any_watch){.watch = {.fire = fire, .fd = fd, .direction = direction}, .wait = wait};
+    err = nidoi_reactor_watch(&loop->reactor, &any->watch);
+    if (err) return err;
+    wait->count++;
+    any->slot = nidoi_reactor_find(&loop->reactor, fd);
+    any->generation = any->slot->generation;
+    return 0;
+}
+
+static int watch_entry(struct nidoi_loop *loop, struct any_wait *wait, const struct pollfd *entry)
+{
+    int err = 0;
+
+    if (entry->fd < 0) return 0;
+    if (entry->events & POLLIN) err = watch_one(loop, wait, entry->fd, NIDOI_READING);
+    if (!err && entry->events & POLLOUT) err = watch_one(loop, wait, entry->fd, NIDOI_WRITING);
+    return err;
+}
+
+static int renewed(const struct any_wait *wait)
+{
+    for (size_t i = 0; i < wait->count; i++)
+        if (wait->watches[i].slot->generation != wait->watches[i].generation) return -EBADF;
+    return 0;
+}
+
+static int park_on(struct nidoi_loop *loop, struct any_wait *wait, const struct pollfd *fds,
+                   size_t n)
+{
+    int err = 0;
+
+    for (size_t i = 0; i < n && !err; i++) err = watch_entry(loop, wait, &fds[i]);
+    if (err) {
+        unwatch_all(wait);
+        return err;
+    }
+    err = (int)nidoi_park(loop, &wait->waiter);
+    return err ? err : renewed(wait);
+}
+
+static int wait_for_any(struct nidoi_loop *loop, const struct pollfd *fds, size_t n)
+{
+    struct any_watch few[FEW];
+    struct any_wait wait = {.waiter = {.kind = &polling}, .watches = few};
+    int err;
+
+    if (n > FEW / 2) wait.watches = nidoi_mem.alloc(2 * n * sizeof *wait.watches);
+    if (!wait.watches) return -ENOMEM;
+    err = park_on(loop, &wait, fds, n);
+    if (wait.watches != few) nidoi_mem.release(wait.watches);
+    return err;
+}
+
+int nido_poll(struct pollfd *fds, nfds_t n)
+{
+    struct nidoi_loop *loop;
+    int err = nidoi_io_enter(&loop);
+
+    if (err) return err;
+    if (!n) return -EINVAL;
+    for (;;) {
+        int ready = nidoi_sys.poll(fds, n, 0);
+
+        if (ready != 0 && ready != -EINTR) return ready;
+        err = wait_for_any(loop, fds, n);
+        if (err) return err;
+    }
+}
+
+int nido_wait_fd(int fd, unsigned events)
+{
+    struct pollfd ask = {.fd = fd};
+    int ready;
+
+    if (!events || events & ~(unsigned)(NIDO_IN | NIDO_OUT)) return -EINVAL;
+    if (fd < 0) return -EBADF;
+    if (events & NIDO_IN) ask.events |= POLLIN;
+    if (events & NIDO_OUT) ask.events |= POLLOUT;
+    ready = nido_poll(&ask, 1);
+    if (ready < 0) return ready;
+    if (ask.revents & POLLNVAL) return -EBADF;
+    if (ask.revents & (POLLERR | POLLHUP)) return (int)events;
+    return (ask.revents & POLLIN ? NIDO_IN : 0) | (ask.revents & POLLOUT ? NIDO_OUT : 0);
+}

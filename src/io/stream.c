@@ -1,0 +1,258 @@
+/* io/stream.c: bytes in and out. */
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "base/sys.h"
+#include "io/fd.h"
+#include "nido/fd.h"
+
+struct bytes {
+    char *in;
+    const char *out;
+    size_t len;
+};
+
+struct vector {
+    const struct iovec *iov;
+    int n;
+};
+
+static struct msghdr message_of(const struct vector *vector)
+{
+    return (struct msghdr){.msg_iov = (struct iovec *)vector->iov, .msg_iovlen = (size_t)vector->n};
+}
+
+/* Moving no bytes does not wait for any: it only says whether it could begin. */
+static ssize_t move_none(int fd, enum nidoi_direction direction)
+{
+    struct nidoi_io io;
+    int err = nidoi_io_begin(&io, fd, direction, true);
+
+    if (err) return err;
+    nidoi_io_end(&io);
+    err = nidoi_sys.mode(fd);
+    return err < 0 ? err : 0;
+}
+
+/* ---- Reading ---- */
+
+static ssize_t read_foreign(struct nidoi_io *io, struct bytes *call)
+{
+    ssize_t n = nidoi_sys.recv(io->fd, call->in, call->len, MSG_DONTWAIT);
+
+    if (n != -ENOTSOCK) return n;
+    n = nidoi_io_ask(io);
+    return n ? n : nidoi_sys.read(io->fd, call->in, call->len);
+}
+
+static ssize_t try_read(struct nidoi_io *io, void *call)
+{
+    struct bytes *bytes = call;
+    ssize_t n;
+
+    if (!nidoi_io_owned(io)) return read_foreign(io, bytes);
+    n = nidoi_sys.read(io->fd, bytes->in, bytes->len);
+    if (n >= 0 && (size_t)n < bytes->len) nidoi_io_drained(io);
+    return n;
+}
+
+ssize_t nido_read(int fd, void *buf, size_t len)
+{
+    struct bytes call = {.in = buf, .len = len < SSIZE_MAX ? len : SSIZE_MAX};
+
+    if (!len) return move_none(fd, NIDOI_READING);
+    return nidoi_io_once(fd, NIDOI_READING, true, try_read, &call);
+}
+
+static ssize_t try_readv(struct nidoi_io *io, void *call)
+{
+    struct vector *vector = call;
+    struct msghdr message = message_of(vector);
+    ssize_t n;
+
+    if (nidoi_io_owned(io)) return nidoi_sys.readv(io->fd, vector->iov, vector->n);
+    n = nidoi_sys.recvmsg(io->fd, &message, MSG_DONTWAIT);
+    if (n != -ENOTSOCK) return n;
+    n = nidoi_io_ask(io);
+    return n ? n : nidoi_sys.readv(io->fd, vector->iov, vector->n);
+}
+
+ssize_t nido_readv(int fd, const struct iovec *iov, int n)
+{
+    struct vector call = {iov, n};
+
+    if (n < 0) return -EINVAL;
+    return nidoi_io_once(fd, NIDOI_READING, true, try_readv, &call);
+}
+
+/* ---- Writing ---- */
+
+/* poll(2) promises room for PIPE_BUF bytes in a pipe, no more: a larger write could block. */
+static size_t harmless(const struct nidoi_io *io, size_t len)
+{
+    return len > PIPE_BUF && !S_ISREG(nidoi_sys.mode(io->fd)) ? PIPE_BUF : len;
+}
+
+static ssize_t write_foreign(struct nidoi_io *io, struct bytes *call)
+{
+    ssize_t n = nidoi_sys.send(io->fd, call->out, call->len, MSG_DONTWAIT);
+
+    if (n != -ENOTSOCK) return n;
+    n = nidoi_io_ask(io);
+    return n ? n : nidoi_sys.write(io->fd, call->out, harmless(io, call->len));
+}
+
+static ssize_t try_write(struct nidoi_io *io, void *call)
+{
+    struct bytes *bytes = call;
+    ssize_t n;
+
+    if (!nidoi_io_owned(io)) return write_foreign(io, bytes);
+    if (io->slot->flags & NIDOI_FD_SOCKET)
+        n = nidoi_sys.send(io->fd, bytes->out, bytes->len, 0);
+    else
+        n = nidoi_sys.write(io->fd, bytes->out, bytes->len);
+    if (n >= 0 && (size_t)n < bytes->len) nidoi_io_drained(io);
+    return n;
+}
+
+ssize_t nido_write(int fd, const void *buf, size_t len)
+{
+    struct bytes call = {.out = buf, .len = len < SSIZE_MAX ? len : SSIZE_MAX};
+
+    if (!len) return move_none(fd, NIDOI_WRITING);
+    return nidoi_io_once(fd, NIDOI_WRITING, true, try_write, &call);
+}
+
+/* Of a vector that could block a foreign pipe only the first part goes out. */
+static ssize_t write_first(struct nidoi_io *io, const struct vector *vector)
+{
+    int i = 0;
+
+    while (i < vector->n - 1 && !vector->iov[i].iov_len) i++;
+    if (!vector->n) return nidoi_sys.writev(io->fd, vector->iov, 0);
+    return nidoi_sys.write(io->fd, vector->iov[i].iov_base, harmless(io, vector->iov[i].iov_len));
+}
+
+static ssize_t try_writev(struct nidoi_io *io, void *call)
+{
+    struct vector *vector = call;
+    struct msghdr message = message_of(vector);
+    ssize_t n;
+
+    if (nidoi_io_owned(io) && !(io->slot->flags & NIDOI_FD_SOCKET))
+        return nidoi_sys.writev(io->fd, vector->iov, vector->n);
+    n = nidoi_sys.sendmsg(io->fd, &message, MSG_DONTWAIT);
+    if (n != -ENOTSOCK) return n;
+    n = nidoi_io_ask(io);
+    return n ? n : write_first(io, vector);
+}
+
+ssize_t nido_writev(int fd, const struct iovec *iov, int n)
+{
+    struct vector call = {iov, n};
+
+    if (n < 0) return -EINVAL;
+    return nidoi_io_once(fd, NIDOI_WRITING, true, try_writev, &call);
+}
+
+/* ---- All of it ---- */
+
+struct transfer {
+    nidoi_attempt *attempt;
+    void (*advance)(void *call, size_t n);
+    void *call;
+    size_t len;
+    size_t done;
+};
+
+/* Each repetition is charged and looks at the scope, like a call of its own. */
+static int repeat(struct nidoi_io *io, struct transfer *transfer)
+{
+    while (transfer->done < transfer->len) {
+        ssize_t n = nidoi_io_perform(io, transfer->attempt, transfer->call);
+        int err;
+
+        if (n <= 0) return n ? (int)n : -EPIPE;
+        transfer->done += (size_t)n;
+        transfer->advance(transfer->call, (size_t)n);
+        if (transfer->done == transfer->len) break;
+        err = nidoi_io_enter(&io->loop);
+        if (err) return err;
+        if (io->slot->generation != io->generation) return -EBADF; /* closed while we yielded */
+    }
+    return 0;
+}
+
+static int run(int fd, enum nidoi_direction direction, struct transfer *transfer, size_t *done)
+{
+    struct nidoi_io io;
+    int err = nidoi_io_begin(&io, fd, direction, true);
+
+    if (!err) {
+        err = repeat(&io, transfer);
+        nidoi_io_end(&io);
+    }
+    if (done) *done = transfer->done;
+    return err;
+}
+
+static void advance_bytes(void *call, size_t n)
+{
+    struct bytes *bytes = call;
+
+    if (bytes->in)
+        bytes->in += n;
+    else
+        bytes->out += n;
+    bytes->len -= n;
+}
+
+int nido_read_full(int fd, void *buf, size_t len, size_t *done)
+{
+    struct bytes call = {.in = buf, .len = len};
+    struct transfer transfer = {try_read, advance_bytes, &call, len, 0};
+
+    return run(fd, NIDOI_READING, &transfer, done);
+}
+
+int nido_write_all(int fd, const void *buf, size_t len, size_t *done)
+{
+    struct bytes call = {.out = buf, .len = len};
+    struct transfer transfer = {try_write, advance_bytes, &call, len, 0};
+
+    return run(fd, NIDOI_WRITING, &transfer, done);
+}
+
+struct file {
+    int in;
+    int64_t offset; /* moved on by the system call */
+    size_t len;
+};
+
+static ssize_t try_sendfile(struct nidoi_io *io, void *call)
+{
+    struct file *file = call;
+    size_t len = file->len;
+    int err;
+
+    if (!nidoi_io_owned(io)) {
+        err = nidoi_io_ask(io);
+        if (err) return err;
+        len = harmless(io, len);
+    }
+    return nidoi_sys.sendfile(io->fd, file->in, &file->offset, len);
+}
+
+static void advance_file(void *call, size_t n)
+{
+    ((struct file *)call)->len -= n;
+}
+
+int nido_sendfile(int out, int in, int64_t offset, size_t len, size_t *done)
+{
+    struct file call = {in, offset, len};
+    struct transfer transfer = {try_sendfile, advance_file, &call, len, 0};
+
+    return run(out, NIDOI_WRITING, &transfer, done);
+}
