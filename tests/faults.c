@@ -1,0 +1,89 @@
+#include "faults.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static struct nidoi_sys real_sys;
+static struct nidoi_mem real_mem;
+
+static struct order {
+    unsigned long count;  /* calls so far */
+    unsigned long strike; /* which one fails */
+    bool armed, always;
+    int code;
+} orders[FAULT_KINDS];
+
+/* True: this call is to fail with *code. */
+static bool struck(enum fault kind, int *code)
+{
+    struct order *order = &orders[kind];
+
+    order->count++;
+    if (!order->armed || (!order->always && order->count != order->strike)) return false;
+    *code = order->code;
+    return true;
+}
+
+#define WRAPPER(result, name, parameters, arguments)  \
+    static result faulty_##name parameters            \
+    {                                                 \
+        int code;                                     \
+        if (struck(FAULT_##name, &code)) return code; \
+        return real_sys.name arguments;               \
+    }
+NIDOI_SYSCALLS(WRAPPER)
+
+static void *faulty_alloc(size_t size)
+{
+    int code;
+
+    return struck(FAULT_memory, &code) ? NULL : real_mem.alloc(size);
+}
+
+static void *faulty_resize(void *memory, size_t size)
+{
+    int code;
+
+    return struck(FAULT_memory, &code) ? NULL : real_mem.resize(memory, size);
+}
+
+void faults_begin(void)
+{
+#define ENTRY(result, name, parameters, arguments) .name = faulty_##name,
+    static const struct nidoi_sys faulty = {NIDOI_SYSCALLS(ENTRY)};
+
+    memset(orders, 0, sizeof orders);
+    real_sys = nidoi_sys;
+    real_mem = nidoi_mem;
+    nidoi_sys = faulty;
+    nidoi_mem.alloc = faulty_alloc;
+    nidoi_mem.resize = faulty_resize;
+}
+
+void faults_end(void)
+{
+    nidoi_sys = real_sys;
+    nidoi_mem = real_mem;
+}
+
+void faults_fail(enum fault kind, unsigned nth, int code)
+{
+    struct order *order = &orders[kind];
+
+    order->armed = true;
+    order->always = nth == FAULT_ALWAYS;
+    order->strike = order->count + nth;
+    order->code = code;
+}
+
+void faults_forget(enum fault kind)
+{
+    orders[kind].armed = false;
+}
+
+unsigned long faults_count(enum fault kind)
+{
+    return orders[kind].count;
+}

@@ -1,0 +1,37 @@
+/* faults.h: counts the library's system calls and allocations, and makes chosen ones fail.
+ *
+ *     faults_begin();
+ *     faults_fail(FAULT_read, 3, -ECONNRESET);      the third read from now on fails, once
+ *     ... faults_count(FAULT_epoll_wait) ...
+ *     faults_end();
+ *
+ * Calls that are not told to fail go through to the real ones. One thread at a time. */
+#ifndef FAULTS_H
+#define FAULTS_H
+
+#include <limits.h>
+
+#include "base/sys.h"
+
+#define FAULT_NUMBER(result, name, parameters, arguments) FAULT_##name,
+enum fault {
+    NIDOI_SYSCALLS(FAULT_NUMBER) FAULT_memory, /* any allocation: new or grown */
+    FAULT_KINDS
+};
+#undef FAULT_NUMBER
+
+enum { FAULT_ALWAYS = 0 };
+
+void faults_begin(void);
+void faults_end(void);
+
+/* The nth call from now on (1 is the next; FAULT_ALWAYS every one) answers `code` without being
+ * made. For FAULT_memory the code does not matter: the answer is NULL. One order a kind; the last
+ * one counts. */
+void faults_fail(enum fault kind, unsigned nth, int code);
+void faults_forget(enum fault kind);
+
+/* Calls since faults_begin, failed ones too. */
+unsigned long faults_count(enum fault kind);
+
+#endif

@@ -1,0 +1,71 @@
+#include "nido_test.h"
+
+#include <dirent.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN 1
+#endif
+
+#if UNDER_ASAN
+#include <sanitizer/lsan_interface.h>
+#endif
+
+#if NIDOI_VALGRIND
+#include <valgrind/memcheck.h>
+#endif
+
+/* What the memory checkers have found so far. Neither makes a test fail by itself: Criterion's
+ * runner does not look at how its workers exit. */
+static unsigned long complaints(void)
+{
+    unsigned long found = 0;
+#if UNDER_ASAN
+    found += (unsigned long)__lsan_do_recoverable_leak_check();
+#endif
+#if NIDOI_VALGRIND
+    unsigned long bytes[4] = {0}; /* leaked, dubious, reachable, suppressed */
+    VALGRIND_DO_QUICK_LEAK_CHECK;
+    VALGRIND_COUNT_LEAKS(bytes[0], bytes[1], bytes[2], bytes[3]);
+    found += bytes[0] + VALGRIND_COUNT_ERRORS;
+#endif
+    return found;
+}
+
+/* The directory's own descriptor is counted each time, so differences are right. Criterion holds
+ * some too; the number itself means nothing. */
+static int count_fds(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    cr_assert(ne(ptr, directory, NULL));
+    int n = 0;
+    while (readdir(directory)) n++;
+    closedir(directory);
+    return n;
+}
+
+void nido_test_guard(void (*body)(void))
+{
+    int fds = count_fds();
+    unsigned long found = complaints();
+    body();
+    cr_expect(eq(int, count_fds(), fds), "descriptors are left open (or were closed)");
+    cr_expect(eq(ulong, complaints(), found), "memory has leaked or was misused");
+}
+
+nido_options nido_test_virtual(void)
+{
+    nido_options options;
+    nido_options_init(&options);
+    options.clock = NIDO_CLOCK_VIRTUAL;
+    return options;
+}
+
+int nido_test_run(nido_fn *fn, void *arg)
+{
+    nido_options options = nido_test_virtual();
+    return nido_run(fn, arg, &options);
+}
