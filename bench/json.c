@@ -1,0 +1,101 @@
+/* json.c: the results as JSON, every sample included. A value that is missing is null. */
+#include "report.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+struct json_report {
+    json_t *root, *results;
+};
+
+static json_t *number(double value)
+{
+    return isnan(value) ? json_null() : json_real(value);
+}
+
+/* Of a target: 0 means that none was set. */
+static json_t *target(double value)
+{
+    return value > 0 ? json_real(value) : json_null();
+}
+
+static json_t *met(const struct bench_metric *metric, double value, double goal)
+{
+    return goal > 0 && !isnan(value) ? json_boolean(metric_met(metric, value, goal)) : json_null();
+}
+
+static json_t *command_line(int argc, char **argv)
+{
+    json_t *words = json_array();
+    for (int i = 0; i < argc; i++) json_array_append_new(words, json_string(argv[i]));
+    return words;
+}
+
+static json_t *describe(const struct machine *machine)
+{
+    return json_pack("{s:s, s:i, s:b, s:s, s:s, s:s, s:s, s:o}", "cpu", machine->cpu, "cpus",
+                     machine->cpus, "pinned", machine->pinned, "kernel", machine->kernel,
+                     "compiler", machine->compiler, "flags", machine->flags, "date", machine->date,
+                     "load", number(machine->load < 0 ? NAN : machine->load));
+}
+
+struct json_report *json_new(const struct machine *machine, const struct runner_options *options,
+                             int argc, char **argv)
+{
+    struct json_report *report = malloc(sizeof *report);
+    char version[32];
+    if (!report) return NULL;
+    snprintf(version, sizeof version, "%d.%d.%d", NIDO_VERSION_MAJOR, NIDO_VERSION_MINOR,
+             NIDO_VERSION_PATCH);
+    report->results = json_array();
+    report->root = json_pack("{s:s, s:o, s:o, s:b, s:O}", "nido", version, "machine",
+                             describe(machine), "command", command_line(argc, argv), "quick",
+                             options->quick, "results", report->results);
+    return report;
+}
+
+static json_t *describe_series(const struct series *series, long repeats)
+{
+    if (!series->n) return json_null();
+    json_t *samples = json_array();
+    for (long i = 0; i < repeats; i++) json_array_append_new(samples, number(series->values[i]));
+    return json_pack("{s:o, s:o, s:o}", "median", number(series_median(series)), "spread",
+                     number(series_spread(series)), "samples", samples);
+}
+
+static json_t *describe_metric(const struct result *result, size_t m)
+{
+    const struct bench_metric *metric = &result->test->metrics[m];
+    double value = series_median(&result->nido[m]);
+    double ratio = series_median(&result->ratio[m]);
+    return json_pack(
+        "{s:s?, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "metric", metric->name, "unit",
+        metric->unit, "more_is_better", metric->more_is_better, "nido",
+        describe_series(&result->nido[m], result->repeats), "floor",
+        describe_series(&result->floor[m], result->repeats), "ratio", number(ratio), "target",
+        target(metric->target), "target_met", met(metric, value, metric->target), "target_ratio",
+        target(metric->target_ratio), "target_ratio_met", met(metric, ratio, metric->target_ratio));
+}
+
+void json_add(struct json_report *report, const struct result *result)
+{
+    static const char *const outcomes[] = {"failed", "skipped", "measured"};
+    json_t *metrics = json_array();
+    for (size_t m = 0; m < BENCH_METRICS_MOST && result->test->metrics[m].unit; m++)
+        if (result->outcome == BENCH_MEASURED)
+            json_array_append_new(metrics, describe_metric(result, m));
+    json_array_append_new(report->results,
+                          json_pack("{s:s, s:s, s:s, s:s, s:o}", "case", result->test->name, "what",
+                                    result->test->what, "outcome", outcomes[result->outcome], "why",
+                                    result->why, "metrics", metrics));
+}
+
+bool json_finish(struct json_report *report, FILE *file)
+{
+    int rc = json_dumpf(report->root, file, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    json_decref(report->results);
+    json_decref(report->root);
+    free(report);
+    return !rc && fputs("\n", file) >= 0;
+}

@@ -1,0 +1,178 @@
+/* main.c: nido-bench, the command. */
+#include <errno.h>
+#include <fnmatch.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+
+enum { PATTERNS_MOST = 64, EXIT_USAGE = 2 };
+
+struct command {
+    struct runner_options options;
+    const char *patterns[PATTERNS_MOST];
+    size_t pattern_count;
+    const char *json;
+    bool list;
+};
+
+static const char help[] =
+    "Usage: nido-bench [OPTION]...\n"
+    "Measures nido and, in the same run, the floors that hardware and kernel set.\n"
+    "\n"
+    "  -c, --case NAME    only this case; a shell pattern; may be repeated\n"
+    "  -l, --list         print the cases and end\n"
+    "  -q, --quick        fewer and shorter samples, about 20 s\n"
+    "  -r, --repeat N     N samples of each side, 1 to 99 (5 by default)\n"
+    "  -j, --json FILE    write all results to FILE too\n"
+    "  -h, --help         print this and end\n"
+    "\n"
+    "Ends with 0, or 1 if a case failed, or 2 for a mistake on the command line. A case\n"
+    "that this machine cannot run prints why, and is no failure.\n";
+
+static _Noreturn void refuse(const char *format, const char *what)
+{
+    fputs("nido-bench: ", stderr);
+    fprintf(stderr, format, what);
+    fputs("\nnido-bench --help says more.\n", stderr);
+    exit(EXIT_USAGE);
+}
+
+static bool is_selected(const struct command *command, const struct bench_case *test)
+{
+    if (!command->pattern_count) return true;
+    for (size_t i = 0; i < command->pattern_count; i++)
+        if (!fnmatch(command->patterns[i], test->name, 0)) return true;
+    return false;
+}
+
+static void add_pattern(struct command *command, const char *pattern)
+{
+    bool known = false;
+    for (size_t i = 0; bench_cases[i] && !known; i++)
+        known = !fnmatch(pattern, bench_cases[i]->name, 0);
+    if (!known) refuse("no case is called '%s'; --list shows all", pattern);
+    if (command->pattern_count == PATTERNS_MOST) refuse("too many cases%s", "");
+    command->patterns[command->pattern_count++] = pattern;
+}
+
+static long parse_repeats(const char *text)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (errno || *end || end == text || n < 1 || n > RUNNER_REPEATS_MOST)
+        refuse("--repeat wants a number from 1 to 99, not '%s'", text);
+    return n;
+}
+
+static void parse(struct command *command, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"case", required_argument, NULL, 'c'},
+        {"list", no_argument, NULL, 'l'},
+        {"quick", no_argument, NULL, 'q'},
+        {"repeat", required_argument, NULL, 'r'},
+        {"json", required_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    for (int c; (c = getopt_long(argc, argv, "c:lqr:j:h", options, NULL)) != -1;) {
+        switch (c) {
+        case 'c':
+            add_pattern(command, optarg);
+            break;
+        case 'l':
+            command->list = true;
+            break;
+        case 'q':
+            command->options.quick = true;
+            break;
+        case 'r':
+            command->options.repeats = parse_repeats(optarg);
+            break;
+        case 'j':
+            command->json = optarg;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            exit(0);
+        default:
+            fputs("nido-bench --help says more.\n", stderr);
+            exit(EXIT_USAGE);
+        }
+    }
+    if (optind < argc) refuse("what is '%s'? Cases are chosen by --case", argv[optind]);
+    command->options.named = command->pattern_count > 0;
+}
+
+static void list(const struct command *command)
+{
+    for (size_t i = 0; bench_cases[i]; i++)
+        if (is_selected(command, bench_cases[i]))
+            printf("%-23s %-11s  %s\n", bench_cases[i]->name, bench_cases[i]->metrics[0].unit,
+                   bench_cases[i]->what);
+}
+
+static long count_selected(const struct command *command)
+{
+    long count = 0;
+    for (size_t i = 0; bench_cases[i]; i++) count += is_selected(command, bench_cases[i]);
+    return count;
+}
+
+/* True if no case failed. */
+static bool run_all(const struct command *command, struct json_report *report)
+{
+    static struct result result;
+    bool good = true;
+    long done = 0, count = count_selected(command);
+    for (size_t i = 0; bench_cases[i]; i++) {
+        if (!is_selected(command, bench_cases[i])) continue;
+        progress_case(bench_cases[i]->name, ++done, count);
+        runner_run(bench_cases[i], &command->options, progress_sample, &result);
+        progress_clear();
+        table_result(stdout, &result);
+        if (report) json_add(report, &result);
+        good = good && result.outcome != BENCH_FAILED;
+    }
+    return good;
+}
+
+/* Opened before two minutes of measuring, not after. */
+static FILE *open_json(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    if (file) return file;
+    fprintf(stderr, "nido-bench: %s: %s\n", path, strerror(errno));
+    exit(EXIT_USAGE);
+}
+
+static bool write_json(struct json_report *report, FILE *file, const char *path)
+{
+    bool written = json_finish(report, file);
+    if (fclose(file) || !written) {
+        fprintf(stderr, "nido-bench: %s could not be written\n", path);
+        return false;
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct command command = {0};
+    struct machine machine;
+    parse(&command, argc, argv);
+    if (command.list) {
+        list(&command);
+        return 0;
+    }
+    FILE *file = command.json ? open_json(command.json) : NULL;
+    machine_read(&machine);
+    struct json_report *report = file ? json_new(&machine, &command.options, argc, argv) : NULL;
+    table_head(stdout, &machine);
+    bool good = run_all(&command, report);
+    if (file) good = write_json(report, file, command.json) && good;
+    return good ? 0 : 1;
+}

@@ -1,0 +1,73 @@
+/* table.c: the table on the terminal. */
+#include "report.h"
+
+#include <math.h>
+
+/* Three digits, as many as the spread lets one believe. */
+static const char *number(char *text, size_t size, double value)
+{
+    int decimals = fabs(value) < 10 ? 2 : fabs(value) < 100 ? 1 : 0;
+    if (isnan(value))
+        snprintf(text, size, "-");
+    else
+        snprintf(text, size, "%.*f", decimals, value);
+    return text;
+}
+
+static const char *percent(char *text, size_t size, double share)
+{
+    if (isnan(share))
+        snprintf(text, size, "-");
+    else
+        snprintf(text, size, "%.0f%%", share * 100);
+    return text;
+}
+
+static const char *verdict(const struct bench_metric *metric, double value, double target)
+{
+    if (target == 0 || isnan(value)) return "-";
+    return metric_met(metric, value, target) ? "yes" : "NO";
+}
+
+void table_head(FILE *out, const struct machine *machine)
+{
+    fprintf(out, "nido %d.%d.%d, %s, %d CPU%s%s, %s\n", NIDO_VERSION_MAJOR, NIDO_VERSION_MINOR,
+            NIDO_VERSION_PATCH, machine->cpu, machine->cpus, machine->cpus == 1 ? "" : "s",
+            machine->pinned ? "" : " (not pinned)", machine->kernel);
+    fprintf(out, "%s, %s, %s\n", machine->compiler, machine->flags, machine->date);
+    if (machine->load >= 0.5)
+        fprintf(out, "caution: other work runs on this machine (load %.1f)\n", machine->load);
+    fprintf(out, "\n%-34s %-11s %8s %6s %8s %6s %8s %4s %6s %4s\n", "case", "unit", "nido",
+            "spread", "floor", "ratio", "target", "met", "xfloor", "met");
+}
+
+static void row(FILE *out, const struct result *result, size_t m)
+{
+    const struct bench_metric *metric = &result->test->metrics[m];
+    char name[64], cells[6][24];
+    double value = series_median(&result->nido[m]);
+    double ratio = series_median(&result->ratio[m]);
+    snprintf(name, sizeof name, "%s%s%s", result->test->name, metric->name ? " " : "",
+             metric->name ? metric->name : "");
+    fprintf(
+        out, "%-34s %-11s %8s %6s %8s %6s %8s %4s %6s %4s\n", name, metric->unit,
+        number(cells[0], sizeof cells[0], value),
+        percent(cells[1], sizeof cells[1], series_spread(&result->nido[m])),
+        number(cells[2], sizeof cells[2], series_median(&result->floor[m])),
+        number(cells[3], sizeof cells[3], ratio),
+        number(cells[4], sizeof cells[4], metric->target > 0 ? metric->target : NAN),
+        verdict(metric, value, metric->target),
+        number(cells[5], sizeof cells[5], metric->target_ratio > 0 ? metric->target_ratio : NAN),
+        verdict(metric, ratio, metric->target_ratio));
+}
+
+void table_result(FILE *out, const struct result *result)
+{
+    if (result->outcome == BENCH_MEASURED)
+        for (size_t m = 0; m < BENCH_METRICS_MOST && result->test->metrics[m].unit; m++)
+            row(out, result, m);
+    else
+        fprintf(out, "%-34s %s%s\n", result->test->name,
+                result->outcome == BENCH_FAILED ? "FAILED: " : "not run: ", result->why);
+    fflush(out);
+}
