@@ -1,0 +1,472 @@
+"""Runs one example on loopback, in its good and its bad cases.
+
+    drive.py PROGRAM NAME        for instance: drive.py build/examples/example_hello hello
+
+Nothing here sleeps or measures time: it waits for lines of output, for bytes and for the end of
+processes, none of them for ever. Whatever is still alive at the end of a test is killed, also if
+this script dies.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+HOUR_MS = "3600000"  # a time limit that never matters
+PATIENCE_S = 30  # for anything that should happen soon: only what hangs ever uses it up
+PROGRAM = None
+
+
+class Example(unittest.TestCase):
+    def start(self, *command, **options):
+        """A process that is gone when the test is over."""
+        process = subprocess.Popen(("setpriv", "--pdeathsig", "KILL") + command, **options)
+        self.addCleanup(self.finish, process)
+        self.addCleanup(process.kill)
+        return process
+
+    @staticmethod
+    def finish(process):
+        process.communicate()
+
+    def expect(self, process, code):
+        """Waits for the end of the process; its output. One that does not end has failed."""
+        try:
+            out, err = process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+        self.assertEqual(process.returncode, code, f"\nstdout:\n{out}\nstderr:\n{err}")
+        return out, err
+
+    def start_example(self, *args):
+        return self.start(PROGRAM, *args, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+
+    def run_example(self, *args, code=0):
+        return self.expect(self.start_example(*args), code)
+
+    def start_server(self, *args):
+        """An example that prints its port first; it and the port."""
+        process = self.start_example(*args)
+        line = process.stdout.readline()
+        match = re.fullmatch(r"listening on port (\d+)\n", line)
+        self.assertTrue(match, line)
+        return process, int(match[1])
+
+    def bind(self, host="127.0.0.1", port=0, listen=True):
+        """A socket of our own. Bound without listening, its port refuses."""
+        sock = socket.socket()
+        self.addCleanup(sock.close)
+        sock.bind((host, port))
+        if listen:
+            sock.listen()
+        return sock, sock.getsockname()[1]
+
+    def connect(self, port):
+        client = socket.create_connection(("127.0.0.1", port))
+        self.addCleanup(client.close)
+        return client
+
+    def test_usage(self):
+        _, err = self.run_example(code=2)
+        self.assertTrue(err.startswith("usage: "), err)
+
+
+def receive(sock, size):
+    """`size` bytes, fewer only at the end of the stream."""
+    data = b""
+    while len(data) < size and (piece := sock.recv(size - len(data))):
+        data += piece
+    return data
+
+
+def receive_all(sock):
+    return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+class Hello(Example):
+    def test_tasks_take_turns(self):
+        out, _ = self.run_example("ada", "grace")
+        self.assertEqual(out.splitlines(), [
+            "hello, ada", "hello, grace", "goodbye, ada", "goodbye, grace"])
+
+
+class FanOut(Example):
+    def test_results_are_in_the_structs(self):
+        out, _ = self.run_example("27", "97", "871")
+        self.assertEqual(out.splitlines(), [
+            "27: 111 steps, highest 9232",
+            "97: 118 steps, highest 9232",
+            "871: 178 steps, highest 190996"])
+
+    def test_a_failure_cancels_the_others_and_is_named(self):
+        out, err = self.run_example("27", "many", "871", code=1)
+        self.assertEqual(out.splitlines(), [
+            "27: not finished", "many: not finished", "871: not finished"])
+        self.assertIn("many: not a number", err)
+        self.assertIn("EINVAL", err)
+
+    def test_what_is_done_stays_done(self):
+        largest = str(2**64 - 1)
+        out, err = self.run_example("1", largest, code=1)
+        self.assertEqual(out.splitlines(), [
+            "1: 0 steps, highest 1", f"{largest}: not finished"])
+        self.assertIn(f"{largest}: leaves 64 bits", err)
+
+    def test_too_large(self):
+        _, err = self.run_example(str(2**64), code=1)
+        self.assertIn(f"{2**64}: too large", err)
+
+
+class WorkerPool(Example):
+    def test_every_job_is_done_once(self):
+        numbers = {"91": "7 13", "2": "2", "65536": " ".join(["2"] * 16),
+                   "1000003": "1000003", "999999999989": "999999999989"}
+        for workers in "1", "3", "100":
+            out, _ = self.run_example(workers, *numbers)
+            self.assertEqual(sorted(out.splitlines()),
+                             sorted(f"{number} = {factors}" for number, factors in numbers.items()))
+
+    def test_more_jobs_than_workers_and_room(self):
+        numbers = [str(n) for n in range(2, 500)]
+        out, _ = self.run_example("2", *numbers)
+        self.assertEqual(sorted(line.split(" =")[0] for line in out.splitlines()), sorted(numbers))
+
+    def test_a_failure_sends_everybody_home_and_is_named(self):
+        prime = "18446744073709551557"  # would take hours
+        out, err = self.run_example("2", prime, "many", "4", code=1)
+        self.assertNotIn(prime, out)
+        self.assertIn("many: not a number", err)
+        self.assertIn("EINVAL", err)
+
+
+class Pipeline(Example):
+    def pipe(self, text, *args, code=0):
+        process = self.start(PROGRAM, *args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+        out, err = process.communicate(text, timeout=PATIENCE_S)
+        self.assertEqual(process.returncode, code, err)
+        return out
+
+    def test_lines_are_chosen_and_keep_their_order(self):
+        lines = [f"line {n}" for n in range(1, 20001)]
+        out = self.pipe("\n".join(lines), "7")  # the last line has no end
+        expected = [f"{n}: {line}" for n, line in enumerate(lines, 1) if "7" in line]
+        self.assertTrue(out.splitlines() == expected)  # to show the difference would take hours
+
+    def test_nothing_in_nothing_out(self):
+        self.assertEqual(self.pipe("", "x"), "")
+        self.assertEqual(self.pipe("a\n\nb\n", "x"), "")
+
+    def test_a_line_that_is_too_long_is_cut(self):
+        self.assertEqual(self.pipe("x" * 5000 + "\n", "x"), f"1: {'x' * 4096}\n2: {'x' * 904}\n")
+
+    def test_input_from_a_file(self):
+        with open(__file__, encoding="utf-8") as file:
+            process = self.start(PROGRAM, "test_input_from_a_file", stdin=file, text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            out, _ = self.expect(process, 0)
+        self.assertRegex(out, r"^\d+:     def test_input_from_a_file")
+
+    def test_a_broken_output_ends_all_stages(self):
+        read, write = os.pipe()
+        process = self.start(PROGRAM, "x", stdin=subprocess.PIPE, stdout=write,
+                             stderr=subprocess.PIPE, text=True)
+        os.close(write)
+        os.close(read)
+        process.stdin.write("x\n" * 100)
+        process.stdin.flush()  # and is not closed: the reader waits for more
+        try:
+            process.wait(PATIENCE_S)
+        finally:
+            process.kill()
+        self.assertEqual(process.returncode, 1)
+        err = process.stderr.read()
+        self.assertIn("standard output", err)
+        self.assertIn("EPIPE", err)
+
+
+class Deadline(Example):
+    def test_the_inner_one_fires(self):
+        out, _ = self.run_example(HOUR_MS, "20")
+        self.assertRegex(out, r"(?m)^weather: ETIMEDOUT((?!outside).)*$")
+        for line in "news: done", "parts: done", "layout: done", "page: done":
+            self.assertIn(line + "\n", out)
+        self.assertIn("page: the deadline did not fire\n", out)
+
+    def test_the_outer_one_fires(self):
+        out, err = self.run_example("20", HOUR_MS, code=1)
+        for who in "weather", "parts", "layout":
+            self.assertRegex(out, rf"(?m)^{who}: ECANCELED.*, by a deadline outside$")
+        self.assertIn("page: the deadline fired\n", out)
+        self.assertRegex(out, r"(?m)^page: ETIMEDOUT")
+        self.assertIn("ETIMEDOUT", err)
+
+    def test_one_that_has_expired_at_once(self):
+        out, _ = self.run_example("0", HOUR_MS, code=1)
+        self.assertIn("page: the deadline fired\n", out)
+
+
+class RateLimiter(Example):
+    def test_a_burst_needs_no_new_token(self):
+        out, _ = self.run_example("3", HOUR_MS, "3")
+        self.assertEqual(out.splitlines(), ["request 1", "request 2", "request 3"])
+
+    def test_after_the_burst_each_needs_a_token(self):
+        out, _ = self.run_example("2", "1", "5")
+        lines = out.splitlines()
+        self.assertEqual([line for line in lines if line != "a new token"],
+                         [f"request {i}" for i in range(1, 6)])
+        tokens = 2
+        for line in lines:
+            tokens += 1 if line == "a new token" else -1
+            self.assertGreaterEqual(tokens, 0)
+
+    def test_without_a_bucket_nothing_runs(self):
+        out, err = self.run_example("0", "1", "5", code=1)
+        self.assertEqual(out, "")
+        self.assertIn("EINVAL", err)
+
+    def test_a_bad_interval_ends_all(self):
+        _, err = self.run_example("1", "0", "5", code=1)
+        self.assertIn("EINVAL", err)
+
+
+class Phases(Example):
+    def test_all_look_before_any_changes(self):
+        out, _ = self.run_example("90", "4", "....#....")
+        self.assertEqual(out.splitlines(), [
+            "....#....", "...#.#...", "..#...#..", ".#.#.#.#.", "#.......#"])
+
+    def test_a_lone_cell(self):
+        out, _ = self.run_example("1", "3", "#")
+        self.assertEqual(out.splitlines(), ["#", ".", "#", "."])
+
+    def test_what_is_no_row(self):
+        for row in "..x..", "":
+            _, err = self.run_example("90", "4", row, code=1)
+            self.assertIn("EINVAL", err)
+
+
+class EchoServer(Example):
+    def test_clients_at_once(self):
+        server, port = self.start_server("0", HOUR_MS, "3")
+        clients = [self.connect(port) for _ in range(3)]
+        for i, client in enumerate(clients):
+            client.sendall(bytes([i]) * 10000)
+        for i, client in reversed(list(enumerate(clients))):
+            self.assertEqual(receive(client, 10000), bytes([i]) * 10000)
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(client.recv(1), b"")
+        out, err = self.expect(server, 0)
+        self.assertEqual((out, err), ("stopped: all connections served\n", ""))
+
+    def test_an_idle_client_is_let_go(self):
+        server, port = self.start_server("0", "20", "1")
+        self.assertEqual(self.connect(port).recv(1), b"")
+        _, err = self.expect(server, 0)
+        self.assertIn("ETIMEDOUT", err)
+
+    def stop_by(self, number):
+        server, port = self.start_server("0")
+        clients = [self.connect(port) for _ in range(2)]
+        for client in clients:
+            client.sendall(b"x")
+            self.assertEqual(client.recv(1), b"x")
+        server.send_signal(number)
+        for client in clients:
+            self.assertEqual(client.recv(1), b"")
+        out, _ = self.expect(server, 0)
+        self.assertRegex(out, "^stopped: EINTR")
+
+    def test_sigterm(self):
+        self.stop_by(signal.SIGTERM)
+
+    def test_sigint(self):
+        self.stop_by(signal.SIGINT)
+
+    def test_a_port_that_is_taken(self):
+        _, port = self.bind()
+        _, err = self.run_example(str(port), code=1)
+        self.assertIn(f"listen on 127.0.0.1 port {port} ", err)
+        self.assertIn("EADDRINUSE", err)
+
+
+class Fetch(Example):
+    def start_http_server(self):
+        """lighttpd on a socket that listens already: connections wait until it is up. One script
+        hangs until this test ends, one answers 404 as soon as that hangs."""
+        program = shutil.which("lighttpd", path=os.environ["PATH"] + ":/usr/sbin")
+        self.assertTrue(program, "this test needs lighttpd (Debian package lighttpd)")
+        root = pathlib.Path(self.enterTemporaryDirectory())
+        (root / "small").write_bytes(b"s" * 10)
+        (root / "large").write_bytes(b"l" * 300000)
+        (root / "hang.sh").write_text(f"echo > {root}/hanging; read line < {root}/hold\n")
+        (root / "late.sh").write_text(
+            f"read line < {root}/hanging; printf 'Status: 404 Not Found\\r\\n\\r\\n'\n")
+        for name in "hanging", "hold":
+            os.mkfifo(root / name)
+            fd = os.open(root / name, os.O_RDWR)  # whoever reads it, waits until this is closed
+            self.addCleanup(os.close, fd)
+        (root / "lighttpd.conf").write_text(
+            'server.bind = "/dev/stdin"\n'
+            f'server.document-root = "{root}"\n'
+            'server.modules = ("mod_cgi")\n'
+            'cgi.assign = (".sh" => "/bin/sh")\n')
+        listener, port = self.bind()
+        self.start(program, "-D", "-f", str(root / "lighttpd.conf"), stdin=listener)
+        return str(port)
+
+    def enterTemporaryDirectory(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        return directory.name
+
+    def test_all_good(self):
+        port = self.start_http_server()
+        out, err = self.run_example("127.0.0.1", port, HOUR_MS, "/small", "/large")
+        self.assertEqual(sorted(out.splitlines()), ["/large: 300000 bytes", "/small: 10 bytes"])
+        self.assertEqual(err, "")
+
+    def test_a_failure_cancels_the_slow_one_and_is_named(self):
+        port = self.start_http_server()
+        out, err = self.run_example("127.0.0.1", port, HOUR_MS, "/hang.sh", "/late.sh", code=1)
+        self.assertEqual(out, "")
+        self.assertIn("/late.sh: HTTP/1.0 404 Not Found", err)
+
+    def test_the_deadline_ends_a_hanging_one(self):
+        port = self.start_http_server()
+        _, err = self.run_example("127.0.0.1", port, "50", "/hang.sh", code=1)
+        self.assertIn("not all pages came in time", err)
+        self.assertIn("ETIMEDOUT", err)
+
+    def test_nobody_listens(self):
+        _, port = self.bind(listen=False)
+        _, err = self.run_example("127.0.0.1", str(port), HOUR_MS, "/small", code=1)
+        self.assertIn("/small: no connection", err)
+        self.assertIn("ECONNREFUSED", err)
+
+    def test_no_web_server(self):
+        for answer in b"", b"HTTP/1.0 200 OK\r\n", b"220 mail.example\r\n\r\n", b"x" * 10000:
+            with self.subTest(answer=answer[:20]):
+                listener, port = self.bind()
+                process = self.start_example("127.0.0.1", str(port), HOUR_MS, "/page")
+                connection, _ = listener.accept()
+                with connection:
+                    self.assertTrue(connection.recv(1024).startswith(b"GET /page HTTP/1.0\r\n"))
+                    connection.sendall(answer)
+                _, err = self.expect(process, 1)
+                self.assertIn("/page: ", err)
+
+
+class HappyEyeballs(Example):
+    MODES = "any", "by-hand"
+
+    def bind_pair(self):
+        """A port that refuses on 127.0.0.1 and listens on 127.0.0.2."""
+        while True:
+            _, port = self.bind("127.0.0.1", listen=False)
+            try:
+                self.bind("127.0.0.2", port)
+                return str(port)
+            except OSError:  # somebody else's port: try another
+                pass
+
+    def test_the_first_refuses_and_the_second_answers(self):
+        port = self.bind_pair()
+        for mode in self.MODES:
+            with self.subTest(mode=mode):
+                out, _ = self.run_example(mode, port, "127.0.0.1", "127.0.0.2")
+                self.assertEqual(out.splitlines()[-1], "127.0.0.2: connected")
+                if mode == "by-hand":
+                    self.assertRegex(out, r"^127\.0\.0\.1: ECONNREFUSED")
+
+    def test_the_first_hangs_and_the_second_answers(self):
+        full, port = self.bind("127.0.0.1", listen=False)
+        full.listen(0)
+        self.connect(port)  # fills the queue of one: the kernel ignores whoever comes next
+        self.bind("127.0.0.2", port)
+        for mode in self.MODES:
+            with self.subTest(mode=mode):
+                out, _ = self.run_example(mode, str(port), "127.0.0.1", "127.0.0.2")
+                self.assertEqual(out.splitlines()[-1], "127.0.0.2: connected")
+                if mode == "by-hand":
+                    self.assertRegex(out, r"^127\.0\.0\.1: ECANCELED")
+
+    def test_all_refuse(self):
+        _, port = self.bind("0.0.0.0", listen=False)
+        for mode in self.MODES:
+            with self.subTest(mode=mode):
+                out, err = self.run_example(mode, str(port), "127.0.0.1", "127.0.0.2", code=1)
+                self.assertNotIn("connected", out)
+                self.assertGreaterEqual(err.count("ECONNREFUSED"), 2, err)
+
+    def test_not_an_address(self):
+        for mode in self.MODES:
+            with self.subTest(mode=mode):
+                _, err = self.run_example(mode, "80", "localhost", code=1)
+                self.assertIn("localhost port 80: ", err)
+
+
+class Forwarder(Example):
+    def test_bytes_are_equal_and_a_half_close_is_passed_on(self):
+        target, target_port = self.bind()
+        server, port = self.start_server("0", "127.0.0.1", str(target_port), "3")
+        clients = [self.connect(port) for _ in range(3)]
+        sent = [os.urandom(1 << 20) for _ in clients]
+
+        def answer():  # the question, when it has come to its end
+            connection, _ = target.accept()
+            with connection:
+                connection.sendall(receive_all(connection))
+
+        for _ in clients:
+            threading.Thread(target=answer, daemon=True).start()
+        for client, data in zip(clients, sent):
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+        for client, data in zip(clients, sent):
+            self.assertEqual(receive_all(client), data)
+        self.assertEqual(self.expect(server, 0), ("", ""))
+
+    def test_a_target_that_refuses(self):
+        _, target_port = self.bind(listen=False)
+        server, port = self.start_server("0", "127.0.0.1", str(target_port), "1")
+        self.assertEqual(self.connect(port).recv(1), b"")
+        _, err = self.expect(server, 0)
+        self.assertIn(f"connect to 127.0.0.1 port {target_port} ", err)
+        self.assertIn("ECONNREFUSED", err)
+
+    def test_a_broken_direction_ends_the_other(self):
+        target, target_port = self.bind()
+        server, port = self.start_server("0", "127.0.0.1", str(target_port), "1")
+        client = self.connect(port)
+        connection, _ = target.accept()
+        client.sendall(b"x")
+        self.assertEqual(connection.recv(1), b"x")  # now both directions are at work
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()  # with a reset
+        self.assertEqual(client.recv(1), b"")
+        _, err = self.expect(server, 0)
+        self.assertIn("to the client: read", err)
+        self.assertIn("ECONNRESET", err)
+
+    def test_not_a_port(self):
+        _, err = self.run_example("http", "127.0.0.1", "80", code=1)
+        self.assertIn("listen on 127.0.0.1 port http", err)
+
+
+if __name__ == "__main__":
+    PROGRAM, name = sys.argv[1:]
+    socket.setdefaulttimeout(PATIENCE_S)
+    suite = name.title().replace("_", "")
+    unittest.main(argv=[sys.argv[0], "-v", suite])
