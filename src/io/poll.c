@@ -22,6 +22,7 @@ struct any_wait {
     struct nidoi_waiter waiter;
     struct any_watch *watches;
     size_t count;
+    int early; /* what fired while the others were still being linked: a number was found stale */
 };
 
 static void unwatch_all(struct any_wait *wait)
@@ -38,7 +39,10 @@ static void fire(struct nidoi_watch *watch, int result)
     struct any_wait *wait = nidoi_container(watch, struct any_watch, watch)->wait;
 
     unwatch_all(wait);
-    nidoi_wake(&wait->waiter, result);
+    if (wait->waiter.task)
+        nidoi_wake(&wait->waiter, result);
+    else
+        wait->early = result;
 }
 
 static bool undo(struct nidoi_waiter *waiter)
@@ -87,10 +91,10 @@ static int park_on(struct nidoi_loop *loop, struct any_wait *wait, const struct 
 {
     int err = 0;
 
-    for (size_t i = 0; i < n && !err; i++) err = watch_entry(loop, wait, &fds[i]);
-    if (err) {
+    for (size_t i = 0; i < n && !err && !wait->early; i++) err = watch_entry(loop, wait, &fds[i]);
+    if (err || wait->early) {
         unwatch_all(wait);
-        return err;
+        return wait->early ? wait->early : err;
     }
     err = (int)nidoi_park(loop, &wait->waiter);
     return err ? err : renewed(wait);

@@ -22,6 +22,7 @@ struct selection {
     size_t n;           /* that are enlisted */
     nido_arm *winner;   /* NULL: none yet */
     nido_arm *earliest; /* of the timers: the task's alarm is its */
+    int early;          /* with what it won, if that was while others were still being enlisted */
 };
 
 /* Nobody is given anything before the last node is out: it might be this select once more. */
@@ -59,8 +60,13 @@ static void claimed(struct nidoi_waiter *waiter, struct nidoi_node *node)
 
 void nidoi_arm_done(nido_arm *arm, int value)
 {
+    struct nidoi_waiter *waiter = arm->node.waiter;
+
     win(arm);
-    nidoi_wake(arm->node.waiter, value);
+    if (waiter->task->waiter == waiter)
+        nidoi_wake(waiter, value);
+    else
+        nidoi_container(waiter, struct selection, waiter)->early = value;
 }
 
 void nidoi_arm_unlink(struct nidoi_loop *loop, nido_arm *arm)
@@ -160,6 +166,10 @@ static int enlist_all(struct selection *selection, size_t n)
 
         arm->node.waiter = &selection->waiter;
         status = arm->kind->enlist(selection->loop, arm);
+        if (selection->winner) { /* an earlier arm's descriptor was found closed behind our back */
+            if (!status) arm->kind->withdraw(selection->loop, arm);
+            return selection->early;
+        }
         if (!status) continue;
         win(arm);
         return status;
