@@ -9,7 +9,7 @@ static struct nidoi_sys real_sys;
 static struct nidoi_mem real_mem;
 
 static struct order {
-    unsigned long count;  /* calls so far */
+    unsigned long count;  /* calls so far; atomic: workers make calls too */
     unsigned long strike; /* which one fails */
     bool armed, always;
     int code;
@@ -19,9 +19,10 @@ static struct order {
 static bool struck(enum fault kind, int *code)
 {
     struct order *order = &orders[kind];
+    unsigned long count = __atomic_add_fetch(&order->count, 1, __ATOMIC_RELAXED);
 
-    order->count++;
-    if (!order->armed || (!order->always && order->count != order->strike)) return false;
+    if (!__atomic_load_n(&order->armed, __ATOMIC_ACQUIRE)) return false;
+    if (!order->always && count != order->strike) return false;
     *code = order->code;
     return true;
 }
@@ -72,18 +73,18 @@ void faults_fail(enum fault kind, unsigned nth, int code)
 {
     struct order *order = &orders[kind];
 
-    order->armed = true;
     order->always = nth == FAULT_ALWAYS;
-    order->strike = order->count + nth;
+    order->strike = faults_count(kind) + nth;
     order->code = code;
+    __atomic_store_n(&order->armed, true, __ATOMIC_RELEASE);
 }
 
 void faults_forget(enum fault kind)
 {
-    orders[kind].armed = false;
+    __atomic_store_n(&orders[kind].armed, false, __ATOMIC_RELEASE);
 }
 
 unsigned long faults_count(enum fault kind)
 {
-    return orders[kind].count;
+    return __atomic_load_n(&orders[kind].count, __ATOMIC_RELAXED);
 }

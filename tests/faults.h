@@ -5,7 +5,8 @@
  *     ... faults_count(FAULT_epoll_wait) ...
  *     faults_end();
  *
- * Calls that are not told to fail go through to the real ones. One thread at a time. */
+ * Calls that are not told to fail go through to the real ones. Workers of the pool are counted too;
+ * begin, end and orders belong to one thread, while no worker makes calls that are told to fail. */
 #ifndef FAULTS_H
 #define FAULTS_H
 

@@ -27,8 +27,12 @@ typedef struct nido_options {
     uint32_t flags;     /* enum nido_run_flags */
     enum nido_clock clock;
     int64_t grace_ns; /* how long shields may hold up a cancelled tree in all; 0: NIDO_NEVER */
-    int64_t spin_ns;  /* how long an idle loop spins for news before it sleeps; 0: not at all */
-    uint64_t seed;    /* for the order in which nido_select tries its arms: same seed, same order */
+    int64_t spin_ns;  /* how long an idle loop, and an idle worker, spins for news before it sleeps;
+                         0: not at all */
+    uint32_t pool_threads; /* most workers for nido_offload (nido/offload.h); 0: 64 */
+    int64_t
+        pool_grace_ns; /* how long the end of the run waits for jobs that were abandoned; 0: 1 s */
+    uint64_t seed; /* for the order in which nido_select tries its arms: same seed, same order */
     /* The root's failure, if it left an error object and rc < 0; NULL: printed on stderr. Must not
      * park. */
     void (*on_error)(void *ctx, const nido_error *error);

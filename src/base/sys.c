@@ -16,6 +16,10 @@
 #include <sys/sendfile.h>
 #endif
 
+#include "base/clock.h"
+
+enum { NANO = 1000000000 };
+
 #ifndef MSG_CMSG_CLOEXEC
 #define MSG_CMSG_CLOEXEC 0
 #endif
@@ -313,7 +317,7 @@ static int milliseconds(int64_t ns)
 static int sys_epoll_wait(int epoll, struct epoll_event *events, int n, int64_t ns)
 {
     static bool no_pwait2; /* a kernel before 5.11; all threads find out the same */
-    struct timespec limit = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    struct timespec limit = {(time_t)(ns / NANO), (long)(ns % NANO)};
     int ready;
 
     if (ns > 0 && !__atomic_load_n(&no_pwait2, __ATOMIC_RELAXED)) {
@@ -331,6 +335,18 @@ static int sys_eventfd(void)
 }
 #endif
 
+static int sys_thread(pthread_t *out, void *(*fn)(void *), void *arg)
+{
+    sigset_t all, before;
+    int err;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    err = pthread_create(out, NULL, fn, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -err;
+}
+
 #define ENTRY(result, name, parameters, arguments) .name = sys_##name,
 struct nidoi_sys nidoi_sys = {NIDOI_SYSCALLS(ENTRY)};
 
@@ -339,10 +355,38 @@ int64_t nidoi_sys_now(void)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return (int64_t)now.tv_sec * NANO + now.tv_nsec;
 }
 
 size_t nidoi_sys_page(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void nidoi_sys_cond_init(pthread_cond_t *cond)
+{
+#ifdef __APPLE__
+    pthread_cond_init(cond, NULL);
+#else
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attributes);
+    pthread_condattr_destroy(&attributes);
+#endif
+}
+
+int nidoi_sys_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ns)
+{
+#ifdef __APPLE__
+    struct timespec limit = {ns / NANO, ns % NANO};
+
+    return -pthread_cond_timedwait_relative_np(cond, lock, &limit);
+#else
+    int64_t end = nidoi_time_add(nidoi_sys_now(), ns);
+    struct timespec limit = {(time_t)(end / NANO), (long)(end % NANO)};
+
+    return -pthread_cond_timedwait(cond, lock, &limit);
+#endif
 }

@@ -8,6 +8,7 @@
 #define NIDOI_SYS_H
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,6 +60,8 @@
     /* guard pages that cost no mapping; -EINVAL where the kernel has none */                    \
     X(int, guard, (const struct iovec *pages, int n), (pages, n))                                \
     X(int, give_back, (void *memory, size_t size), (memory, size))                               \
+    /* with every signal blocked, so that the program's handlers run on its own threads */       \
+    X(int, thread, (pthread_t * out, void *(*fn)(void *), void *arg), (out, fn, arg))            \
     NIDOI_SYSCALLS_BACKEND(X)
 
 #ifdef __linux__
@@ -87,5 +90,10 @@ extern struct nidoi_sys nidoi_sys;
 int64_t nidoi_sys_now(void);
 
 size_t nidoi_sys_page(void);
+
+/* A condition whose waits are measured by CLOCK_MONOTONIC. */
+void nidoi_sys_cond_init(pthread_cond_t *cond);
+/* At most `ns`. 0 or -ETIMEDOUT. */
+int nidoi_sys_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ns);
 
 #endif

@@ -15,8 +15,9 @@ enum {
 #define LONG_BATCH  NIDO_US(200)
 #define SHORT_BATCH NIDO_US(100)
 
-struct post {
-    struct nidoi_mpsc_link link;
+/* A user's post. */
+struct errand {
+    struct nidoi_post post;
     nido_fn *fn;
     void *arg;
 };
@@ -32,7 +33,13 @@ static nido_rt *door_new(void)
     return rt;
 }
 
-static void door_release(nido_rt *rt)
+nido_rt *nidoi_door_retain(nido_rt *rt)
+{
+    __atomic_add_fetch(&rt->refs, 1, __ATOMIC_RELAXED);
+    return rt;
+}
+
+void nidoi_door_release(nido_rt *rt)
 {
     if (__atomic_sub_fetch(&rt->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
     nidoi_bell_close(&rt->bell);
@@ -48,7 +55,7 @@ static void wake_loop(nido_rt *rt)
 
 void nido_rt_retain(nido_rt *rt)
 {
-    __atomic_add_fetch(&rt->refs, 1, __ATOMIC_RELAXED);
+    nidoi_door_retain(rt);
     __atomic_add_fetch(&rt->handles, 1, __ATOMIC_RELAXED);
 }
 
@@ -57,7 +64,7 @@ void nido_rt_release(nido_rt *rt)
     if (!rt) return;
     if (__atomic_sub_fetch(&rt->handles, 1, __ATOMIC_SEQ_CST) == 0)
         wake_loop(rt); /* it may sleep because of this handle alone: is it stuck now? */
-    door_release(rt);
+    nidoi_door_release(rt);
 }
 
 nido_rt *nido_rt_self(void)
@@ -69,32 +76,43 @@ nido_rt *nido_rt_self(void)
     return loop->door;
 }
 
+bool nidoi_door_post(nido_rt *door, struct nidoi_post *post)
+{
+    if (!nidoi_mpsc_push(&door->posts, &post->link)) return false;
+    wake_loop(door);
+    return true;
+}
+
+static void run_errand(struct nidoi_loop *loop, struct nidoi_post *post)
+{
+    struct errand errand = *nidoi_container(post, struct errand, post);
+
+    nidoi_mem.release(nidoi_container(post, struct errand, post));
+    nidoi_no_parking_begin(&loop->sched);
+    errand.fn(errand.arg);
+    nidoi_no_parking_end(&loop->sched);
+}
+
 int nido_post(nido_rt *rt, nido_fn *fn, void *arg)
 {
-    struct post *post;
+    struct errand *errand;
 
     if (!rt || !fn) return -EINVAL;
-    post = nidoi_mem.alloc(sizeof *post);
-    if (!post) return -ENOMEM;
-    *post = (struct post){.fn = fn, .arg = arg};
-    if (!nidoi_mpsc_push(&rt->posts, &post->link)) {
-        nidoi_mem.release(post);
-        return -ESHUTDOWN;
-    }
-    wake_loop(rt);
-    return 0;
+    errand = nidoi_mem.alloc(sizeof *errand);
+    if (!errand) return -ENOMEM;
+    *errand = (struct errand){.post.call = run_errand, .fn = fn, .arg = arg};
+    if (nidoi_door_post(rt, &errand->post)) return 0;
+    nidoi_mem.release(errand);
+    return -ESHUTDOWN;
 }
 
 static void call_posts(struct nidoi_loop *loop, struct nidoi_mpsc_link *first)
 {
     while (first) {
-        struct post post = *nidoi_container(first, struct post, link);
+        struct nidoi_post *post = nidoi_container(first, struct nidoi_post, link);
 
-        nidoi_mem.release(nidoi_container(first, struct post, link));
-        first = post.link.next;
-        nidoi_no_parking_begin(&loop->sched);
-        post.fn(post.arg);
-        nidoi_no_parking_end(&loop->sched);
+        first = first->next; /* the call ends the post's life */
+        post->call(loop, post);
     }
 }
 
@@ -108,6 +126,8 @@ static void read_options(struct nidoi_loop *loop, const nido_options *options)
     if (!loop->options.stack_size) loop->options.stack_size = 65536;
     if (!loop->options.max_tasks) loop->options.max_tasks = 16u << 20;
     if (!loop->options.grace_ns) loop->options.grace_ns = NIDO_NEVER;
+    if (!loop->options.pool_threads) loop->options.pool_threads = 64;
+    if (!loop->options.pool_grace_ns) loop->options.pool_grace_ns = NIDO_SEC(1);
     nidoi_strict = options->flags & NIDO_RUN_STRICT || (debug && strstr(debug, "strict"));
 }
 
@@ -149,13 +169,15 @@ fail_door:
 void nidoi_loop_deinit(struct nidoi_loop *loop)
 {
     call_posts(loop, nidoi_mpsc_close(&loop->door->posts));
+    for (int i = NIDOI_ANNEXES - 1; i >= 0; i--)
+        if (loop->annexes[i]) loop->annexes[i]->end(loop, loop->annexes[i]);
     nidoi_sched_self = NULL;
     nidoi_sched_deinit(&loop->sched);
     nidoi_reactor_deinit(&loop->reactor);
     nidoi_timers_deinit(&loop->timers);
     nidoi_stacks_deinit(&loop->stacks);
     nidoi_slots_deinit(&loop->slots);
-    door_release(loop->door);
+    nidoi_door_release(loop->door);
 }
 
 /* ---- A turn ---- */

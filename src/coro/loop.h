@@ -15,6 +15,25 @@
 #include "nido/run.h"
 #include "reactor/reactor.h"
 
+struct nidoi_loop;
+
+/* Something for the loop to do between two batches; the sender's memory until it is called. */
+struct nidoi_post {
+    struct nidoi_mpsc_link link;
+    void (*call)(struct nidoi_loop *loop, struct nidoi_post *post);
+};
+
+/* What an upper floor keeps for a runtime. */
+enum nidoi_annex_kind {
+    NIDOI_ANNEX_SIGNALS,
+    NIDOI_ANNEX_POOL,
+    NIDOI_ANNEX_CHILDREN,
+    NIDOI_ANNEXES
+};
+struct nidoi_annex {
+    void (*end)(struct nidoi_loop *loop, struct nidoi_annex *annex); /* the run is over; frees it */
+};
+
 /* The door. */
 struct nido_rt {
     struct nidoi_mpsc posts;
@@ -39,10 +58,11 @@ struct nidoi_loop {
     uint32_t room;     /* tasks that every queue and heap has room for */
     uint32_t number;   /* of this runtime, for handles */
     uint32_t expected; /* others that may still wake us: jobs, children, receivers */
-    uint64_t random;   /* state of the generator that nido_select draws from */
-    int batch;         /* resumes a turn, adapted to the clock */
-    uint64_t strikes;  /* cancels so far */
-    bool spreading;    /* the scope tree must not change now */
+    struct nidoi_annex *annexes[NIDOI_ANNEXES]; /* NULL until needed; ended last first */
+    uint64_t random;  /* state of the generator that nido_select draws from */
+    int batch;        /* resumes a turn, adapted to the clock */
+    uint64_t strikes; /* cancels so far */
+    bool spreading;   /* the scope tree must not change now */
     bool deadlocked;
     bool short_of_fds; /* said so once */
     int root_rc;
@@ -69,6 +89,15 @@ void nidoi_loop_deinit(struct nidoi_loop *loop);
 /* Turns until no task lives. `stuck` is called when nothing could ever wake anybody; it must wake
  * somebody. */
 void nidoi_loop_run(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop));
+
+/* A reference that keeps the door but is no user's handle: nobody will post by it unless he is
+ * counted by nidoi_loop_expect. Any thread. */
+nido_rt *nidoi_door_retain(nido_rt *door);
+void nidoi_door_release(nido_rt *door);
+
+/* Has the loop call post->call; the order of one sender is kept. Any thread, and signal handlers.
+ * False: the run is over, it will not be called. */
+bool nidoi_door_post(nido_rt *door, struct nidoi_post *post);
 
 /* Something comes that may wake us though no descriptor or timer of ours says so; or does no
  * longer. */
