@@ -17,6 +17,7 @@
 #include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/net.h"
+#include "nido/offload.h"
 #include "nido/event.h"
 #include "nido/sem.h"
 #include "nido/limiter.h"

@@ -1,4 +1,4 @@
-#include "nido/limiter.h"
+#include "sync/limiter.h"
 
 #include "sync/sync.h"
 
@@ -30,10 +30,7 @@ static void grant(nido_limiter *limiter)
 
 static void orphaned(struct nidoi_held *held)
 {
-    nido_limiter *limiter = nidoi_container(held, nido_limiter_token, held)->limiter;
-
-    limiter->borrowed--;
-    grant(limiter);
+    nidoi_limiter_take_back(nidoi_container(held, nido_limiter_token, held)->limiter);
 }
 
 static bool has_borrowed(struct nidoi_task *task, const nido_limiter *limiter)
@@ -104,6 +101,18 @@ int nido_limiter_release(nido_limiter *limiter, nido_limiter_token *token)
     limiter->borrowed--;
     grant(limiter);
     return 0;
+}
+
+void nidoi_limiter_hand_over(nido_limiter *limiter, nido_limiter_token *token)
+{
+    nidoi_assert(nidoi_linked(&token->held.link) && token->limiter == limiter);
+    nidoi_let_go(&token->held);
+}
+
+void nidoi_limiter_take_back(nido_limiter *limiter)
+{
+    limiter->borrowed--;
+    grant(limiter);
 }
 
 int nido_limiter_resize(nido_limiter *limiter, uint32_t capacity)

@@ -1,0 +1,85 @@
+/* nido/offload.h: calls that block, on worker threads of the runtime, while its tasks go on.
+ *
+ *     static ssize_t load(void *arg) { ... read a file, query a database ... }
+ *
+ *     ssize_t n = nido_offload(load, &request);
+ *
+ * Workers (nido_options.pool_threads) are started on demand, first come first served, and leave
+ * after ten idle seconds. A job that waits for a worker is taken out by a cancel; one that runs
+ * cannot be stopped from outside, so the caller chooses what a cancel then means:
+ *
+ *     NIDO_OFFLOAD_WAIT       wait for the real result; arguments may lie on the caller's stack
+ *     NIDO_OFFLOAD_ABANDON    go at once; `arg` now belongs to the job, and drop() ends it
+ *     NIDO_OFFLOAD_INTERRUPT  as WAIT, and the job's system call is interrupted (EINTR) */
+#ifndef NIDO_OFFLOAD_H
+#define NIDO_OFFLOAD_H
+
+#include <sys/types.h>
+
+#include "nido/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct nido_limiter;
+
+/* What a job runs, on a worker thread. A negative result is an errno. It must not call nido's
+ * waiting calls (they answer -EPERM there); nido_call_in_loop, nido_post and the other calls for
+ * any thread are open to it. */
+typedef ssize_t nido_job_fn(void *arg);
+
+enum nido_offload_mode {
+    NIDO_OFFLOAD_WAIT = 0,
+    NIDO_OFFLOAD_ABANDON = 1,
+    NIDO_OFFLOAD_INTERRUPT = 2
+};
+
+typedef struct nido_offload_options {
+    size_t size; /* sizeof(nido_offload_options); nido_offload_options_init sets it */
+    enum nido_offload_mode mode;
+    const char *name;             /* for reports, outlives the job; NULL: the function's */
+    struct nido_limiter *limiter; /* a place in it is held until fn has returned, also of an
+                                     abandoned job; outlives the run then. May be NULL */
+    nido_drop_fn *drop;           /* ABANDON: must be set */
+    void *ctx;                    /* for drop */
+    bool *ran;                    /* set to whether fn was called, or will be; may be NULL */
+} nido_offload_options;
+
+/* Fills with zeros and sets `size`. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_offload_options_init(nido_offload_options *options);
+
+/* Runs fn(arg) on a worker and waits for its result. Cancellation point until it runs: a cancel then
+ * takes it out (-ECANCELED, fn is not called) and afterwards is only noted, the result comes, and
+ * the next cancellation point reports the cancel. fn's result, or, and fn was not called:
+ * -ECANCELED; -EAGAIN: there is no worker and none can be started; -ENOMEM; -EINVAL: fn is NULL. */
+NIDO_API ssize_t nido_offload(nido_job_fn *fn, void *arg);
+
+/* The same, but a cancel (or deadline) returns -ECANCELED at once even while fn runs. `arg` is
+ * handed over: whatever negative value comes back, drop(ctx, arg, result) has been called, or will be on
+ * the worker when fn returns, with fn's result (as an int, INT_MAX if it is larger) or the error;
+ * with a result >= 0 `arg` is the caller's again. Cancellation point. As nido_offload; -EINVAL also
+ * if drop is NULL (then nobody drops). */
+NIDO_API ssize_t nido_offload_abandon(nido_job_fn *fn, void *arg, nido_drop_fn *drop, void *ctx);
+
+/* With options (NULL: none). Cancellation point as the mode says. As nido_offload or
+ * nido_offload_abandon; -EINVAL also for a bad option; errors of nido_limiter_acquire.
+ * INTERRUPT: from the cancel on SIGURG is sent to the worker every 10 ms until fn returns; while
+ * such a job is out, its handler is nido's, which does nothing. -EBUSY: the program handles SIGURG
+ * itself. */
+NIDO_API ssize_t nido_offload_with(nido_job_fn *fn, void *arg, const nido_offload_options *options);
+
+/* In a job: has its caller been cancelled? False elsewhere. Cannot fail. Not a cancellation point. */
+NIDO_API bool nido_job_cancelled(void);
+
+/* In a job: has fn(arg) run by the task that waits for the job, in its scopes, and waits for it; fn
+ * may do whatever a task may. Blocks the worker; not a cancellation point of nido's. fn's result;
+ * -ECANCELED: the task has been cancelled, fn was not called; -ESHUTDOWN: the run is over; -EPERM:
+ * this is no job; -EINVAL: fn is NULL. */
+NIDO_API int nido_call_in_loop(nido_fn *fn, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,136 @@
+/* pool/interrupt.c: ending the system calls of jobs that asked for it.
+ *
+ * A signal reaches a thread before or after the instant it enters its system call as well as in it,
+ * so one is not enough: they come until the job is over. */
+#include <signal.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "nido/time.h"
+#include "pool/pool.h"
+
+enum { INTERRUPTION = SIGURG }; /* ignored by default, and hardly anybody handles it */
+#define PERIOD NIDO_MS(10)
+
+struct nidoi_interrupter {
+    pthread_t thread;
+    pthread_cond_t wanted;
+    struct nidoi_link jobs; /* struct nidoi_job: cancelled, and running */
+    bool closing;
+};
+
+/* The disposition of a signal is the process's: the first pool takes it, the last gives it back. */
+static pthread_mutex_t disposition = PTHREAD_MUTEX_INITIALIZER;
+static struct sigaction before;
+static unsigned users;
+
+static void do_nothing(int signal)
+{
+    (void)signal;
+}
+
+static int take_signal(void)
+{
+    struct sigaction ours = {.sa_handler = do_nothing}; /* without SA_RESTART */
+    int err = 0;
+
+    pthread_mutex_lock(&disposition);
+    if (!users) {
+        sigaction(INTERRUPTION, NULL, &before);
+        if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
+            err = -EBUSY;
+        else
+            sigaction(INTERRUPTION, &ours, NULL);
+    }
+    if (!err) users++;
+    pthread_mutex_unlock(&disposition);
+    return err;
+}
+
+static void give_signal_back(void)
+{
+    pthread_mutex_lock(&disposition);
+    if (--users == 0) sigaction(INTERRUPTION, &before, NULL);
+    pthread_mutex_unlock(&disposition);
+}
+
+static void *interrupt(void *arg)
+{
+    struct nidoi_pool *pool = arg;
+    struct nidoi_interrupter *mine = pool->interrupter;
+
+    pthread_mutex_lock(&pool->lock);
+    while (!mine->closing) {
+        for (struct nidoi_link *link = mine->jobs.next; link != &mine->jobs; link = link->next)
+            pthread_kill(nidoi_container(link, struct nidoi_job, link)->thread, INTERRUPTION);
+        if (nidoi_list_empty(&mine->jobs))
+            pthread_cond_wait(&mine->wanted, &pool->lock);
+        else
+            nidoi_sys_cond_wait(&mine->wanted, &pool->lock, PERIOD);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+int nidoi_interrupter_need(struct nidoi_pool *pool)
+{
+    struct nidoi_interrupter *made;
+    int err;
+
+    if (pool->interrupter) return 0;
+    made = nidoi_mem_zeroed(sizeof *made);
+    if (!made) return -ENOMEM;
+    err = take_signal();
+    if (err) goto fail;
+    nidoi_sys_cond_init(&made->wanted);
+    nidoi_list_init(&made->jobs);
+    pool->interrupter = made;
+    err = nidoi_sys.thread(&made->thread, interrupt, pool);
+    if (!err) return 0;
+    pool->interrupter = NULL;
+    pthread_cond_destroy(&made->wanted);
+    give_signal_back();
+fail:
+    nidoi_mem.release(made);
+    return err;
+}
+
+void nidoi_interrupter_strike(struct nidoi_job *job)
+{
+    struct nidoi_interrupter *interrupter = job->pool->interrupter;
+
+    if (nidoi_linked(&job->link)) return;
+    nidoi_list_append(&interrupter->jobs, &job->link);
+    pthread_cond_signal(&interrupter->wanted);
+}
+
+void nidoi_interrupter_spare(struct nidoi_job *job)
+{
+    if (nidoi_linked(&job->link)) nidoi_list_remove(&job->link);
+}
+
+void nidoi_interrupter_end(struct nidoi_pool *pool)
+{
+    struct nidoi_interrupter *interrupter = pool->interrupter;
+
+    if (!interrupter) return;
+    pthread_mutex_lock(&pool->lock);
+    interrupter->closing = true;
+    pthread_cond_signal(&interrupter->wanted);
+    pthread_mutex_unlock(&pool->lock);
+    pthread_join(interrupter->thread, NULL);
+    pthread_cond_destroy(&interrupter->wanted);
+    give_signal_back();
+    nidoi_mem.release(interrupter);
+    pool->interrupter = NULL;
+}
+
+void nidoi_interruptible(bool on)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, INTERRUPTION);
+    pthread_sigmask(on ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+}

@@ -1,0 +1,271 @@
+/* pool/offload.c: a job from the side of the task that waits for it. */
+#include "nido/offload.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "pool/pool.h"
+#include "sync/limiter.h"
+
+/* A worker in a job wants something done by the task that waits for the job. Lies on the worker's
+ * stack until it is answered. */
+struct nidoi_call {
+    struct nidoi_post post;
+    struct nidoi_job *job;
+    pthread_cond_t answered;
+    nido_fn *fn;
+    void *arg;
+    int result;
+    bool over; /* lock */
+};
+
+/* ---- Calls back into the loop ---- */
+
+static void answer(struct nidoi_call *call, int result)
+{
+    struct nidoi_pool *pool = call->job->pool;
+
+    pthread_mutex_lock(&pool->lock);
+    call->result = result;
+    call->over = true;
+    pthread_cond_signal(&call->answered);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* While the worker waits for its answer the caller is parked, unless it has abandoned the job. */
+static void call_arrived(struct nidoi_loop *loop, struct nidoi_post *post)
+{
+    struct nidoi_call *call = nidoi_container(post, struct nidoi_call, post);
+    struct nidoi_job *job = call->job;
+
+    (void)loop;
+    if (job->abandoned) {
+        answer(call, -ECANCELED);
+        return;
+    }
+    job->call = call;
+    nidoi_wake(&job->waiter, 0);
+}
+
+static void serve(struct nidoi_loop *loop, struct nidoi_job *job)
+{
+    struct nidoi_call *call = job->call;
+    int result = nidoi_scope_test(loop);
+
+    job->call = NULL;
+    answer(call, result ? result : call->fn(call->arg));
+}
+
+int nido_call_in_loop(nido_fn *fn, void *arg)
+{
+    struct nidoi_job *job = nidoi_job_self();
+    struct nidoi_call call = {.post.call = call_arrived, .job = job, .fn = fn, .arg = arg};
+
+    if (!job) return -EPERM;
+    if (!fn) return -EINVAL;
+    if (nido_job_cancelled()) return -ECANCELED;
+    pthread_cond_init(&call.answered, NULL);
+    if (nidoi_door_post(job->pool->door, &call.post)) {
+        pthread_mutex_lock(&job->pool->lock);
+        while (!call.over) pthread_cond_wait(&call.answered, &job->pool->lock);
+        pthread_mutex_unlock(&job->pool->lock);
+    } else {
+        call.result = -ESHUTDOWN;
+    }
+    pthread_cond_destroy(&call.answered);
+    return call.result;
+}
+
+bool nido_job_cancelled(void)
+{
+    struct nidoi_job *job = nidoi_job_self();
+
+    return job && __atomic_load_n(&job->cancelled, __ATOMIC_RELAXED);
+}
+
+/* ---- Waiting for a job ---- */
+
+static bool undo(struct nidoi_waiter *waiter)
+{
+    return nidoi_pool_cancel(nidoi_container(waiter, struct nidoi_job, waiter));
+}
+
+static const char *named(const struct nidoi_waiter *waiter)
+{
+    return nidoi_container(waiter, struct nidoi_job, waiter)->options.name;
+}
+
+static const struct nidoi_wait_kind waiting = {.name = "job", .undo = undo, .named = named};
+
+static void arrived(struct nidoi_loop *loop, struct nidoi_post *post)
+{
+    (void)loop;
+    nidoi_wake(&nidoi_container(post, struct nidoi_job, post)->waiter, 0);
+}
+
+/* 0: the job is over; -ECANCELED: it never ran, or has been abandoned. */
+static int await(struct nidoi_loop *loop, struct nidoi_job *job)
+{
+    for (;;) {
+        int err = (int)nidoi_park(loop, &job->waiter);
+
+        if (err || !job->call) return err;
+        serve(loop, job);
+    }
+}
+
+/* ---- Whose is the argument? ---- */
+
+static int clipped(ssize_t result)
+{
+    return result > INT_MAX ? INT_MAX : (int)result;
+}
+
+/* On the loop's thread: nobody else will. */
+static ssize_t dropped(const nido_offload_options *options, void *arg, ssize_t result)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+
+    if (options->mode != NIDO_OFFLOAD_ABANDON || result >= 0) return result;
+    if (loop) nidoi_no_parking_begin(&loop->sched);
+    options->drop(options->ctx, arg, clipped(result));
+    if (loop) nidoi_no_parking_end(&loop->sched);
+    return result;
+}
+
+/* The worker may be done with an abandoned job before its caller has got away from it. */
+static void part_from(struct nidoi_job *job)
+{
+    if (--job->parties) return;
+    if (job->options.limiter) nidoi_limiter_take_back(job->options.limiter);
+    nidoi_mem.release(job);
+}
+
+static void returned(struct nidoi_loop *loop, struct nidoi_post *post)
+{
+    nidoi_loop_expect(loop, -1);
+    part_from(nidoi_container(post, struct nidoi_job, post));
+}
+
+void nidoi_job_drop(struct nidoi_job *job)
+{
+    job->options.drop(job->options.ctx, job->arg, clipped(job->result));
+    job->post.call = returned;
+    if (!nidoi_door_post(job->pool->door, &job->post)) nidoi_mem.release(job);
+}
+
+/* ---- The call ---- */
+
+static void ran(const nido_offload_options *options, bool whether)
+{
+    if (options->ran) *options->ran = whether;
+}
+
+/* Submits and waits. job->abandoned: it may not be touched after part_from. */
+static ssize_t perform(struct nidoi_loop *loop, struct nidoi_job *job)
+{
+    struct nidoi_pool *pool;
+    int err = nidoi_pool_get(loop, &pool);
+
+    if (!err && job->options.mode == NIDO_OFFLOAD_INTERRUPT) err = nidoi_interrupter_need(pool);
+    if (!err) err = nidoi_pool_submit(pool, job);
+    if (err) return err;
+    nidoi_loop_expect(loop, 1);
+    err = await(loop, job);
+    if (!job->abandoned) nidoi_loop_expect(loop, -1);
+    ran(&job->options, !err || job->abandoned);
+    return err ? err : job->result;
+}
+
+/* With a place in the limiter, if there is one. */
+static ssize_t perform_limited(struct nidoi_loop *loop, struct nidoi_job *job)
+{
+    nido_limiter *limiter = job->options.limiter;
+    nido_limiter_token token = {0};
+    ssize_t result = limiter ? nido_limiter_acquire(limiter, &token) : 0;
+
+    if (result) return result;
+    result = perform(loop, job);
+    if (limiter && job->abandoned)
+        nidoi_limiter_hand_over(limiter, &token);
+    else if (limiter)
+        nido_limiter_release(limiter, &token);
+    return result;
+}
+
+/* What may be abandoned must not lie on the caller's stack. */
+static ssize_t perform_abandonable(struct nidoi_loop *loop, const struct nidoi_job *form)
+{
+    struct nidoi_job *job = nidoi_mem.alloc(sizeof *job);
+    ssize_t result;
+
+    if (!job) return dropped(&form->options, form->arg, -ENOMEM);
+    *job = *form;
+    job->parties = 2;
+    result = perform_limited(loop, job);
+    if (job->abandoned) {
+        part_from(job);
+        return result;
+    }
+    nidoi_mem.release(job);
+    return dropped(&form->options, form->arg, result);
+}
+
+static ssize_t offload(struct nidoi_job *job)
+{
+    struct nidoi_loop *loop;
+    int err = nidoi_enter(&loop);
+
+    if (err) return dropped(&job->options, job->arg, err);
+    if (job->options.mode == NIDO_OFFLOAD_ABANDON) return perform_abandonable(loop, job);
+    return perform_limited(loop, job);
+}
+
+static bool sound(const nido_offload_options *options)
+{
+    return options->size == sizeof *options && options->mode >= NIDO_OFFLOAD_WAIT &&
+           options->mode <= NIDO_OFFLOAD_INTERRUPT &&
+           (options->mode != NIDO_OFFLOAD_ABANDON || options->drop);
+}
+
+ssize_t nidoi_offload(nido_job_fn *fn, void *arg, const nido_offload_options *options,
+                      enum nidoi_lane lane)
+{
+    struct nidoi_job job = {
+        .waiter.kind = &waiting, .post.call = arrived, .fn = fn, .arg = arg, .lane = lane};
+
+    if (options && !sound(options)) return -EINVAL;
+    if (options)
+        job.options = *options;
+    else
+        nido_offload_options_init(&job.options);
+    ran(&job.options, false);
+    return fn ? offload(&job) : dropped(&job.options, arg, -EINVAL);
+}
+
+void nido_offload_options_init(nido_offload_options *options)
+{
+    *options = (nido_offload_options){.size = sizeof *options};
+}
+
+ssize_t nido_offload_with(nido_job_fn *fn, void *arg, const nido_offload_options *options)
+{
+    return nidoi_offload(fn, arg, options, NIDOI_LANE_GENERAL);
+}
+
+ssize_t nido_offload(nido_job_fn *fn, void *arg)
+{
+    return nidoi_offload(fn, arg, NULL, NIDOI_LANE_GENERAL);
+}
+
+ssize_t nido_offload_abandon(nido_job_fn *fn, void *arg, nido_drop_fn *drop, void *ctx)
+{
+    nido_offload_options options;
+
+    nido_offload_options_init(&options);
+    options.mode = NIDO_OFFLOAD_ABANDON;
+    options.drop = drop;
+    options.ctx = ctx;
+    return nidoi_offload(fn, arg, &options, NIDOI_LANE_GENERAL);
+}
