@@ -52,6 +52,14 @@ struct nidoi_held {
     void (*orphaned)(struct nidoi_held *held);
 };
 
+/* Somebody who wants to be told of certain signals: linked while it is open. */
+struct nidoi_receiver {
+    struct nidoi_link link;
+    uint64_t set; /* 1 << (number - 1) */
+    bool root;    /* of a run itself: stands back while the program has a receiver */
+    void (*arrived)(struct nidoi_receiver *receiver, int number);
+};
+
 /* An object that must look at its queue again because somebody left it. */
 struct nidoi_stirred {
     struct nidoi_link link;

@@ -26,6 +26,9 @@ typedef struct nido_options {
     uint32_t max_tasks; /* most tasks alive at once; 0: 16 Mi */
     uint32_t flags;     /* enum nido_run_flags */
     enum nido_clock clock;
+    bool signals;     /* the first SIGINT or SIGTERM cancels the root with -EINTR and "signal N", if
+                           it was not ignored and the program has no receiver for it (nido/signal.h);
+                           the next one does what it does by default */
     int64_t grace_ns; /* how long shields may hold up a cancelled tree in all; 0: NIDO_NEVER */
     int64_t spin_ns;  /* how long an idle loop, and an idle worker, spins for news before it sleeps;
                          0: not at all */
@@ -52,8 +55,8 @@ NIDO_API void nido_options_init(nido_options *options);
  * could not start; -EBUSY: this thread runs one already; -EINVAL: fn is NULL or a bad option. */
 NIDO_API int nido_run(nido_fn *fn, void *arg, const nido_options *options);
 
-/* What main should return for a result: 0 for rc >= 0, else 1. Cannot fail. Not a cancellation
- * point. */
+/* What main should return for a result: 0 for rc >= 0; 128 + N if it is the -EINTR of this thread's
+ * last run, which signal N ended; else 1. Cannot fail. Not a cancellation point. */
 NIDO_API int nido_exit_status(int rc);
 
 /* A handle on the runtime of this thread for other threads: one reference, to be released. NULL

@@ -49,7 +49,7 @@ enum nido_cause_kind {
     NIDO_CAUSE_RACE = 4,     /* another child of the race won */
     NIDO_CAUSE_RELEASE = 5,  /* a service whose group is done */
     NIDO_CAUSE_SHUTDOWN = 6, /* nido_rt_shutdown */
-    NIDO_CAUSE_SIGNAL = 7,   /* kept for signals; nothing raises it yet */
+    NIDO_CAUSE_SIGNAL = 7,   /* SIGINT or SIGTERM, under nido_options.signals */
     NIDO_CAUSE_DEADLOCK = 8  /* nothing could ever have woken anybody */
 };
 

@@ -335,6 +335,11 @@ static int sys_eventfd(void)
 }
 #endif
 
+static int sys_sigaction(int number, const struct sigaction *action, struct sigaction *before)
+{
+    CALL(int, sigaction(number, action, before));
+}
+
 static int sys_thread(pthread_t *out, void *(*fn)(void *), void *arg)
 {
     sigset_t all, before;

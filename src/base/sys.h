@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,6 +61,8 @@
     /* guard pages that cost no mapping; -EINVAL where the kernel has none */                    \
     X(int, guard, (const struct iovec *pages, int n), (pages, n))                                \
     X(int, give_back, (void *memory, size_t size), (memory, size))                               \
+    X(int, sigaction, (int number, const struct sigaction *action, struct sigaction *before),    \
+      (number, action, before))                                                                  \
     /* with every signal blocked, so that the program's handlers run on its own threads */       \
     X(int, thread, (pthread_t * out, void *(*fn)(void *), void *arg), (out, fn, arg))            \
     NIDOI_SYSCALLS_BACKEND(X)

@@ -187,6 +187,11 @@ void nidoi_loop_expect(struct nidoi_loop *loop, int change)
     loop->expected += (uint32_t)change;
 }
 
+void nidoi_loop_listen(struct nidoi_loop *loop, int change)
+{
+    loop->outside += (uint32_t)change;
+}
+
 void nidoi_loop_report(struct nidoi_loop *loop, const char *text)
 {
     if (loop->options.on_report) {
@@ -203,11 +208,17 @@ static bool handles_out(const struct nidoi_loop *loop)
     return __atomic_load_n(&loop->door->handles, __ATOMIC_SEQ_CST) != 0;
 }
 
+/* Not our own: whoever is out there may speak at any time. */
+static bool others(const struct nidoi_loop *loop)
+{
+    return loop->reactor.watching || loop->expected || loop->outside;
+}
+
 /* Can anything but a ready task change the state of the world? */
 static bool alone(const struct nidoi_loop *loop)
 {
-    return !loop->reactor.watching && !loop->timers.count && !loop->expected &&
-           !handles_out(loop) && nidoi_mpsc_empty(&loop->door->posts);
+    return !others(loop) && !loop->timers.count && !handles_out(loop) &&
+           nidoi_mpsc_empty(&loop->door->posts);
 }
 
 /* Waits for news, at most ns, unless a post has come since we looked. */
@@ -253,11 +264,11 @@ static void idle_real(struct nidoi_loop *loop, int64_t when, bool only_handles)
  * of real time first. */
 static void idle_virtual(struct nidoi_loop *loop, int64_t when, bool only_handles)
 {
-    bool peers = loop->reactor.watching || handles_out(loop);
+    bool peers = others(loop) || handles_out(loop);
     int64_t patience = loop->expected || when == NIDO_NEVER ? -1 : NIDO_MS(EXTERNAL_PEER_MS);
 
     nidoi_stacks_trim(&loop->stacks, loop->sched.now);
-    if ((peers || loop->expected) && sleep_for(loop, patience, only_handles) > 0) return;
+    if (peers && sleep_for(loop, patience, only_handles) > 0) return;
     if (patience < 0 || !nidoi_mpsc_empty(&loop->door->posts)) return;
     nidoi_clock_jump(&loop->clock, when > loop->sched.now ? when : loop->sched.now);
 }
@@ -265,7 +276,7 @@ static void idle_virtual(struct nidoi_loop *loop, int64_t when, bool only_handle
 static void idle(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop))
 {
     int64_t when = loop->next_due(loop);
-    bool only_handles = when == NIDO_NEVER && !loop->reactor.watching && !loop->expected;
+    bool only_handles = when == NIDO_NEVER && !others(loop);
 
     if (only_handles && !handles_out(loop) && nidoi_mpsc_empty(&loop->door->posts))
         stuck(loop);

@@ -57,7 +57,8 @@ struct nidoi_loop {
     uint32_t live;     /* tasks */
     uint32_t room;     /* tasks that every queue and heap has room for */
     uint32_t number;   /* of this runtime, for handles */
-    uint32_t expected; /* others that may still wake us: jobs, children, receivers */
+    uint32_t expected; /* jobs and children: they will wake us, and virtual time waits for them */
+    uint32_t outside;  /* waits for what the outside world may do at any time: signals */
     struct nidoi_annex *annexes[NIDOI_ANNEXES]; /* NULL until needed; ended last first */
     uint64_t random;  /* state of the generator that nido_select draws from */
     int batch;        /* resumes a turn, adapted to the clock */
@@ -99,9 +100,11 @@ void nidoi_door_release(nido_rt *door);
  * False: the run is over, it will not be called. */
 bool nidoi_door_post(nido_rt *door, struct nidoi_post *post);
 
-/* Something comes that may wake us though no descriptor or timer of ours says so; or does no
+/* A job or child of ours is out that will wake us though no descriptor or timer says so; or is no
  * longer. */
 void nidoi_loop_expect(struct nidoi_loop *loop, int change);
+/* The same for what may wake us or not. */
+void nidoi_loop_listen(struct nidoi_loop *loop, int change);
 
 /* Reads the clock. */
 static inline int64_t nidoi_loop_refresh(struct nidoi_loop *loop)

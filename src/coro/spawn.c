@@ -53,8 +53,8 @@ static void orphan(const struct nidoi_task *task, struct nidoi_link *link)
 
     if ((char *)link < end && (char *)link >= task->stack->bottom)
         nidoi_panic(
-            "task #%llu \"%s\", spawned at %s, has returned while it held a lock or a token "
-            "that lay on its own stack",
+            "task #%llu \"%s\", spawned at %s, has returned while it held a lock, a token or a "
+            "receiver of signals that lay on its own stack",
             (unsigned long long)task->id, task->name ? task->name : "",
             nidoi_place(&spawned, task->spawned_at));
     nidoi_list_remove(link);

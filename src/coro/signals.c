@@ -1,0 +1,247 @@
+#include "coro/signals.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "base/sys.h"
+
+enum { NUMBERS = 64 };
+
+struct note {
+    struct nidoi_post post;
+    uint32_t sent; /* atomic: on its way */
+};
+
+struct listener {
+    struct nidoi_annex annex;
+    struct listener *next; /* atomic: handlers walk along it */
+    nido_rt *door;
+    uint64_t wanted; /* atomic: by any receiver here */
+    struct nidoi_link receivers;
+    struct note notes[NUMBERS];
+};
+
+/* Process-wide. Handlers read; changes are made under the lock. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct listener *listeners; /* atomic */
+static uint32_t handlers_inside;   /* atomic: those who walk along the list now */
+static uint32_t users[NUMBERS];    /* atomic: receivers of the program */
+static uint32_t roots[NUMBERS];    /* atomic: the others */
+static struct sigaction before[NUMBERS];
+
+static uint64_t bit(int index)
+{
+    return UINT64_C(1) << index;
+}
+
+uint64_t nidoi_signal_bit(int number)
+{
+    if (number < 1 || number > NUMBERS) return 0;
+    if (number == SIGKILL || number == SIGSTOP || number == SIGSEGV || number == SIGBUS ||
+        number == SIGFPE || number == SIGILL)
+        return 0;
+    return bit(number - 1);
+}
+
+/* ---- In a signal handler ---- */
+
+/* Whoever asks a run to end twice wants out, whatever the loop is doing. */
+static void restore_defaults(void)
+{
+    const struct sigaction none = {.sa_handler = SIG_DFL};
+
+    for (int i = 0; i < NUMBERS; i++)
+        if (__atomic_load_n(&roots[i], __ATOMIC_SEQ_CST) &&
+            !__atomic_load_n(&users[i], __ATOMIC_SEQ_CST))
+            nidoi_sys.sigaction(i + 1, &none, NULL);
+}
+
+static void handler(int number)
+{
+    int index = number - 1, err = errno;
+    struct listener *listener;
+
+    __atomic_add_fetch(&handlers_inside, 1, __ATOMIC_SEQ_CST);
+    if (!__atomic_load_n(&users[index], __ATOMIC_SEQ_CST)) restore_defaults();
+    for (listener = __atomic_load_n(&listeners, __ATOMIC_SEQ_CST); listener;
+         listener = __atomic_load_n(&listener->next, __ATOMIC_SEQ_CST)) {
+        struct note *note = &listener->notes[index];
+
+        if (!(__atomic_load_n(&listener->wanted, __ATOMIC_SEQ_CST) & bit(index))) continue;
+        if (!__atomic_exchange_n(&note->sent, 1, __ATOMIC_SEQ_CST))
+            nidoi_door_post(listener->door, &note->post);
+    }
+    __atomic_sub_fetch(&handlers_inside, 1, __ATOMIC_SEQ_CST);
+    errno = err;
+}
+
+/* ---- On the loop's thread ---- */
+
+static bool wanted_somewhere(int index)
+{
+    return __atomic_load_n(&users[index], __ATOMIC_SEQ_CST) ||
+           __atomic_load_n(&roots[index], __ATOMIC_SEQ_CST);
+}
+
+/* The root's receivers are told only if the program has none. True: somebody was told. */
+static bool tell(struct listener *listener, int index, bool root)
+{
+    bool told = false;
+    struct nidoi_link *next;
+
+    for (struct nidoi_link *link = listener->receivers.next; link != &listener->receivers;
+         link = next) {
+        struct nidoi_receiver *receiver = nidoi_container(link, struct nidoi_receiver, link);
+
+        next = link->next;
+        if (!(receiver->set & bit(index)) || receiver->root != root) continue;
+        receiver->arrived(receiver, index + 1);
+        told = true;
+    }
+    return told;
+}
+
+static void deliver(struct nidoi_loop *loop, struct nidoi_post *post)
+{
+    struct nidoi_annex *annex = loop->annexes[NIDOI_ANNEX_SIGNALS];
+    struct listener *listener = nidoi_container(annex, struct listener, annex);
+    struct note *note = nidoi_container(post, struct note, post);
+    int index = (int)(note - listener->notes);
+
+    __atomic_store_n(&note->sent, 0, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&users[index], __ATOMIC_SEQ_CST))
+        tell(listener, index, false);
+    else if (!tell(listener, index, true) && !wanted_somewhere(index))
+        raise(index + 1);
+}
+
+/* ---- Dispositions; the lock is held ---- */
+
+static int take_over(int index)
+{
+    const struct sigaction ours = {.sa_handler = handler, .sa_flags = SA_RESTART};
+
+    if (wanted_somewhere(index)) return 0;
+    return nidoi_sys.sigaction(index + 1, &ours, &before[index]);
+}
+
+static void give_back(int index)
+{
+    if (!wanted_somewhere(index)) nidoi_sys.sigaction(index + 1, &before[index], NULL);
+}
+
+static void count(const struct nidoi_receiver *receiver, int index, int change)
+{
+    uint32_t *counter = receiver->root ? &roots[index] : &users[index];
+
+    __atomic_add_fetch(counter, (uint32_t)change, __ATOMIC_SEQ_CST);
+}
+
+/* All of the set's numbers below `end`. */
+static void leave(const struct nidoi_receiver *receiver, int end)
+{
+    for (int i = 0; i < end; i++) {
+        if (!(receiver->set & bit(i))) continue;
+        count(receiver, i, -1);
+        give_back(i);
+    }
+}
+
+static int enter(const struct nidoi_receiver *receiver)
+{
+    for (int i = 0; i < NUMBERS; i++) {
+        int err = receiver->set & bit(i) ? take_over(i) : 0;
+
+        if (err) {
+            leave(receiver, i);
+            return err;
+        }
+        if (receiver->set & bit(i)) count(receiver, i, 1);
+    }
+    return 0;
+}
+
+/* ---- Listeners ---- */
+
+static void update_wanted(struct listener *listener)
+{
+    uint64_t wanted = 0;
+
+    for (struct nidoi_link *link = listener->receivers.next; link != &listener->receivers;
+         link = link->next)
+        wanted |= nidoi_container(link, struct nidoi_receiver, link)->set;
+    __atomic_store_n(&listener->wanted, wanted, __ATOMIC_SEQ_CST);
+}
+
+/* The run is over and so are its tasks, with their receivers. A handler on another thread may still
+ * look at us. */
+static void listener_end(struct nidoi_loop *loop, struct nidoi_annex *annex)
+{
+    struct listener *listener = nidoi_container(annex, struct listener, annex);
+    struct listener **at = &listeners;
+
+    (void)loop;
+    pthread_mutex_lock(&lock);
+    while (*at != listener) at = &(*at)->next;
+    __atomic_store_n(at, listener->next, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&lock);
+    while (__atomic_load_n(&handlers_inside, __ATOMIC_SEQ_CST)) sched_yield();
+    nidoi_door_release(listener->door);
+    nidoi_mem.release(listener);
+}
+
+static struct listener *listener_of(struct nidoi_loop *loop)
+{
+    struct listener *listener;
+
+    if (loop->annexes[NIDOI_ANNEX_SIGNALS])
+        return nidoi_container(loop->annexes[NIDOI_ANNEX_SIGNALS], struct listener, annex);
+    listener = nidoi_mem_zeroed(sizeof *listener);
+    if (!listener) return NULL;
+    listener->annex.end = listener_end;
+    listener->door = nidoi_door_retain(loop->door);
+    nidoi_list_init(&listener->receivers);
+    for (int i = 0; i < NUMBERS; i++) listener->notes[i].post.call = deliver;
+    loop->annexes[NIDOI_ANNEX_SIGNALS] = &listener->annex;
+    pthread_mutex_lock(&lock);
+    listener->next = listeners;
+    __atomic_store_n(&listeners, listener, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&lock);
+    return listener;
+}
+
+/* ---- Receivers ---- */
+
+int nidoi_receiver_open(struct nidoi_loop *loop, struct nidoi_receiver *receiver)
+{
+    struct listener *listener = listener_of(loop);
+    int err;
+
+    if (!listener) return -ENOMEM;
+    nidoi_list_append(&listener->receivers, &receiver->link);
+    update_wanted(listener); /* before the first signal can come */
+    pthread_mutex_lock(&lock);
+    err = enter(receiver);
+    pthread_mutex_unlock(&lock);
+    if (!err) return 0;
+    nidoi_list_remove(&receiver->link);
+    update_wanted(listener);
+    return err;
+}
+
+void nidoi_receiver_close(struct nidoi_loop *loop, struct nidoi_receiver *receiver,
+                          uint64_t unclaimed)
+{
+    struct listener *listener = listener_of(loop);
+
+    nidoi_list_remove(&receiver->link);
+    pthread_mutex_lock(&lock);
+    leave(receiver, NUMBERS);
+    pthread_mutex_unlock(&lock);
+    update_wanted(listener);
+    for (int i = 0; i < NUMBERS; i++)
+        if (unclaimed & bit(i) && !wanted_somewhere(i)) raise(i + 1);
+}
