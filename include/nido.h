@@ -18,6 +18,7 @@
 #include "nido/fd.h"
 #include "nido/net.h"
 #include "nido/offload.h"
+#include "nido/file.h"
 #include "nido/signal.h"
 #include "nido/event.h"
 #include "nido/sem.h"

@@ -84,6 +84,11 @@ void faults_forget(enum fault kind)
     __atomic_store_n(&orders[kind].armed, false, __ATOMIC_RELEASE);
 }
 
+bool faults_left(enum fault kind)
+{
+    return orders[kind].armed && faults_count(kind) < orders[kind].strike;
+}
+
 unsigned long faults_count(enum fault kind)
 {
     return __atomic_load_n(&orders[kind].count, __ATOMIC_RELAXED);

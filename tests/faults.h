@@ -31,6 +31,8 @@ void faults_end(void);
  * one counts. */
 void faults_fail(enum fault kind, unsigned nth, int code);
 void faults_forget(enum fault kind);
+/* The order has not come to its turn. */
+bool faults_left(enum fault kind);
 
 /* Calls since faults_begin, failed ones too. */
 unsigned long faults_count(enum fault kind);

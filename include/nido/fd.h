@@ -52,8 +52,8 @@ NIDO_API int nido_write_all(int fd, const void *buf, size_t len, size_t *done);
 
 /* Sends `len` bytes of the file `in`, from `offset` on, to `out`, in the kernel where it can.
  * Cancellation point. 0; -EPIPE: the file ended first, or nobody reads; otherwise as nido_write;
- * *done (may be NULL) is exact in every case. `in` is a regular file; it is read directly and may
- * block the loop for as long as its disk takes. */
+ * *done (may be NULL) is exact in every case. `in` is a regular file; a
+ * worker reads it (nido/file.h). */
 NIDO_API int nido_sendfile(int out, int in, int64_t offset, size_t len, size_t *done);
 
 enum nido_fd_events { NIDO_IN = 1, NIDO_OUT = 2 };

@@ -32,16 +32,28 @@ NIDO_API void nido_listen_options_init(nido_listen_options *options);
 /* See nido_listen_options_init. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_dial_options_init(nido_dial_options *options);
 
-/* A listening stream socket at a numeric address ("127.0.0.1", "::", NULL: every address) and port
- * ("0": any free one), or at a Unix path (host "unix:/path", service ignored). Options may be NULL.
- * Cancellation point. The descriptor; -ECANCELED; -EINVAL: not a numeric address or port; or the
- * system calls' own (-EADDRINUSE, ...). */
+/* Looks a name and a service up, as getaddrinfo(3), on a worker; slow look-ups never take more than
+ * half of the workers. Numbers need no look-up and no worker. Cancellation point; a cancel leaves at once, and the late answer is freed.
+ * 0, and *out is the caller's, for freeaddrinfo; -ECANCELED; -ENOENT: no such name or service;
+ * -EHOSTUNREACH: no name server answered; -EIO: it answered nonsense; -EINVAL: bad hints, or neither
+ * host nor service; -ENOMEM; -EAGAIN: there is no worker. The resolver's text is in
+ * nido_error_last(). */
+NIDO_API int nido_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                              struct addrinfo **out);
+
+/* A listening stream socket at an address ("127.0.0.1", "::", NULL: every address) or name and a port
+ * ("0": any free one) or service, or at a Unix path (host "unix:/path", service ignored); of several
+ * addresses of a name, at the first where it can be. Options may be NULL. Cancellation point. The
+ * descriptor; -ECANCELED; -EINVAL: neither host nor service, or a bad option; errors of nido_getaddrinfo; or the system calls'
+ * own (-EADDRINUSE, ...). */
 NIDO_API int nido_listen(const char *host, const char *service, const nido_listen_options *options);
 
-/* Connects a stream socket to a numeric address and port, or to a Unix path ("unix:/path").
- * Cancellation point. The descriptor; -ECANCELED: the attempt is closed; -EINVAL: not a numeric
- * address; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (the network's: nido_scope_fired tells it from a
- * deadline), or the system calls' own. TCP_NODELAY is on. */
+/* Connects a stream socket to an address or name and a port or service, or to a Unix path
+ * ("unix:/path"). The addresses of a name are looked up for IPv6 and IPv4 at once and tried as
+ * nido_dial_any does, as soon as they come; IPv4 gives IPv6 a start of 50 ms (RFC 8305, sections 3 to 5).
+ * Cancellation point. The descriptor; -ECANCELED: all attempts are closed; -EINVAL: no host or
+ * service, or a bad option; errors of nido_getaddrinfo; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (the network's:
+ * nido_scope_fired tells it from a deadline), or the system calls' own. TCP_NODELAY is on. */
 NIDO_API int nido_dial(const char *host, const char *service, const nido_dial_options *options);
 
 /* Connects to the first of a list of addresses that answers: attempts start in order (families

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netdb.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -138,6 +139,80 @@ static ssize_t sys_sendmsg(int fd, const struct msghdr *message, int flags)
     CALL(ssize_t, sendmsg(fd, message, flags | MSG_NOSIGNAL));
 }
 
+static int sys_open(const char *path, int flags, unsigned mode)
+{
+    CALL(int, open(path, flags | O_CLOEXEC, (mode_t)mode));
+}
+
+static ssize_t sys_preadv(int fd, const struct iovec *iov, int n, int64_t offset)
+{
+    if (offset < 0) return sys_readv(fd, iov, n);
+    CALL(ssize_t, preadv(fd, iov, n, (off_t)offset));
+}
+
+static ssize_t sys_preadv_now(int fd, const struct iovec *iov, int n, int64_t offset)
+{
+#ifdef RWF_NOWAIT
+    CALL(ssize_t, preadv2(fd, iov, n, offset < 0 ? -1 : (off_t)offset, RWF_NOWAIT));
+#else
+    (void)fd, (void)iov, (void)n, (void)offset;
+    return -EOPNOTSUPP;
+#endif
+}
+
+static ssize_t sys_pwritev(int fd, const struct iovec *iov, int n, int64_t offset)
+{
+    if (offset < 0) return sys_writev(fd, iov, n);
+    CALL(ssize_t, pwritev(fd, iov, n, (off_t)offset));
+}
+
+static int sys_fsync(int fd)
+{
+    CALL(int, fsync(fd));
+}
+
+static int sys_fdatasync(int fd)
+{
+#ifdef __APPLE__
+    CALL(int, fsync(fd));
+#else
+    CALL(int, fdatasync(fd));
+#endif
+}
+
+static int sys_stat(const char *path, struct stat *out)
+{
+    CALL(int, stat(path, out));
+}
+
+static int sys_lstat(const char *path, struct stat *out)
+{
+    CALL(int, lstat(path, out));
+}
+
+static int sys_fstat(int fd, struct stat *out)
+{
+    CALL(int, fstat(fd, out));
+}
+
+static int sys_opendir(const char *path, DIR **out)
+{
+    *out = opendir(path);
+    return *out ? 0 : -errno;
+}
+
+static int sys_readdir(DIR *dir, struct dirent **out)
+{
+    errno = 0;
+    *out = readdir(dir);
+    return *out ? 0 : -errno;
+}
+
+static int sys_closedir(DIR *dir)
+{
+    CALL(int, closedir(dir));
+}
+
 struct file_span {
     int in;
     off_t offset;
@@ -201,6 +276,34 @@ static int sys_getsockopt(int fd, int level, int name, int *value)
 static int sys_setsockopt(int fd, int level, int name, int value)
 {
     CALL(int, setsockopt(fd, level, name, &value, sizeof value));
+}
+
+static int errno_of(int why)
+{
+    switch (why) {
+    case EAI_AGAIN:
+        return -EHOSTUNREACH;
+    case EAI_FAIL:
+        return -EIO;
+    case EAI_MEMORY:
+        return -ENOMEM;
+    case EAI_SYSTEM:
+        return errno ? -errno : -EIO;
+    case EAI_BADFLAGS:
+    case EAI_FAMILY:
+    case EAI_SOCKTYPE:
+        return -EINVAL;
+    default:
+        return -ENOENT;
+    }
+}
+
+static int sys_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                           struct addrinfo **out, int *why)
+{
+    *why = getaddrinfo(host, service, hints, out);
+    if (*why) *out = NULL;
+    return *why ? errno_of(*why) : 0;
 }
 
 static int sys_pipe(int *out)

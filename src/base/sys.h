@@ -7,6 +7,7 @@
 #ifndef NIDOI_SYS_H
 #define NIDOI_SYS_H
 
+#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,54 +18,81 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+struct addrinfo;
+struct stat;
+
 /* X(result, name, (parameters), (arguments)) */
-#define NIDOI_SYSCALLS(X)                                                                        \
-    X(ssize_t, read, (int fd, void *buf, size_t len), (fd, buf, len))                            \
-    X(ssize_t, readv, (int fd, const struct iovec *iov, int n), (fd, iov, n))                    \
-    X(ssize_t, write, (int fd, const void *buf, size_t len), (fd, buf, len))                     \
-    X(ssize_t, writev, (int fd, const struct iovec *iov, int n), (fd, iov, n))                   \
-    X(ssize_t, recv, (int fd, void *buf, size_t len, int flags), (fd, buf, len, flags))          \
-    X(ssize_t, send, (int fd, const void *buf, size_t len, int flags), (fd, buf, len, flags))    \
-    X(ssize_t, recvfrom,                                                                         \
-      (int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *length),      \
-      (fd, buf, len, flags, from, length))                                                       \
-    X(ssize_t, sendto,                                                                           \
-      (int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,                \
-       socklen_t length),                                                                        \
-      (fd, buf, len, flags, to, length))                                                         \
-    X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))       \
-    X(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags)) \
-    /* in: a regular file, out: anything; moves *offset on */                                    \
-    X(ssize_t, sendfile, (int out, int in, int64_t *offset, size_t len), (out, in, offset, len)) \
-    X(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length)) \
-    X(int, connect, (int fd, const struct sockaddr *address, socklen_t length),                  \
-      (fd, address, length))                                                                     \
-    X(int, bind, (int fd, const struct sockaddr *address, socklen_t length),                     \
-      (fd, address, length))                                                                     \
-    X(int, listen, (int fd, int backlog), (fd, backlog))                                         \
-    X(int, socket, (int domain, int type, int protocol), (domain, type, protocol))               \
-    X(int, socketpair, (int domain, int type, int protocol, int *out),                           \
-      (domain, type, protocol, out))                                                             \
-    X(int, getsockopt, (int fd, int level, int name, int *value), (fd, level, name, value))      \
-    X(int, setsockopt, (int fd, int level, int name, int value), (fd, level, name, value))       \
-    X(int, pipe, (int *out), (out))                                                              \
-    X(int, nonblock, (int fd, bool on), (fd, on))                                                \
-    /* st_mode */                                                                                \
-    X(int, mode, (int fd), (fd))                                                                 \
-    /* the address family of a socket; -ENOTSOCK */                                              \
-    X(int, family, (int fd), (fd))                                                               \
-    X(int, close, (int fd), (fd))                                                                \
-    X(int, poll, (struct pollfd * fds, size_t n, int milliseconds), (fds, n, milliseconds))      \
-    X(int, map, (size_t size, void **out), (size, out))                                          \
-    X(int, unmap, (void *memory, size_t size), (memory, size))                                   \
-    X(int, protect_none, (void *memory, size_t size), (memory, size))                            \
-    /* guard pages that cost no mapping; -EINVAL where the kernel has none */                    \
-    X(int, guard, (const struct iovec *pages, int n), (pages, n))                                \
-    X(int, give_back, (void *memory, size_t size), (memory, size))                               \
-    X(int, sigaction, (int number, const struct sigaction *action, struct sigaction *before),    \
-      (number, action, before))                                                                  \
-    /* with every signal blocked, so that the program's handlers run on its own threads */       \
-    X(int, thread, (pthread_t * out, void *(*fn)(void *), void *arg), (out, fn, arg))            \
+#define NIDOI_SYSCALLS(X)                                                                               \
+    X(ssize_t, read, (int fd, void *buf, size_t len), (fd, buf, len))                                   \
+    X(ssize_t, readv, (int fd, const struct iovec *iov, int n), (fd, iov, n))                           \
+    X(ssize_t, write, (int fd, const void *buf, size_t len), (fd, buf, len))                            \
+    X(ssize_t, writev, (int fd, const struct iovec *iov, int n), (fd, iov, n))                          \
+    X(ssize_t, recv, (int fd, void *buf, size_t len, int flags), (fd, buf, len, flags))                 \
+    X(ssize_t, send, (int fd, const void *buf, size_t len, int flags), (fd, buf, len, flags))           \
+    X(ssize_t, recvfrom,                                                                                \
+      (int fd, void *buf, size_t len, int flags, struct sockaddr *from, socklen_t *length),             \
+      (fd, buf, len, flags, from, length))                                                              \
+    X(ssize_t, sendto,                                                                                  \
+      (int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,                       \
+       socklen_t length),                                                                               \
+      (fd, buf, len, flags, to, length))                                                                \
+    X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))              \
+    X(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))        \
+    /* in: a regular file, out: anything; moves *offset on */                                           \
+    X(ssize_t, sendfile, (int out, int in, int64_t *offset, size_t len), (out, in, offset, len))        \
+    /* files; offset < 0: at the file's own position */                                                 \
+    X(int, open, (const char *path, int flags, unsigned mode), (path, flags, mode))                     \
+    X(ssize_t, preadv, (int fd, const struct iovec *iov, int n, int64_t offset),                        \
+      (fd, iov, n, offset))                                                                             \
+    /* what needs no disk; -EAGAIN: it would, -EOPNOTSUPP: who knows */                                 \
+    X(ssize_t, preadv_now, (int fd, const struct iovec *iov, int n, int64_t offset),                    \
+      (fd, iov, n, offset))                                                                             \
+    X(ssize_t, pwritev, (int fd, const struct iovec *iov, int n, int64_t offset),                       \
+      (fd, iov, n, offset))                                                                             \
+    X(int, fsync, (int fd), (fd))                                                                       \
+    X(int, fdatasync, (int fd), (fd))                                                                   \
+    X(int, stat, (const char *path, struct stat *out), (path, out))                                     \
+    X(int, lstat, (const char *path, struct stat *out), (path, out))                                    \
+    X(int, fstat, (int fd, struct stat *out), (fd, out))                                                \
+    X(int, opendir, (const char *path, DIR **out), (path, out))                                         \
+    /* *out NULL: the end */                                                                            \
+    X(int, readdir, (DIR * dir, struct dirent * *out), (dir, out))                                      \
+    X(int, closedir, (DIR * dir), (dir))                                                                \
+    X(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))        \
+    X(int, connect, (int fd, const struct sockaddr *address, socklen_t length),                         \
+      (fd, address, length))                                                                            \
+    X(int, bind, (int fd, const struct sockaddr *address, socklen_t length),                            \
+      (fd, address, length))                                                                            \
+    X(int, listen, (int fd, int backlog), (fd, backlog))                                                \
+    X(int, socket, (int domain, int type, int protocol), (domain, type, protocol))                      \
+    X(int, socketpair, (int domain, int type, int protocol, int *out),                                  \
+      (domain, type, protocol, out))                                                                    \
+    X(int, getsockopt, (int fd, int level, int name, int *value), (fd, level, name, value))             \
+    X(int, setsockopt, (int fd, int level, int name, int value), (fd, level, name, value))              \
+    /* *why: the resolver's own code if it failed; -ENOENT: there is no such name or service,         \
+     * -EHOSTUNREACH: nobody could be asked, -EIO: the answer was bad */ \
+    X(int, getaddrinfo,                                                                                 \
+      (const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out,      \
+       int *why),                                                                                       \
+      (host, service, hints, out, why))                                                                 \
+    X(int, pipe, (int *out), (out))                                                                     \
+    X(int, nonblock, (int fd, bool on), (fd, on))                                                       \
+    /* st_mode */                                                                                       \
+    X(int, mode, (int fd), (fd))                                                                        \
+    /* the address family of a socket; -ENOTSOCK */                                                     \
+    X(int, family, (int fd), (fd))                                                                      \
+    X(int, close, (int fd), (fd))                                                                       \
+    X(int, poll, (struct pollfd * fds, size_t n, int milliseconds), (fds, n, milliseconds))             \
+    X(int, map, (size_t size, void **out), (size, out))                                                 \
+    X(int, unmap, (void *memory, size_t size), (memory, size))                                          \
+    X(int, protect_none, (void *memory, size_t size), (memory, size))                                   \
+    /* guard pages that cost no mapping; -EINVAL where the kernel has none */                           \
+    X(int, guard, (const struct iovec *pages, int n), (pages, n))                                       \
+    X(int, give_back, (void *memory, size_t size), (memory, size))                                      \
+    X(int, sigaction, (int number, const struct sigaction *action, struct sigaction *before),           \
+      (number, action, before))                                                                         \
+    /* with every signal blocked, so that the program's handlers run on its own threads */              \
+    X(int, thread, (pthread_t * out, void *(*fn)(void *), void *arg), (out, fn, arg))                   \
     NIDOI_SYSCALLS_BACKEND(X)
 
 #ifdef __linux__

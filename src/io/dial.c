@@ -1,24 +1,19 @@
-/* io/dial.c: from an address to a socket: listening, and connecting to the first of several that
- * answers. */
-#include <netdb.h>
+/* io/dial.c: from an address or a name to a socket. */
+#include "io/dial.h"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
-#include "base/mem.h"
 #include "base/sys.h"
 #include "io/fd.h"
+#include "io/names.h"
 #include "nido/error.h"
-#include "nido/event.h"
 #include "nido/fd.h"
-#include "nido/group.h"
 #include "nido/net.h"
 #include "nido/time.h"
-
-enum { MOST_ADDRESSES = 64 };
-#define STAGGER NIDO_MS(250)
 
 void nido_listen_options_init(nido_listen_options *options)
 {
@@ -37,6 +32,11 @@ struct target {
     socklen_t length;
 };
 
+static bool is_path(const char *host)
+{
+    return host && strncmp(host, "unix:", 5) == 0;
+}
+
 static int unix_target(const char *path, struct target *out)
 {
     struct sockaddr_un *address = (void *)&out->address;
@@ -49,14 +49,14 @@ static int unix_target(const char *path, struct target *out)
     return 0;
 }
 
-/* Numeric only, so it does not wait for anybody. */
+/* Numeric only, so it does not wait for anybody; -EINVAL: it is a name. */
 static int parse(const char *host, const char *service, int flags, struct target *out)
 {
     struct addrinfo hints = {.ai_flags = flags | AI_NUMERICHOST | AI_NUMERICSERV,
                              .ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
 
-    if (host && strncmp(host, "unix:", 5) == 0) return unix_target(host + 5, out);
+    if (is_path(host)) return unix_target(host + 5, out);
     if (!service || getaddrinfo(host, service, &hints, &found) != 0) return -EINVAL;
     memcpy(&out->address, found->ai_addr, found->ai_addrlen);
     out->length = found->ai_addrlen;
@@ -107,6 +107,26 @@ static int listen_at(struct nidoi_loop *loop, const struct target *target,
     return fd;
 }
 
+/* The first of a name's addresses where it can be. */
+static int listen_by_name(struct nidoi_loop *loop, const char *host, const char *service,
+                          const nido_listen_options *options)
+{
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+    struct nidoi_lookup lookup;
+    int fd = nidoi_lookup(host, service, &hints, &lookup);
+
+    if (fd) return nidoi_lookup_explained(&lookup, host, service);
+    fd = -ENOENT;
+    for (const struct addrinfo *at = lookup.found; at && fd < 0; at = at->ai_next) {
+        struct target target = {.length = at->ai_addrlen};
+
+        memcpy(&target.address, at->ai_addr, at->ai_addrlen);
+        fd = listen_at(loop, &target, options);
+    }
+    freeaddrinfo(lookup.found);
+    return fd;
+}
+
 int nido_listen(const char *host, const char *service, const nido_listen_options *options)
 {
     nido_listen_options defaults;
@@ -120,8 +140,10 @@ int nido_listen(const char *host, const char *service, const nido_listen_options
     if (options->size != sizeof *options || options->backlog < 0) return -EINVAL;
     err = parse(host, service, AI_PASSIVE, &target);
     if (!err) return listen_at(loop, &target, options);
-    return nido_fail(err, "listen on %s port %s: not a numeric address and port, nor unix:/path",
-                     host ? host : "*", service ? service : "(none)");
+    if (is_path(host) || !service)
+        return nido_fail(-EINVAL, "listen on %s port %s: no such address", host ? host : "*",
+                         service ? service : "(none)");
+    return listen_by_name(loop, host, service, options);
 }
 
 /* ---- Dialling one ---- */
@@ -142,7 +164,7 @@ static int finish(int fd, const struct sockaddr *address, socklen_t length)
     return err ? nidoi_io_connected(fd) : 0;
 }
 
-static int dial_address(const struct sockaddr *address, socklen_t length)
+int nidoi_dial_address(const struct sockaddr *address, socklen_t length)
 {
     struct nidoi_loop *loop;
     int fd, err = nidoi_io_enter(&loop);
@@ -158,7 +180,7 @@ static int dial_address(const struct sockaddr *address, socklen_t length)
     return explained(err, "connect to", address, length);
 }
 
-static bool sound(const nido_dial_options *options)
+bool nidoi_dial_sound(const nido_dial_options *options)
 {
     return !options || (options->size == sizeof *options && options->stagger_ns >= 0);
 }
@@ -170,109 +192,11 @@ int nido_dial(const char *host, const char *service, const nido_dial_options *op
     int err = nidoi_io_enter(&loop);
 
     if (err) return err;
-    if (!sound(options)) return -EINVAL;
+    if (!nidoi_dial_sound(options)) return -EINVAL;
     err = host ? parse(host, service, 0, &target) : -EINVAL;
-    if (!err) return dial_address((const void *)&target.address, target.length);
-    return nido_fail(err, "dial %s port %s: not a numeric address and port, nor unix:/path",
-                     host ? host : "(none)", service ? service : "(none)");
-}
-
-/* ---- Dialling several: RFC 8305 ---- */
-
-struct race {
-    const struct addrinfo *order[MOST_ADDRESSES];
-    size_t count;
-    nido_event failed; /* set whenever an attempt has failed: the next may start */
-};
-
-struct attempt {
-    struct race *race;
-    const struct addrinfo *address;
-};
-
-static int attempt(void *arg)
-{
-    const struct attempt *me = arg;
-    int fd = dial_address(me->address->ai_addr, me->address->ai_addrlen);
-
-    if (fd < 0) nido_event_set(&me->race->failed);
-    return fd;
-}
-
-static void close_late(void *ctx, void *arg, int fd)
-{
-    (void)ctx, (void)arg;
-    nido_close(fd);
-}
-
-/* The next address of a list that is a stream's and of this family, or of any other. */
-static const struct addrinfo *pick(const struct addrinfo *from, int family, bool same)
-{
-    while (from && ((from->ai_family == family) != same ||
-                    (from->ai_socktype && from->ai_socktype != SOCK_STREAM)))
-        from = from->ai_next;
-    return from;
-}
-
-static const struct addrinfo *add(struct race *race, const struct addrinfo *address)
-{
-    if (!address || race->count == MOST_ADDRESSES) return NULL;
-    race->order[race->count++] = address;
-    return address->ai_next;
-}
-
-/* Families alternate, beginning with the first address's; each keeps its order (section 4). */
-static void interleave(struct race *race, const struct addrinfo *list)
-{
-    const struct addrinfo *first = list, *other = list;
-
-    while (first || other) {
-        first = add(race, pick(first, list->ai_family, true));
-        other = add(race, pick(other, list->ai_family, false));
-    }
-}
-
-/* The head start of an attempt: until it (or another) fails, or the time is up. */
-static int head_start(struct race *race, int64_t ns)
-{
-    nido_scope scope;
-    int rc;
-
-    nido_timeout_open(&scope, ns);
-    rc = nido_scope_close(&scope, nido_event_wait(&race->failed));
-    return rc == -ETIMEDOUT ? 0 : rc;
-}
-
-static int start_all(nido_group *group, struct race *race, int64_t stagger)
-{
-    int rc = 0;
-
-    for (size_t i = 0; i < race->count && !rc; i++) {
-        struct attempt me = {race, race->order[i]};
-
-        nido_event_reset(&race->failed);
-        rc = nido_spawn_copy(group, attempt, &me, sizeof me);
-        if (!rc && i + 1 < race->count) rc = head_start(race, stagger);
-    }
-    return rc;
-}
-
-int nido_dial_any(const struct addrinfo *list, const nido_dial_options *options)
-{
-    nido_group_options race_options = {
-        .size = sizeof race_options, .policy = NIDO_RACE, .name = "dial", .drop = close_late};
-    struct nidoi_loop *loop;
-    struct race race = {.count = 0};
-    nido_group group;
-    int err = nidoi_io_enter(&loop);
-
-    if (err) return err;
-    if (!list || !sound(options)) return -EINVAL;
-    interleave(&race, list);
-    if (!race.count) return -EINVAL;
-    nido_event_init(&race.failed, "failed attempt");
-    nido_group_open_with(&group, &race_options);
-    return nido_group_close(
-        &group,
-        start_all(&group, &race, options && options->stagger_ns ? options->stagger_ns : STAGGER));
+    if (!err) return nidoi_dial_address((const void *)&target.address, target.length);
+    if (!host || is_path(host) || !service)
+        return nido_fail(err, "dial %s port %s: no such address", host ? host : "(none)",
+                         service ? service : "(none)");
+    return nidoi_dial_by_name(host, service, options);
 }

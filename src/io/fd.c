@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/sys.h"
+#include "io/file.h"
 #include "nido/fd.h"
 #include "nido/time.h"
 
@@ -25,7 +26,7 @@ static int find_slot(struct nidoi_io *io)
     int err;
 
     io->slot = nidoi_reactor_find(&io->loop->reactor, io->fd);
-    if (io->slot) return 0;
+    if (io->slot) return io->slot->closing ? -EBADF : 0;
     err = nidoi_sys.mode(io->fd);
     return err < 0 ? err : nidoi_reactor_slot(&io->loop->reactor, io->fd, &io->slot);
 }
@@ -153,7 +154,9 @@ static int kind_of(int fd)
 void nidoi_fd_adopt(struct nidoi_loop *loop, int fd, int kind)
 {
     if (kind < 0) kind = kind_of(fd);
-    if (kind >= 0) nidoi_reactor_own(&loop->reactor, fd, (unsigned)kind);
+    if (kind >= 0 && nidoi_reactor_own(&loop->reactor, fd, (unsigned)kind) == -EPERM &&
+        nidoi_file_is(fd))
+        nidoi_reactor_own_file(&loop->reactor, fd);
 }
 
 int nido_fd_own(int fd)
@@ -180,8 +183,14 @@ void nido_fd_forget(int fd)
 
 int nido_close(int fd)
 {
+    struct nidoi_loop *loop = nidoi_loop_self();
+    struct nidoi_fd *slot = loop ? nidoi_reactor_find(&loop->reactor, fd) : NULL;
+
+    if (slot && slot->closing) return -EBADF;
     nido_fd_forget(fd);
-    return nidoi_sys.close(fd);
+    if (!slot || !slot->jobs) return nidoi_sys.close(fd);
+    slot->closing = true;
+    return 0;
 }
 
 int nido_pipe(int out[2])

@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/sys.h"
-#include "io/fd.h"
+#include "io/file.h"
 #include "nido/fd.h"
 
 struct bytes {
@@ -34,13 +34,27 @@ static ssize_t move_none(int fd, enum nidoi_direction direction)
     return err < 0 ? err : 0;
 }
 
+/* Files go to workers. Ours are known, a foreign number has to be asked each time. */
+static bool is_known_file(const struct nidoi_io *io)
+{
+    return io->slot->flags & NIDOI_FD_FILE;
+}
+
+static bool is_file(const struct nidoi_io *io)
+{
+    return is_known_file(io) || nidoi_file_is(io->fd);
+}
+
 /* ---- Reading ---- */
 
 static ssize_t read_foreign(struct nidoi_io *io, struct bytes *call)
 {
-    ssize_t n = nidoi_sys.recv(io->fd, call->in, call->len, MSG_DONTWAIT);
+    struct iovec iov = {call->in, call->len};
+    ssize_t n = -ENOTSOCK;
 
+    if (!is_known_file(io)) n = nidoi_sys.recv(io->fd, call->in, call->len, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
+    if (is_file(io)) return nidoi_file_read(io, &iov, 1, NIDOI_FILE_POSITION);
     n = nidoi_io_ask(io);
     return n ? n : nidoi_sys.read(io->fd, call->in, call->len);
 }
@@ -71,8 +85,9 @@ static ssize_t try_readv(struct nidoi_io *io, void *call)
     ssize_t n;
 
     if (nidoi_io_owned(io)) return nidoi_sys.readv(io->fd, vector->iov, vector->n);
-    n = nidoi_sys.recvmsg(io->fd, &message, MSG_DONTWAIT);
+    n = is_known_file(io) ? -ENOTSOCK : nidoi_sys.recvmsg(io->fd, &message, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
+    if (is_file(io)) return nidoi_file_read(io, vector->iov, vector->n, NIDOI_FILE_POSITION);
     n = nidoi_io_ask(io);
     return n ? n : nidoi_sys.readv(io->fd, vector->iov, vector->n);
 }
@@ -88,18 +103,21 @@ ssize_t nido_readv(int fd, const struct iovec *iov, int n)
 /* ---- Writing ---- */
 
 /* poll(2) promises room for PIPE_BUF bytes in a pipe, no more: a larger write could block. */
-static size_t harmless(const struct nidoi_io *io, size_t len)
+static size_t harmless(size_t len)
 {
-    return len > PIPE_BUF && !S_ISREG(nidoi_sys.mode(io->fd)) ? PIPE_BUF : len;
+    return len > PIPE_BUF ? PIPE_BUF : len;
 }
 
 static ssize_t write_foreign(struct nidoi_io *io, struct bytes *call)
 {
-    ssize_t n = nidoi_sys.send(io->fd, call->out, call->len, MSG_DONTWAIT);
+    struct iovec iov = {(void *)(intptr_t)call->out, call->len};
+    ssize_t n = -ENOTSOCK;
 
+    if (!is_known_file(io)) n = nidoi_sys.send(io->fd, call->out, call->len, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
+    if (is_file(io)) return nidoi_file_write(io, &iov, 1, NIDOI_FILE_POSITION);
     n = nidoi_io_ask(io);
-    return n ? n : nidoi_sys.write(io->fd, call->out, harmless(io, call->len));
+    return n ? n : nidoi_sys.write(io->fd, call->out, harmless(call->len));
 }
 
 static ssize_t try_write(struct nidoi_io *io, void *call)
@@ -131,7 +149,7 @@ static ssize_t write_first(struct nidoi_io *io, const struct vector *vector)
 
     while (i < vector->n - 1 && !vector->iov[i].iov_len) i++;
     if (!vector->n) return nidoi_sys.writev(io->fd, vector->iov, 0);
-    return nidoi_sys.write(io->fd, vector->iov[i].iov_base, harmless(io, vector->iov[i].iov_len));
+    return nidoi_sys.write(io->fd, vector->iov[i].iov_base, harmless(vector->iov[i].iov_len));
 }
 
 static ssize_t try_writev(struct nidoi_io *io, void *call)
@@ -142,8 +160,9 @@ static ssize_t try_writev(struct nidoi_io *io, void *call)
 
     if (nidoi_io_owned(io) && !(io->slot->flags & NIDOI_FD_SOCKET))
         return nidoi_sys.writev(io->fd, vector->iov, vector->n);
-    n = nidoi_sys.sendmsg(io->fd, &message, MSG_DONTWAIT);
+    n = is_known_file(io) ? -ENOTSOCK : nidoi_sys.sendmsg(io->fd, &message, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
+    if (is_file(io)) return nidoi_file_write(io, vector->iov, vector->n, NIDOI_FILE_POSITION);
     n = nidoi_io_ask(io);
     return n ? n : write_first(io, vector);
 }
@@ -225,23 +244,33 @@ int nido_write_all(int fd, const void *buf, size_t len, size_t *done)
 }
 
 struct file {
-    int in;
+    int out, in;
     int64_t offset; /* moved on by the system call */
-    size_t len;
+    size_t len;     /* of the rest */
+    size_t piece;   /* that goes in one call */
 };
 
+static ssize_t send_piece(void *arg)
+{
+    struct file *file = arg;
+
+    return nidoi_sys.sendfile(file->out, file->in, &file->offset, file->piece);
+}
+
+/* The disk of `in` takes its time, so it is a worker's; both numbers stay open as long. */
 static ssize_t try_sendfile(struct nidoi_io *io, void *call)
 {
     struct file *file = call;
-    size_t len = file->len;
-    int err;
+    struct nidoi_io source;
+    int err = 0;
 
-    if (!nidoi_io_owned(io)) {
+    file->piece = file->len;
+    if (!nidoi_io_owned(io) && !is_file(io)) {
         err = nidoi_io_ask(io);
-        if (err) return err;
-        len = harmless(io, len);
+        file->piece = harmless(file->len);
     }
-    return nidoi_sys.sendfile(io->fd, file->in, &file->offset, len);
+    if (!err) err = nidoi_io_begin(&source, file->in, NIDOI_READING, false);
+    return err ? err : nidoi_file_job_of_two(io, &source, send_piece, file);
 }
 
 static void advance_file(void *call, size_t n)
@@ -251,7 +280,7 @@ static void advance_file(void *call, size_t n)
 
 int nido_sendfile(int out, int in, int64_t offset, size_t len, size_t *done)
 {
-    struct file call = {in, offset, len};
+    struct file call = {.out = out, .in = in, .offset = offset, .len = len};
     struct transfer transfer = {try_sendfile, advance_file, &call, len, 0};
 
     return run(out, NIDOI_WRITING, &transfer, done);

@@ -133,6 +133,17 @@ int nidoi_reactor_own(struct nidoi_reactor *reactor, int fd, unsigned kind)
     return 0;
 }
 
+int nidoi_reactor_own_file(struct nidoi_reactor *reactor, int fd)
+{
+    struct nidoi_fd *slot;
+    int err = nidoi_reactor_slot(reactor, fd, &slot);
+
+    if (err) return err;
+    renew(reactor, slot);
+    slot->flags = NIDOI_FD_FILE;
+    return 0;
+}
+
 static unsigned wanted(const struct nidoi_fd *slot)
 {
     return (nidoi_list_empty(&slot->watches[NIDOI_READING]) ? 0 : 1u << NIDOI_READING) |

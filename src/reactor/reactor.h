@@ -20,11 +20,12 @@
 #include "reactor/backend.h"
 
 enum {
-    NIDOI_FD_OWNED = 1,  /* ours to close; registered for good */
-    NIDOI_FD_KNOWN = 2,  /* foreign, and the kernel was told of it */
-    NIDOI_FD_SOCKET = 4, /* owned: what it is */
-    NIDOI_FD_STREAM = 8, /* owned: bytes without bounds, so one reader and one writer */
-    NIDOI_FD_DRAINS = 16 /* owned: a short read means empty */
+    NIDOI_FD_OWNED = 1,   /* ours to close; registered for good */
+    NIDOI_FD_KNOWN = 2,   /* foreign, and the kernel was told of it */
+    NIDOI_FD_SOCKET = 4,  /* owned: what it is */
+    NIDOI_FD_STREAM = 8,  /* owned: bytes without bounds, so one reader and one writer */
+    NIDOI_FD_DRAINS = 16, /* owned: a short read means empty */
+    NIDOI_FD_FILE = 32    /* ours to close, and a file: the kernel has nothing to tell of it */
 };
 
 struct nidoi_fd {
@@ -36,6 +37,8 @@ struct nidoi_fd {
         sticky;    /* NIDOI_ENDING, NIDOI_BROKEN: once seen, reads find the truth without an edge */
     uint8_t armed; /* foreign: 1 << direction: will be reported */
     uint8_t busy;  /* 1 << direction: an exclusive call is under way; kept by the caller */
+    bool closing;  /* it was closed while jobs used the number: the last one closes it; so too */
+    uint16_t jobs; /* on workers, that use the number; so too */
 };
 
 struct nidoi_reactor {
@@ -59,6 +62,9 @@ int nidoi_reactor_slot(struct nidoi_reactor *reactor, int fd, struct nidoi_fd **
  * already; a slot whose old descriptor was closed behind our back starts anew, its waiters get
  * -EBADF. Errors of nidoi_backend_add. */
 int nidoi_reactor_own(struct nidoi_reactor *reactor, int fd, unsigned kind);
+
+/* A file of ours: nothing is registered. 0, -EBADF, -ENOMEM. */
+int nidoi_reactor_own_file(struct nidoi_reactor *reactor, int fd);
 
 /* Links a watch whose fields but link are set, in the order of the tickets: who was fired, found
  * nothing and comes back with his ticket has not lost his turn. 0, or nothing is linked: -EPERM:

@@ -1,0 +1,85 @@
+/* nido/file.h: files. A disk is never "ready" or "not ready", it just takes its time, so these calls
+ * run on workers (nido/offload.h) while other tasks go on; what the page cache has is taken at once.
+ * nido_read, nido_write and their kin do the same by themselves when a descriptor is a file.
+ *
+ * All wait for the system call once it runs on a worker: a cancel before that takes it out
+ * (-ECANCELED, nothing has happened), a later one finds its real result. All may fail with -EAGAIN
+ * (no worker can be started) and -ENOMEM. */
+#ifndef NIDO_FILE_H
+#define NIDO_FILE_H
+
+#include <sys/types.h>
+
+#include "nido/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct stat; /* <sys/stat.h> */
+
+/* As open(2), close-on-exec and non-blocking: it does not wait for the other end of a named pipe,
+ * and what can be polled is owned (nido/fd.h). `mode`: for O_CREAT. Cancellation point. The
+ * descriptor, for nido_close; -ECANCELED: none was opened; or open's own. */
+NIDO_API int nido_open(const char *path, int flags, unsigned mode);
+
+/* As pread(2) and pwrite(2): at `offset` bytes, any number of tasks at once. Cancellation point.
+ * Bytes, fewer than `len` are possible, 0 at the end; -ECANCELED; -EBADF; or the system call's own.
+ */
+NIDO_API ssize_t nido_pread(int fd, void *buf, size_t len, int64_t offset);
+/* See nido_pread. Cancellation point. Errors as nido_pread (-EBADF, -ENOSPC, ...). */
+NIDO_API ssize_t nido_pwrite(int fd, const void *buf, size_t len, int64_t offset);
+
+/* As fsync(2): returns when the disk has it. Cancellation point. 0; -ECANCELED; -EBADF; or the
+ * system call's own. */
+NIDO_API int nido_fsync(int fd);
+/* As fdatasync(2), see nido_fsync. Cancellation point. Errors as nido_fsync (-EBADF, ...). */
+NIDO_API int nido_fdatasync(int fd);
+
+/* As stat(2), lstat(2), fstat(2). Cancellation point. 0; -ECANCELED; or the system call's own. */
+NIDO_API int nido_stat(const char *path, struct stat *out);
+/* See nido_stat. Cancellation point. Errors as nido_stat (-ENOENT, ...). */
+NIDO_API int nido_lstat(const char *path, struct stat *out);
+/* See nido_stat. Cancellation point. Errors as nido_stat (-EBADF, ...). */
+NIDO_API int nido_fstat(int fd, struct stat *out);
+
+/* As nido_close, but on a worker, for file systems whose close takes long (a network's): the calling
+ * task waits, and is not to be cancelled meanwhile. Not a cancellation point. 0; -EBADF: it was not
+ * open; -EPERM: not in a task; or close's own, the number is free all the same. */
+NIDO_API int nido_file_close(int fd);
+
+/* ---- Directories ---- */
+
+typedef struct nido_dir nido_dir;
+
+enum nido_file_kind {
+    NIDO_FILE_UNKNOWN = 0, /* the file system does not say: ask nido_lstat */
+    NIDO_FILE_REGULAR = 1,
+    NIDO_FILE_DIRECTORY = 2,
+    NIDO_FILE_LINK = 3,
+    NIDO_FILE_OTHER = 4
+};
+
+typedef struct nido_dirent {
+    const char *name; /* good until the next nido_readdir or nido_closedir */
+    uint64_t inode;
+    enum nido_file_kind kind;
+} nido_dirent;
+
+/* Opens a directory. Cancellation point. 0, and *out is for nido_closedir; -ECANCELED; or opendir's
+ * own. */
+NIDO_API int nido_opendir(const char *path, nido_dir **out);
+
+/* The next entry, without "." and "..", in the order of the file system. Goes to a worker once for
+ * many entries. Cancellation point. 1 and *out; 0: there are no more; -ECANCELED: none was passed
+ * over; -EBUSY: another task is reading; or readdir's own. */
+NIDO_API int nido_readdir(nido_dir *dir, nido_dirent *out);
+
+/* Closes it; NULL is fine. Not a cancellation point. 0; -EBUSY: another task is reading. */
+NIDO_API int nido_closedir(nido_dir *dir);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,139 @@
+/* io/dir.c: reading a directory, many entries a job. */
+#include <dirent.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "io/file.h"
+#include "nido/file.h"
+
+enum { ROOM = 16384 };
+
+struct nido_dir {
+    DIR *stream;
+    bool busy;          /* a task is reading */
+    bool ended;         /* the stream has no more */
+    int err;            /* what ended it, told when the entries before it have been read */
+    size_t at;          /* of the next entry */
+    size_t used;        /* bytes of entries */
+    char entries[ROOM]; /* struct entry, name, zero; each aligned */
+};
+
+struct entry {
+    uint64_t inode;
+    enum nido_file_kind kind;
+    uint32_t size; /* with its name */
+};
+
+static enum nido_file_kind kind_of(unsigned char type)
+{
+    switch (type) {
+    case DT_UNKNOWN:
+        return NIDO_FILE_UNKNOWN;
+    case DT_REG:
+        return NIDO_FILE_REGULAR;
+    case DT_DIR:
+        return NIDO_FILE_DIRECTORY;
+    case DT_LNK:
+        return NIDO_FILE_LINK;
+    default:
+        return NIDO_FILE_OTHER;
+    }
+}
+
+static bool is_dots(const char *name)
+{
+    return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+}
+
+static void add(nido_dir *dir, const struct dirent *found)
+{
+    size_t length = strlen(found->d_name) + 1, align = _Alignof(struct entry);
+    struct entry *entry = (struct entry *)(void *)(dir->entries + dir->used);
+
+    *entry =
+        (struct entry){.inode = found->d_ino,
+                       .kind = kind_of(found->d_type),
+                       .size = (uint32_t)((sizeof *entry + length + align - 1) & ~(align - 1))};
+    memcpy(entry + 1, found->d_name, length);
+    dir->used += entry->size;
+}
+
+/* On a worker: fills the room. */
+static ssize_t read_ahead(void *arg)
+{
+    nido_dir *dir = arg;
+    const size_t largest = sizeof(struct entry) + sizeof(struct dirent);
+
+    dir->at = dir->used = 0;
+    while (dir->used + largest <= sizeof dir->entries && !dir->ended) {
+        struct dirent *found;
+
+        dir->err = nidoi_sys.readdir(dir->stream, &found);
+        dir->ended = dir->err || !found;
+        if (!dir->ended && !is_dots(found->d_name)) add(dir, found);
+    }
+    return 0;
+}
+
+static int more(nido_dir *dir)
+{
+    int err;
+
+    if (dir->at < dir->used || dir->ended) return 0;
+    dir->busy = true;
+    err = (int)nido_offload(read_ahead, dir);
+    dir->busy = false;
+    return err;
+}
+
+int nido_readdir(nido_dir *dir, nido_dirent *out)
+{
+    const struct entry *entry;
+    struct nidoi_loop *loop;
+    int err = nidoi_enter(&loop);
+
+    if (!err && dir->busy) err = -EBUSY;
+    if (!err) err = more(dir);
+    if (err) return err;
+    if (dir->at == dir->used) return dir->err;
+    entry = (const struct entry *)(const void *)(dir->entries + dir->at);
+    *out = (nido_dirent){(const char *)(entry + 1), entry->inode, entry->kind};
+    dir->at += entry->size;
+    return 1;
+}
+
+struct opening {
+    const char *path;
+    nido_dir *dir;
+};
+
+static ssize_t open_stream(void *arg)
+{
+    const struct opening *call = arg;
+
+    return nidoi_sys.opendir(call->path, &call->dir->stream);
+}
+
+int nido_opendir(const char *path, nido_dir **out)
+{
+    struct opening call = {path, nidoi_mem_zeroed(sizeof *call.dir)};
+    int err;
+
+    if (!call.dir) return -ENOMEM;
+    err = (int)nido_offload(open_stream, &call);
+    if (err)
+        nidoi_mem.release(call.dir);
+    else
+        *out = call.dir;
+    return err;
+}
+
+int nido_closedir(nido_dir *dir)
+{
+    if (!dir) return 0;
+    if (dir->busy) return -EBUSY;
+    nidoi_sys.closedir(dir->stream);
+    nidoi_mem.release(dir);
+    return 0;
+}

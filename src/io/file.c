@@ -1,0 +1,241 @@
+#include "io/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/sys.h"
+#include "nido/fd.h"
+#include "nido/file.h"
+#include "nido/scope.h"
+#include "nido/time.h"
+
+/* ---- Jobs on descriptors ---- */
+
+bool nidoi_file_is(int fd)
+{
+    int mode = nidoi_sys.mode(fd);
+
+    return mode >= 0 && (S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode));
+}
+
+static void lend(struct nidoi_io *io)
+{
+    io->slot->jobs++;
+}
+
+static void take_back(struct nidoi_io *io)
+{
+    struct nidoi_fd *slot = io->slot;
+
+    if (--slot->jobs || !slot->closing) return;
+    slot->closing = false;
+    nidoi_sys.close(io->fd);
+}
+
+ssize_t nidoi_file_job(struct nidoi_io *io, nido_job_fn *fn, void *arg)
+{
+    ssize_t result;
+
+    lend(io);
+    result = nido_offload(fn, arg);
+    take_back(io);
+    return result;
+}
+
+ssize_t nidoi_file_job_of_two(struct nidoi_io *io, struct nidoi_io *other, nido_job_fn *fn,
+                              void *arg)
+{
+    ssize_t result;
+
+    lend(other);
+    result = nidoi_file_job(io, fn, arg);
+    take_back(other);
+    return result;
+}
+
+/* Any number of these may be under way: they take no direction of a stream. */
+static int begin(struct nidoi_io *io, int fd)
+{
+    return nidoi_io_begin(io, fd, NIDOI_READING, false);
+}
+
+struct vector {
+    int fd;
+    const struct iovec *iov;
+    int n;
+    int64_t offset;
+};
+
+static ssize_t read_vector(void *arg)
+{
+    const struct vector *call = arg;
+
+    return nidoi_sys.preadv(call->fd, call->iov, call->n, call->offset);
+}
+
+static ssize_t write_vector(void *arg)
+{
+    const struct vector *call = arg;
+
+    return nidoi_sys.pwritev(call->fd, call->iov, call->n, call->offset);
+}
+
+ssize_t nidoi_file_read(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset)
+{
+    struct vector call = {io->fd, iov, n, offset};
+    ssize_t got = nidoi_sys.preadv_now(io->fd, iov, n, offset);
+
+    return got == -EAGAIN || got == -EOPNOTSUPP ? nidoi_file_job(io, read_vector, &call) : got;
+}
+
+ssize_t nidoi_file_write(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset)
+{
+    struct vector call = {io->fd, iov, n, offset};
+
+    return nidoi_file_job(io, write_vector, &call);
+}
+
+ssize_t nido_pread(int fd, void *buf, size_t len, int64_t offset)
+{
+    struct iovec iov = {buf, len};
+    struct nidoi_io io;
+    int err = begin(&io, fd);
+
+    if (err) return err;
+    return offset < 0 ? -EINVAL : nidoi_file_read(&io, &iov, 1, offset);
+}
+
+ssize_t nido_pwrite(int fd, const void *buf, size_t len, int64_t offset)
+{
+    struct iovec iov = {(void *)(intptr_t)buf, len};
+    struct nidoi_io io;
+    int err = begin(&io, fd);
+
+    if (err) return err;
+    return offset < 0 ? -EINVAL : nidoi_file_write(&io, &iov, 1, offset);
+}
+
+struct question {
+    int fd;
+    const char *path;
+    struct stat *out;
+};
+
+static ssize_t sync_all(void *arg)
+{
+    return nidoi_sys.fsync(((const struct question *)arg)->fd);
+}
+
+static ssize_t sync_data(void *arg)
+{
+    return nidoi_sys.fdatasync(((const struct question *)arg)->fd);
+}
+
+static ssize_t stat_number(void *arg)
+{
+    const struct question *call = arg;
+
+    return nidoi_sys.fstat(call->fd, call->out);
+}
+
+static int ask_of(int fd, nido_job_fn *fn, struct stat *out)
+{
+    struct question call = {.fd = fd, .out = out};
+    struct nidoi_io io;
+    int err = begin(&io, fd);
+
+    return err ? err : (int)nidoi_file_job(&io, fn, &call);
+}
+
+int nido_fsync(int fd)
+{
+    return ask_of(fd, sync_all, NULL);
+}
+
+int nido_fdatasync(int fd)
+{
+    return ask_of(fd, sync_data, NULL);
+}
+
+int nido_fstat(int fd, struct stat *out)
+{
+    return ask_of(fd, stat_number, out);
+}
+
+/* ---- Names ---- */
+
+static ssize_t stat_path(void *arg)
+{
+    const struct question *call = arg;
+
+    return nidoi_sys.stat(call->path, call->out);
+}
+
+static ssize_t lstat_path(void *arg)
+{
+    const struct question *call = arg;
+
+    return nidoi_sys.lstat(call->path, call->out);
+}
+
+int nido_stat(const char *path, struct stat *out)
+{
+    struct question call = {.path = path, .out = out};
+
+    return (int)nido_offload(stat_path, &call);
+}
+
+int nido_lstat(const char *path, struct stat *out)
+{
+    struct question call = {.path = path, .out = out};
+
+    return (int)nido_offload(lstat_path, &call);
+}
+
+struct opening {
+    const char *path;
+    int flags;
+    unsigned mode;
+};
+
+static ssize_t open_path(void *arg)
+{
+    const struct opening *call = arg;
+
+    return nidoi_sys.open(call->path, call->flags | O_NONBLOCK, call->mode);
+}
+
+int nido_open(const char *path, int flags, unsigned mode)
+{
+    struct opening call = {path, flags, mode};
+    int fd = (int)nido_offload(open_path, &call);
+
+    if (fd >= 0) nidoi_fd_adopt(nidoi_loop_self(), fd, -1);
+    return fd;
+}
+
+static ssize_t close_number(void *arg)
+{
+    return nidoi_sys.close(*(const int *)arg);
+}
+
+int nido_file_close(int fd)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    struct nidoi_fd *slot;
+    nido_scope shield;
+    bool ran = false;
+    nido_offload_options options;
+    int rc;
+
+    if (!loop || !nidoi_on_task(&loop->sched)) return -EPERM;
+    slot = nidoi_reactor_find(&loop->reactor, fd);
+    if (slot && slot->jobs) return nido_close(fd);
+    nido_fd_forget(fd);
+    nido_offload_options_init(&options);
+    options.ran = &ran;
+    nido_shield_open(&shield, NIDO_NEVER);
+    rc = (int)nido_offload_with(close_number, &fd, &options);
+    nido_scope_close(&shield, 0);
+    return ran ? rc : nidoi_sys.close(fd);
+}

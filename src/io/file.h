@@ -1,0 +1,27 @@
+/* io/file.h: descriptors of files, which no kernel reports ready: their calls go to workers.
+ *
+ * 1. While a job uses a number, nido_close leaves it open: the end of the last job closes it, so no
+ * job ever meets somebody else's file.
+ * 2. What the page cache has is taken on the loop's thread, by a read that does not wait. */
+#ifndef NIDOI_FILE_H
+#define NIDOI_FILE_H
+
+#include <sys/uio.h>
+
+#include "io/fd.h"
+#include "nido/offload.h"
+
+/* Is a foreign descriptor, not a socket, one of a file (or block device, or directory)? */
+bool nidoi_file_is(int fd);
+
+/* Runs a job that uses the call's descriptor. */
+ssize_t nidoi_file_job(struct nidoi_io *io, nido_job_fn *fn, void *arg);
+/* The same for one that uses two. */
+ssize_t nidoi_file_job_of_two(struct nidoi_io *io, struct nidoi_io *other, nido_job_fn *fn,
+                              void *arg);
+
+enum { NIDOI_FILE_POSITION = -1 }; /* as an offset: where the file stands */
+ssize_t nidoi_file_read(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset);
+ssize_t nidoi_file_write(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset);
+
+#endif
