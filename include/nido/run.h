@@ -59,6 +59,50 @@ NIDO_API int nido_run(nido_fn *fn, void *arg, const nido_options *options);
  * last run, which signal N ended; else 1. Cannot fail. Not a cancellation point. */
 NIDO_API int nido_exit_status(int rc);
 
+/* ---- Inside another loop ----
+ *
+ *     nido_rt_new(NULL, &rt);
+ *     nido_rt_start(rt, app, NULL);
+ *     the other loop: whenever nido_rt_fd(rt) is readable or nido_rt_timeout(rt) has passed:
+ *         if (nido_rt_step(rt) == 0) ... it is over: nido_rt_result(rt, &rc), nido_rt_free(rt)
+ *
+ * All of these belong to the thread that made the runtime and to the other loop's callbacks there,
+ * which may also call whatever a posted function may (nido_post). A program that is stuck is not
+ * found out: the other loop may know better. */
+
+/* Makes a runtime that somebody else drives; options as for nido_run. Not a cancellation point. 0,
+ * and *out is for nido_rt_free; -EBUSY: this thread has a runtime; -EINVAL: a bad option, or the
+ * virtual clock; -ENOMEM, -EMFILE ...: it could not be made. */
+NIDO_API int nido_rt_new(const nido_options *options, nido_rt **out);
+
+/* Makes fn(arg) its root task; it runs in the steps. Not a cancellation point. 0; -EALREADY: it has
+ * one; -EINVAL, -ENOMEM, -EAGAIN: as nido_run; -EPERM: not the thread that made it; -EBUSY: called
+ * from inside it. */
+NIDO_API int nido_rt_start(nido_rt *rt, nido_fn *fn, void *arg);
+
+/* A descriptor that is readable when a step has something to do; it is the runtime's. Not a
+ * cancellation point. The descriptor; -EPERM, -EBUSY as nido_rt_start. */
+NIDO_API int nido_rt_fd(const nido_rt *rt);
+
+/* For how many nanoseconds, from now, no step is needed unless the descriptor becomes readable: 0:
+ * one is needed now; NIDO_NEVER. To be asked again after each step and after whatever other code did with nido.
+ * Not a cancellation point. Errors as nido_rt_fd (-EPERM, -EBUSY). */
+NIDO_API int64_t nido_rt_timeout(const nido_rt *rt);
+
+/* Runs what is ready, without waiting, for about 200 us at most. Not a cancellation point. 1: there are tasks still; 0: all is
+ * over; -EPERM, -EBUSY as nido_rt_start. */
+NIDO_API int nido_rt_step(nido_rt *rt);
+
+/* The root's result, when all is over. Not a cancellation point. 0 and *out; -EBUSY: it is not over;
+ * -EPERM. */
+NIDO_API int nido_rt_result(const nido_rt *rt, int *out);
+
+/* Ends a runtime in which no task lives (any more). Not a cancellation point. 0; -EBUSY: tasks live;
+ * nido_rt_shutdown and further steps end them; -EPERM. */
+NIDO_API int nido_rt_free(nido_rt *rt);
+
+/* ---- The door ---- */
+
 /* A handle on the runtime of this thread for other threads: one reference, to be released. NULL
  * outside a run or without memory. While one is held nido does not call a silent program
  * deadlocked. The handle outlives the loop: a late call through it returns -ESHUTDOWN. Not a
@@ -69,14 +113,25 @@ NIDO_API void nido_rt_retain(nido_rt *rt);
 /* One reference less; NULL is fine. Any thread. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_rt_release(nido_rt *rt);
 
+/* ---- Forking ----
+ *
+ * After fork() in a process with runtimes the parent's go on undisturbed. In the child they are dead:
+ * every call of nido says -EPERM there, plain C, _exit and exec work, and a task function must not
+ * return. Signals that nido received do again what they did before. (nido/proc.h starts programs without
+ * any of this.) */
+
+/* In a forked child: lets go of the runtime that the forking thread had, after which nido_run works
+ * here. Not a cancellation point. 0; -EINVAL: there is none. */
+NIDO_API int nido_after_fork_reset(void);
+
 /* Cancels the root scope with -EINTR and `reason` (a string that lives on). Any thread. Not a
- * cancellation point. 0, -ENOMEM, -ESHUTDOWN: the run is over. */
+ * cancellation point. 0, -ENOMEM, -ESHUTDOWN: the run is over; -EPERM: it is the parent's. */
 NIDO_API int nido_rt_shutdown(nido_rt *rt, const char *reason);
 
 /* Has the loop call fn(arg) between two batches of tasks, in order of posting. fn may spawn, cancel
  * and release, it must not park; its result is ignored. Any thread. Not a cancellation point. 0: fn
  * will be called, exactly once, even if the run ends meanwhile; -ENOMEM; -EINVAL: fn is NULL;
- * -ESHUTDOWN. */
+ * -ESHUTDOWN; -EPERM: it is the parent's, and this is a forked child. */
 NIDO_API int nido_post(nido_rt *rt, nido_fn *fn, void *arg);
 
 #ifdef __cplusplus

@@ -22,6 +22,8 @@ struct errand {
     void *arg;
 };
 
+uint32_t nidoi_forks;
+
 /* ---- The door ---- */
 
 static nido_rt *door_new(void)
@@ -30,6 +32,7 @@ static nido_rt *door_new(void)
 
     if (!rt) return NULL;
     rt->refs = 1;
+    rt->forks = nidoi_forks;
     return rt;
 }
 
@@ -98,6 +101,7 @@ int nido_post(nido_rt *rt, nido_fn *fn, void *arg)
     struct errand *errand;
 
     if (!rt || !fn) return -EINVAL;
+    if (rt->forks != nidoi_forks) return -EPERM;
     errand = nidoi_mem.alloc(sizeof *errand);
     if (!errand) return -ENOMEM;
     *errand = (struct errand){.post.call = run_errand, .fn = fn, .arg = arg};
@@ -147,6 +151,7 @@ int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
     nidoi_timers_init(&loop->timers);
     loop->door = door_new();
     if (!loop->door) return -ENOMEM;
+    loop->door->loop = loop;
     err = nidoi_bell_open(&loop->door->bell);
     if (err) goto fail_door;
     err = nidoi_reactor_init(&loop->reactor, &loop->door->bell);
@@ -177,6 +182,7 @@ void nidoi_loop_deinit(struct nidoi_loop *loop)
     nidoi_timers_deinit(&loop->timers);
     nidoi_stacks_deinit(&loop->stacks);
     nidoi_slots_deinit(&loop->slots);
+    loop->door->loop = NULL;
     nidoi_door_release(loop->door);
 }
 
@@ -296,6 +302,17 @@ static void adapt(struct nidoi_loop *loop, int64_t took)
         loop->batch *= 2;
 }
 
+/* What has come, in the order of the promises, then a batch. */
+static void go_on(struct nidoi_loop *loop, int64_t before, bool busy)
+{
+    if (!nidoi_mpsc_empty(&loop->door->posts))
+        call_posts(loop, nidoi_mpsc_take(&loop->door->posts));
+    nidoi_loop_refresh(loop);
+    if (busy) adapt(loop, loop->sched.now - before);
+    loop->fire_due(loop);
+    nidoi_sched_run(&loop->sched, loop->batch);
+}
+
 static void turn(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop))
 {
     int64_t before = loop->sched.now;
@@ -305,12 +322,7 @@ static void turn(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop)
         idle(loop, stuck);
     else if (loop->reactor.watching)
         nidoi_reactor_poll(&loop->reactor, 0);
-    if (!nidoi_mpsc_empty(&loop->door->posts))
-        call_posts(loop, nidoi_mpsc_take(&loop->door->posts));
-    nidoi_loop_refresh(loop);
-    if (busy) adapt(loop, loop->sched.now - before);
-    loop->fire_due(loop);
-    nidoi_sched_run(&loop->sched, loop->batch);
+    go_on(loop, before, busy);
 }
 
 void nidoi_loop_run(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop))
@@ -320,4 +332,35 @@ void nidoi_loop_run(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *lo
             nidoi_sched_run(&loop->sched, MOST_RESUMES);
         else
             turn(loop, stuck);
+}
+
+/* ---- Inside another loop ---- */
+
+void nidoi_loop_step(struct nidoi_loop *loop)
+{
+    int64_t before = loop->sched.now;
+    bool busy = nidoi_sched_ready(&loop->sched) > 0;
+
+    __atomic_store_n(&loop->door->sleeping, 0, __ATOMIC_RELAXED);
+    nidoi_reactor_poll(&loop->reactor, 0); /* also to take the bell's ring away */
+    go_on(loop, before, busy);
+    nidoi_loop_rest(loop);
+}
+
+void nidoi_loop_rest(struct nidoi_loop *loop)
+{
+    __atomic_store_n(&loop->door->sleeping, 1, __ATOMIC_SEQ_CST);
+}
+
+int64_t nidoi_loop_timeout(struct nidoi_loop *loop)
+{
+    int64_t until, now;
+
+    if (nidoi_sched_ready(&loop->sched) || !nidoi_mpsc_empty(&loop->door->posts)) return 0;
+    until = loop->next_due(loop);
+    if (loop->stacks.trim_at < until) until = loop->stacks.trim_at;
+    if (until == NIDO_NEVER) return NIDO_NEVER;
+    now = nidoi_loop_refresh(loop);
+    if (nidoi_stacks_trim(&loop->stacks, now)) return 0;
+    return until > now ? until - now : 0;
 }

@@ -38,9 +38,11 @@ struct nidoi_annex {
 struct nido_rt {
     struct nidoi_mpsc posts;
     struct nidoi_bell bell;
-    uint32_t refs;     /* atomic: keeps this struct; the loop holds one while it runs */
-    uint32_t handles;  /* atomic: held by users, who may still post */
-    uint32_t sleeping; /* atomic: the loop is about to wait in the kernel, ring the bell */
+    uint32_t refs;           /* atomic: keeps this struct; the loop holds one while it runs */
+    uint32_t handles;        /* atomic: held by users, who may still post */
+    uint32_t sleeping;       /* atomic: the loop is about to wait in the kernel, ring the bell */
+    uint32_t forks;          /* of the process when it was made */
+    struct nidoi_loop *loop; /* for its own thread; NULL after the run */
 };
 
 struct nidoi_loop {
@@ -78,6 +80,10 @@ static inline struct nidoi_loop *nidoi_loop_of(struct nidoi_sched *sched)
     return (struct nidoi_loop *)sched;
 }
 
+/* How many forks lie between this process and the program's first: what was made before the last one
+ * is the parent's. */
+extern uint32_t nidoi_forks;
+
 /* This thread's, or NULL. */
 static inline struct nidoi_loop *nidoi_loop_self(void)
 {
@@ -99,6 +105,13 @@ void nidoi_door_release(nido_rt *door);
 /* Has the loop call post->call; the order of one sender is kept. Any thread, and signal handlers.
  * False: the run is over, it will not be called. */
 bool nidoi_door_post(nido_rt *door, struct nidoi_post *post);
+
+/* One turn that does not wait, for a loop inside another; while it rests, posts ring the bell. */
+void nidoi_loop_step(struct nidoi_loop *loop);
+void nidoi_loop_rest(struct nidoi_loop *loop);
+/* For how long nothing is to be done unless the backend's descriptor becomes readable, in ns;
+ * NIDO_NEVER. */
+int64_t nidoi_loop_timeout(struct nidoi_loop *loop);
 
 /* A job or child of ours is out that will wake us though no descriptor or timer says so; or is no
  * longer. */

@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/sys.h"
 #include "coro/deadlock.h"
+#include "coro/fork.h"
 #include "coro/signals.h"
 #include "coro/spawn.h"
 #include "nido/run.h"
@@ -50,7 +52,6 @@ static int receive_signals(struct nidoi_loop *loop, struct nidoi_receiver *recei
 {
     ended_by = 0;
     if (!loop->options.signals) return 0;
-    receiver->root = true;
     receiver->arrived = strike_by_signal;
     receiver->set = unless_ignored(SIGINT) | unless_ignored(SIGTERM);
     return nidoi_receiver_open(loop, receiver);
@@ -80,6 +81,7 @@ static void deliver_error(struct nidoi_loop *loop)
     nido_error *error = loop->root_error;
 
     if (!error) return;
+    loop->root_error = NULL;
     if (loop->options.on_error) {
         nidoi_no_parking_begin(&loop->sched);
         loop->options.on_error(loop->options.ctx, error);
@@ -97,37 +99,168 @@ static int result(const struct nidoi_loop *loop)
     return loop->deadlocked && loop->root_rc >= 0 ? -EDEADLK : loop->root_rc;
 }
 
-static int run(nido_fn *fn, void *arg, const nido_options *options)
+/* ---- A run, from its opening to its end ---- */
+
+struct run {
+    struct nidoi_loop loop; /* first: the door leads to both */
+    struct nidoi_receiver signals;
+};
+
+static void run_close(struct run *run)
 {
-    struct nidoi_loop loop;
-    struct nidoi_birth birth = {.fn = fn, .arg = arg};
-    struct nidoi_receiver signals = {0};
-    int err = nidoi_loop_init(&loop, options);
+    if (nidoi_linked(&run->signals.link)) nidoi_receiver_close(&run->loop, &run->signals, 0);
+    nidoi_loop_deinit(&run->loop);
+}
+
+static int run_open(struct run *run, const nido_options *options)
+{
+    int err = nidoi_loop_init(&run->loop, options);
 
     if (err) return err;
+    nidoi_fork_watch();
     nidoi_last_words = last_words;
-    nidoi_scope_init(&loop);
-    err = receive_signals(&loop, &signals);
-    if (!err) err = nidoi_spawn(&loop, &birth, &loop.root);
-    if (!err) {
-        nidoi_loop_run(&loop, nidoi_deadlock);
-        deliver_error(&loop);
-        err = result(&loop);
-    }
-    if (nidoi_linked(&signals.link)) nidoi_receiver_close(&loop, &signals, 0);
-    nidoi_loop_deinit(&loop);
+    nidoi_scope_init(&run->loop);
+    run->signals = (struct nidoi_receiver){.root = true};
+    err = receive_signals(&run->loop, &run->signals);
+    if (err) run_close(run);
     return err;
+}
+
+static int run_start(struct run *run, nido_fn *fn, void *arg)
+{
+    struct nidoi_birth birth = {.fn = fn, .arg = arg};
+
+    return nidoi_spawn(&run->loop, &birth, &run->loop.root);
+}
+
+static int run_whole(nido_fn *fn, void *arg, const nido_options *options)
+{
+    struct run run;
+    int err = run_open(&run, options);
+
+    if (err) return err;
+    err = run_start(&run, fn, arg);
+    if (!err) {
+        nidoi_loop_run(&run.loop, nidoi_deadlock);
+        deliver_error(&run.loop);
+        err = result(&run.loop);
+    }
+    run_close(&run);
+    return err;
+}
+
+static int startable(const nido_options *options)
+{
+    if (!sound(options)) return -EINVAL;
+    if (nidoi_fork_pending()) return -EPERM;
+    return nidoi_loop_self() ? -EBUSY : 0;
 }
 
 int nido_run(nido_fn *fn, void *arg, const nido_options *options)
 {
     nido_options defaults;
+    int err;
 
     nido_options_init(&defaults);
     if (!options) options = &defaults;
-    if (!fn || !sound(options)) return -EINVAL;
-    if (nidoi_loop_self()) return -EBUSY;
-    return run(fn, arg, options);
+    err = fn ? startable(options) : -EINVAL;
+    return err ? err : run_whole(fn, arg, options);
+}
+
+/* ---- Inside another loop ---- */
+
+int nido_rt_new(const nido_options *options, nido_rt **out)
+{
+    nido_options defaults;
+    struct run *run;
+    int err;
+
+    nido_options_init(&defaults);
+    if (!options) options = &defaults;
+    err = options->clock == NIDO_CLOCK_VIRTUAL ? -EINVAL : startable(options);
+    if (err) return err;
+    run = nidoi_mem_zeroed(sizeof *run);
+    if (!run) return -ENOMEM;
+    err = run_open(run, options);
+    if (err) {
+        nidoi_mem.release(run);
+        return err;
+    }
+    *out = run->loop.door;
+    return 0;
+}
+
+/* The run of a runtime that another loop drives, on its own thread and outside its tasks. */
+static int own_run(const nido_rt *rt, struct run **out)
+{
+    if (!rt || !rt->loop) return -EINVAL;
+    if (nidoi_loop_self() != rt->loop) return -EPERM;
+    *out = (struct run *)rt->loop;
+    return nidoi_on_task(&rt->loop->sched) || rt->loop->sched.no_parking ? -EBUSY : 0;
+}
+
+int nido_rt_start(nido_rt *rt, nido_fn *fn, void *arg)
+{
+    struct run *run;
+    int err = own_run(rt, &run);
+
+    if (!err && !fn) err = -EINVAL;
+    if (!err && run->loop.root) err = -EALREADY;
+    if (!err) err = run_start(run, fn, arg);
+    return err;
+}
+
+int nido_rt_fd(const nido_rt *rt)
+{
+    struct run *run;
+    int err = own_run(rt, &run);
+
+    return err ? err : run->loop.reactor.backend.fd;
+}
+
+int64_t nido_rt_timeout(const nido_rt *rt)
+{
+    struct run *run;
+    int err = own_run(rt, &run);
+
+    if (err) return err;
+    nidoi_loop_rest(&run->loop);
+    return nidoi_loop_timeout(&run->loop);
+}
+
+int nido_rt_step(nido_rt *rt)
+{
+    struct run *run;
+    int err = own_run(rt, &run);
+
+    if (err) return err;
+    if (run->loop.live) nidoi_loop_step(&run->loop);
+    if (run->loop.live) return 1;
+    deliver_error(&run->loop);
+    return 0;
+}
+
+int nido_rt_result(const nido_rt *rt, int *out)
+{
+    struct run *run;
+    int err = own_run(rt, &run);
+
+    if (err) return err;
+    if (!run->loop.root || run->loop.live) return -EBUSY;
+    *out = result(&run->loop);
+    return 0;
+}
+
+int nido_rt_free(nido_rt *rt)
+{
+    struct run *run;
+    int err = own_run(rt, &run);
+
+    if (err) return err;
+    if (run->loop.live) return -EBUSY;
+    run_close(run);
+    nidoi_mem.release(run);
+    return 0;
 }
 
 /* ---- Shutdown from anywhere ---- */

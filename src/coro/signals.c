@@ -245,3 +245,16 @@ void nidoi_receiver_close(struct nidoi_loop *loop, struct nidoi_receiver *receiv
     for (int i = 0; i < NUMBERS; i++)
         if (unclaimed & bit(i) && !wanted_somewhere(i)) raise(i + 1);
 }
+
+void nidoi_signals_forked(void)
+{
+    static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+
+    listeners = NULL;
+    handlers_inside = 0;
+    lock = fresh;
+    for (int i = 0; i < NUMBERS; i++) {
+        if (wanted_somewhere(i)) nidoi_sys.sigaction(i + 1, &before[i], NULL);
+        users[i] = roots[i] = 0;
+    }
+}

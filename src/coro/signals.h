@@ -20,6 +20,9 @@ uint64_t nidoi_signal_bit(int number);
  * 0; -ENOMEM, or what sigaction(2) says: nothing has changed. */
 int nidoi_receiver_open(struct nidoi_loop *loop, struct nidoi_receiver *receiver);
 
+/* In a forked child: signals do what they did before there were receivers; those are the parent's. */
+void nidoi_signals_forked(void);
+
 /* Numbers in `unclaimed` are raised anew if nobody else had them. */
 void nidoi_receiver_close(struct nidoi_loop *loop, struct nidoi_receiver *receiver,
                           uint64_t unclaimed);

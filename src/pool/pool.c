@@ -20,7 +20,7 @@ static _Thread_local struct nidoi_worker *self;
 
 struct nidoi_job *nidoi_job_self(void)
 {
-    return self ? self->job : NULL;
+    return self && self->pool->door->forks == nidoi_forks ? self->job : NULL;
 }
 
 /* ---- The queue; the lock is held ---- */

@@ -1,0 +1,49 @@
+#include "coro/fork.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "base/sys.h"
+#include "coro/loop.h"
+#include "coro/signals.h"
+
+static _Thread_local struct nidoi_loop *dead;
+
+/* In the child, where other threads may have held any lock: stores, and calls that are safe in a
+ * signal handler. Without its pointer the thread has no runtime, so every call says -EPERM. */
+static void in_child(void)
+{
+    nidoi_forks++;
+    if (nidoi_sched_self) dead = nidoi_loop_self();
+    nidoi_sched_self = NULL;
+    nidoi_signals_forked();
+}
+
+static void watch(void)
+{
+    pthread_atfork(NULL, NULL, in_child);
+}
+
+void nidoi_fork_watch(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, watch);
+}
+
+bool nidoi_fork_pending(void)
+{
+    return dead != NULL;
+}
+
+/* The kernel's part is shared with the parent, so it is only let go of, never changed: removing a
+ * descriptor here would remove it there. The memory stays: other threads' share of it is in an
+ * unknown state. */
+int nido_after_fork_reset(void)
+{
+    if (!dead) return -EINVAL;
+    nidoi_sys.close(dead->reactor.backend.fd);
+    nidoi_sys.close(dead->door->bell.fd);
+    dead = NULL;
+    return 0;
+}
