@@ -33,6 +33,8 @@
 #include "nido/broadcast.h"
 #include "nido/watch.h"
 #include "nido/select.h"
+#include "nido/thread.h"
+#include "nido/cross.h"
 /* clang-format on */
 
 #endif

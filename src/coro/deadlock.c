@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/place.h"
-#include "coro/scope.h"
+#include "coro/guests.h"
 
 enum { MOST_LINES = 64, REPORT = 16384 };
 
@@ -82,7 +82,7 @@ void nidoi_deadlock(struct nidoi_loop *loop)
     snprintf(report, sizeof report, head, loop->live, list);
     nidoi_loop_report(loop, report);
     loop->deadlocked = true;
-    nidoi_scope_strike(loop, &loop->root->base, NIDO_CAUSE_DEADLOCK, -EDEADLK, "deadlock");
+    nidoi_strike_all(loop, NIDO_CAUSE_DEADLOCK, -EDEADLK, "deadlock");
     if (!nidoi_sched_ready(&loop->sched))
         nidoi_panic(
             "cancelling the deadlocked tasks above woke none of them: all are in waits that "

@@ -26,6 +26,7 @@ struct nidoi_post {
 /* What an upper floor keeps for a runtime. */
 enum nidoi_annex_kind {
     NIDOI_ANNEX_SIGNALS,
+    NIDOI_ANNEX_GUESTS,
     NIDOI_ANNEX_POOL,
     NIDOI_ANNEX_CHILDREN,
     NIDOI_ANNEXES
@@ -54,7 +55,7 @@ struct nidoi_loop {
     struct nidoi_stack_class *default_stack;
     nido_rt *door;
     nido_options options;
-    struct nidoi_task *root;
+    struct nidoi_task *root; /* NULL before and after its life */
     struct nidoi_slots slots;
     uint32_t live;     /* tasks */
     uint32_t room;     /* tasks that every queue and heap has room for */
@@ -70,7 +71,8 @@ struct nidoi_loop {
     bool short_of_fds; /* said so once */
     int root_rc;
     nido_error *root_error;
-    void (*fire_due)(struct nidoi_loop *loop); /* floor 5: everything whose time has come */
+    void (*root_ended)(struct nidoi_loop *loop); /* floor 7, if there are guests */
+    void (*fire_due)(struct nidoi_loop *loop);   /* floor 5: everything whose time has come */
     int64_t (*next_due)(
         struct nidoi_loop *loop); /* floor 5: the earliest instant, corrected; NIDO_NEVER */
 };

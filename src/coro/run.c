@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "coro/deadlock.h"
 #include "coro/fork.h"
+#include "coro/guests.h"
 #include "coro/signals.h"
 #include "coro/spawn.h"
 #include "nido/run.h"
@@ -34,9 +35,9 @@ static void strike_by_signal(struct nidoi_receiver *receiver, int number)
     const char *reason = number == SIGINT ? "signal " TEXT(SIGINT) : "signal " TEXT(SIGTERM);
 
     (void)receiver;
-    if (!loop->live) return;
-    if (!nidoi_scope_strike(loop, &loop->root->base, NIDO_CAUSE_SIGNAL, -EINTR, reason))
-        ended_by = number;
+    if (!loop->root) return;
+    ended_by = number;
+    nidoi_strike_all(loop, NIDO_CAUSE_SIGNAL, -EINTR, reason);
 }
 
 /* A program that was started with a signal ignored (in the background, by nohup) leaves it so. */
@@ -103,6 +104,7 @@ static int result(const struct nidoi_loop *loop)
 
 struct run {
     struct nidoi_loop loop; /* first: the door leads to both */
+    bool started;
     struct nidoi_receiver signals;
 };
 
@@ -130,7 +132,10 @@ static int run_start(struct run *run, nido_fn *fn, void *arg)
 {
     struct nidoi_birth birth = {.fn = fn, .arg = arg};
 
-    return nidoi_spawn(&run->loop, &birth, &run->loop.root);
+    int err = nidoi_spawn(&run->loop, &birth, &run->loop.root);
+
+    run->started = !err;
+    return err;
 }
 
 static int run_whole(nido_fn *fn, void *arg, const nido_options *options)
@@ -205,7 +210,7 @@ int nido_rt_start(nido_rt *rt, nido_fn *fn, void *arg)
     int err = own_run(rt, &run);
 
     if (!err && !fn) err = -EINVAL;
-    if (!err && run->loop.root) err = -EALREADY;
+    if (!err && run->started) err = -EALREADY;
     if (!err) err = run_start(run, fn, arg);
     return err;
 }
@@ -246,7 +251,7 @@ int nido_rt_result(const nido_rt *rt, int *out)
     int err = own_run(rt, &run);
 
     if (err) return err;
-    if (!run->loop.root || run->loop.live) return -EBUSY;
+    if (!run->started || run->loop.live) return -EBUSY;
     *out = result(&run->loop);
     return 0;
 }
@@ -269,8 +274,7 @@ static int strike_root(void *reason)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
 
-    if (loop->live)
-        nidoi_scope_strike(loop, &loop->root->base, NIDO_CAUSE_SHUTDOWN, -EINTR, reason);
+    nidoi_strike_all(loop, NIDO_CAUSE_SHUTDOWN, -EINTR, reason);
     return 0;
 }
 

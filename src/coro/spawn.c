@@ -22,15 +22,22 @@ static void leave_group(struct nidoi_loop *loop, struct nidoi_task *task, int rc
     nidoi_group_settle(group);
 }
 
+/* The root, or the host of guests, whose result is nobody's. */
 static void leave_run(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
 {
+    if (task != loop->root) {
+        nidoi_slots_leave(&loop->slots, task->slot, rc);
+        return;
+    }
     rc = nidoi_scope_verdict(loop, &task->base, rc);
     if (task->error && task->error->code == rc) {
         loop->root_error = task->error;
         task->error = NULL;
     }
     loop->root_rc = rc;
+    loop->root = NULL;
     nidoi_slots_leave(&loop->slots, task->slot, rc);
+    if (loop->root_ended) loop->root_ended(loop);
 }
 
 static _Noreturn void something_is_open(const struct nidoi_task *task)
