@@ -7,26 +7,18 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "base/sys_other.h"
 
 #ifdef __linux__
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/sendfile.h>
 #endif
-
-#include "base/clock.h"
 
 enum { NANO = 1000000000 };
-
-#ifndef MSG_CMSG_CLOEXEC
-#define MSG_CMSG_CLOEXEC 0
-#endif
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
-#endif
 
 /* The result of an expression that sets errno, retried on EINTR. */
 #define CALL(type, expression)            \
@@ -70,11 +62,10 @@ static void hush(struct quiet *quiet)
 
 static void unhush(struct quiet *quiet, bool broken)
 {
-    static const struct timespec now;
     sigset_t set;
 
     pipe_signal(&set);
-    if (broken && !quiet->pending) sigtimedwait(&set, NULL, &now);
+    if (broken && !quiet->pending) take_signal(&set);
     pthread_sigmask(SIG_SETMASK, &quiet->before, NULL);
 }
 
@@ -131,7 +122,7 @@ static ssize_t sys_sendto(int fd, const void *buf, size_t len, int flags, const 
 
 static ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags)
 {
-    CALL(ssize_t, recvmsg(fd, message, flags | MSG_CMSG_CLOEXEC));
+    CALL(ssize_t, receive(fd, message, flags));
 }
 
 static ssize_t sys_sendmsg(int fd, const struct msghdr *message, int flags)
@@ -221,9 +212,8 @@ struct file_span {
 static ssize_t plain_sendfile(int out, const void *span, size_t len)
 {
     const struct file_span *file = span;
-    off_t offset = file->offset;
 
-    return sendfile(out, file->in, &offset, len);
+    return send_file(out, file->in, file->offset, len);
 }
 
 static ssize_t sys_sendfile(int out, int in, int64_t *offset, size_t len)
@@ -237,7 +227,7 @@ static ssize_t sys_sendfile(int out, int in, int64_t *offset, size_t len)
 
 static int sys_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    CALL(int, accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    CALL(int, new_accepted(fd, address, length));
 }
 
 /* Not retried: after EINTR the attempt goes on by itself, as after EINPROGRESS. */
@@ -259,12 +249,12 @@ static int sys_listen(int fd, int backlog)
 
 static int sys_socket(int domain, int type, int protocol)
 {
-    CALL(int, socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+    CALL(int, new_socket(domain, type, protocol));
 }
 
 static int sys_socketpair(int domain, int type, int protocol, int *out)
 {
-    CALL(int, socketpair(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, out));
+    CALL(int, new_socketpair(domain, type, protocol, out));
 }
 
 static int sys_getsockopt(int fd, int level, int name, int *value)
@@ -308,7 +298,7 @@ static int sys_getaddrinfo(const char *host, const char *service, const struct a
 
 static int sys_pipe(int *out)
 {
-    CALL(int, pipe2(out, O_NONBLOCK | O_CLOEXEC));
+    CALL(int, new_pipe(out));
 }
 
 /* 1 if it was so already. */
@@ -333,7 +323,8 @@ static int sys_family(int fd)
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
 
-    return getsockname(fd, (void *)&address, &length) < 0 ? -errno : address.ss_family;
+    if (getsockname(fd, (void *)&address, &length) == 0) return address.ss_family;
+    return errno == EINVAL ? AF_UNSPEC : -errno; /* elsewhere a reset socket has no name any more */
 }
 
 /* Not retried: after EINTR the number is free on every system we know. */
@@ -369,36 +360,18 @@ static int sys_protect_none(void *memory, size_t size)
     return mprotect(memory, size, PROT_NONE) < 0 ? -errno : 0;
 }
 
-/* All in one call where the kernel lets a process advise itself so (Linux 6.14), else one by one.
- */
-static bool guarded_at_once(const struct iovec *pages, int n)
-{
-#ifdef SYS_process_madvise
-    enum { SELF = -10000 }; /* PIDFD_SELF */
-    size_t size = 0;
-
-    for (int i = 0; i < n; i++) size += pages[i].iov_len;
-    return syscall(SYS_process_madvise, SELF, pages, n, MADV_GUARD_INSTALL, 0) == (long)size;
-#else
-    (void)pages, (void)n;
-    return false;
-#endif
-}
-
 static int sys_guard(const struct iovec *pages, int n)
 {
-    if (guarded_at_once(pages, n)) return 0;
-    for (int i = 0; i < n; i++)
-        if (madvise(pages[i].iov_base, pages[i].iov_len, MADV_GUARD_INSTALL) < 0) return -errno;
-    return 0;
+    return guard_pages(pages, n) < 0 ? -errno : 0;
 }
 
 static int sys_give_back(void *memory, size_t size)
 {
-    return madvise(memory, size, MADV_DONTNEED) < 0 ? -errno : 0;
+    return madvise(memory, size, UNUSED_MEMORY) < 0 ? -errno : 0;
 }
 
 #ifdef __linux__
+
 static int sys_epoll_create(void)
 {
     CALL(int, epoll_create1(EPOLL_CLOEXEC));
@@ -436,6 +409,7 @@ static int sys_eventfd(void)
 {
     CALL(int, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 }
+
 #endif
 
 static int sys_sigaction(int number, const struct sigaction *action, struct sigaction *before)

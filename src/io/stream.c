@@ -19,7 +19,8 @@ struct vector {
 
 static struct msghdr message_of(const struct vector *vector)
 {
-    return (struct msghdr){.msg_iov = (struct iovec *)vector->iov, .msg_iovlen = (size_t)vector->n};
+    return (struct msghdr){.msg_iov = (struct iovec *)vector->iov,
+                           .msg_iovlen = (unsigned)vector->n};
 }
 
 /* Moving no bytes does not wait for any: it only says whether it could begin. */

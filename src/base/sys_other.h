@@ -1,0 +1,258 @@
+/* base/sys_other.h: what some systems lack or call otherwise, each behind one name. A part of
+ * base/sys.c, kept apart so that the other side of an #if is seen whole. Calls set errno. */
+#ifndef NIDOI_SYS_OTHER_H
+#define NIDOI_SYS_OTHER_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
+#endif
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* then new sockets get SO_NOSIGPIPE */
+#endif
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
+/* ---- Descriptors that are close-on-exec and do not block from the start ---- */
+
+#ifdef SOCK_CLOEXEC
+
+static inline int new_socket(int domain, int type, int protocol)
+{
+    return socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+}
+
+static inline int new_socketpair(int domain, int type, int protocol, int *out)
+{
+    return socketpair(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, out);
+}
+
+static inline int new_accepted(int fd, struct sockaddr *address, socklen_t *length)
+{
+    return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+static inline int new_pipe(int *out)
+{
+    return pipe2(out, O_NONBLOCK | O_CLOEXEC);
+}
+
+#else
+
+/* Not in one step: a program that another thread executes meanwhile inherits the descriptor. */
+static inline int prepared(int fd)
+{
+    int err;
+
+    if (fd < 0 || (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0))
+        return fd;
+    err = errno;
+    close(fd);
+    errno = err;
+    return -1;
+}
+
+static inline int prepared_socket(int fd)
+{
+#ifdef SO_NOSIGPIPE
+    int on = 1;
+
+    if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+    return prepared(fd);
+}
+
+static inline int prepared_pair(int *fds, int *out, int (*prepare)(int fd))
+{
+    if (prepare(fds[0]) < 0) {
+        close(fds[1]);
+        return -1;
+    }
+    if (prepare(fds[1]) < 0) {
+        close(fds[0]);
+        return -1;
+    }
+    memcpy(out, fds, 2 * sizeof *out);
+    return 0;
+}
+
+static inline int new_socket(int domain, int type, int protocol)
+{
+    return prepared_socket(socket(domain, type, protocol));
+}
+
+static inline int new_socketpair(int domain, int type, int protocol, int *out)
+{
+    int fds[2];
+
+    return socketpair(domain, type, protocol, fds) ? -1 : prepared_pair(fds, out, prepared_socket);
+}
+
+static inline int new_accepted(int fd, struct sockaddr *address, socklen_t *length)
+{
+    return prepared_socket(accept(fd, address, length));
+}
+
+static inline int new_pipe(int *out)
+{
+    int fds[2];
+
+    return pipe(fds) ? -1 : prepared_pair(fds, out, prepared);
+}
+
+#endif
+
+/* Descriptors that come in a message are close-on-exec too. */
+#ifdef MSG_CMSG_CLOEXEC
+
+static inline ssize_t receive(int fd, struct msghdr *message, int flags)
+{
+    return recvmsg(fd, message, flags | MSG_CMSG_CLOEXEC);
+}
+
+#else
+
+static inline void keep_to_us(const struct cmsghdr *part)
+{
+    size_t size = part->cmsg_len - CMSG_LEN(0);
+
+    for (size_t at = 0; at + sizeof(int) <= size; at += sizeof(int)) {
+        int fd;
+
+        memcpy(&fd, CMSG_DATA(part) + at, sizeof fd);
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+}
+
+static inline ssize_t receive(int fd, struct msghdr *message, int flags)
+{
+    ssize_t n = recvmsg(fd, message, flags);
+    struct cmsghdr *part = n < 0 ? NULL : CMSG_FIRSTHDR(message);
+
+    for (; part; part = CMSG_NXTHDR(message, part))
+        if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_RIGHTS) keep_to_us(part);
+    return n;
+}
+
+#endif
+
+/* ---- Signals: takes a pending one back, if there is one ---- */
+
+static inline void take_signal(const sigset_t *set)
+{
+#ifdef __APPLE__
+    sigset_t pending;
+    int taken;
+
+    if (sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE)) sigwait(set, &taken);
+#else
+    static const struct timespec now;
+
+    sigtimedwait(set, NULL, &now);
+#endif
+}
+
+/* ---- Files: bytes sent from `offset` on, or -1 ---- */
+
+#ifdef __linux__
+
+static inline ssize_t send_file(int out, int in, off_t offset, size_t len)
+{
+    return sendfile(out, in, &offset, len);
+}
+
+#else
+
+static inline ssize_t send_copy(int out, int in, off_t offset, size_t len)
+{
+    char bytes[4096];
+    ssize_t n = pread(in, bytes, len < sizeof bytes ? len : sizeof bytes, offset);
+
+    return n <= 0 ? n : write(out, bytes, (size_t)n);
+}
+
+/* Sends to sockets only, and a length of 0 means all. What went out before an error counts. */
+static inline ssize_t send_file(int out, int in, off_t offset, size_t len)
+{
+    off_t sent = 0;
+    int result;
+
+    if (!len) return 0;
+#ifdef __APPLE__
+    sent = (off_t)len;
+    result = sendfile(in, out, offset, &sent, NULL, 0);
+    if (result && errno != EAGAIN && errno != EINTR) sent = 0;
+#elif defined(__FreeBSD__) || defined(__DragonFly__)
+    result = sendfile(in, out, offset, len, NULL, &sent, 0);
+#else
+    result = -1;
+    errno = ENOTSOCK;
+#endif
+    if (result && (errno == ENOTSOCK || errno == ENOTSUP || errno == EOPNOTSUPP))
+        return send_copy(out, in, offset, len);
+    return result && !sent ? -1 : (ssize_t)sent;
+}
+
+#endif
+
+/* ---- Memory ---- */
+
+#ifdef __linux__
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
+#endif
+
+/* All in one call where the kernel lets a process advise itself so (Linux 6.14), else one by one. */
+static inline bool guarded_at_once(const struct iovec *pages, int n)
+{
+#ifdef SYS_process_madvise
+    enum { SELF = -10000 }; /* PIDFD_SELF */
+    size_t size = 0;
+
+    for (int i = 0; i < n; i++) size += pages[i].iov_len;
+    return syscall(SYS_process_madvise, SELF, pages, n, MADV_GUARD_INSTALL, 0) == (long)size;
+#else
+    (void)pages, (void)n;
+    return false;
+#endif
+}
+
+static inline int guard_pages(const struct iovec *pages, int n)
+{
+    if (guarded_at_once(pages, n)) return 0;
+    for (int i = 0; i < n; i++)
+        if (madvise(pages[i].iov_base, pages[i].iov_len, MADV_GUARD_INSTALL) < 0) return -1;
+    return 0;
+}
+
+enum { UNUSED_MEMORY = MADV_DONTNEED };
+
+#else
+
+static inline int guard_pages(const struct iovec *pages, int n)
+{
+    (void)pages, (void)n;
+    errno = EINVAL;
+    return -1;
+}
+
+/* Elsewhere MADV_DONTNEED only says that the pages will not be read soon. */
+enum { UNUSED_MEMORY = MADV_FREE };
+
+#endif
+
+#endif
