@@ -200,10 +200,10 @@ INSIDE(cancel_many, a_cancelled_tree_that_waits_for_its_children_does_not_spin)
     nido_yield();
     nido_group_cancel(&group, 0, NULL);
     faults_begin();
-    faults_fail(FAULT_epoll_wait, FAULT_ALWAYS, 0);
+    faults_fail(FAULT_backend_wait, FAULT_ALWAYS, 0);
     cr_expect(eq(int, nido_group_close(&group, 0), 0));
-    cr_expect(le(ulong, faults_count(FAULT_epoll_wait), 5));
-    cr_expect(gt(ulong, faults_count(FAULT_epoll_wait), 0));
+    cr_expect(le(ulong, faults_count(FAULT_backend_wait), 5));
+    cr_expect(gt(ulong, faults_count(FAULT_backend_wait), 0));
     faults_end();
     nido_rt_release(peer);
 }

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "abort_help.h"
-#include "base/sys.h"
 #include "coro/loop.h"
+#include "faults.h"
 #include "group_help.h"
 
 struct report {
@@ -183,11 +183,11 @@ NIDO_TEST(deadlock, a_deadline_is_hope)
 
 /* Whoever comes from outside comes when the loop has gone to sleep for good: not before it has had
  * the chance to give up. The table of system calls tells when that is. */
-static int (*real_wait)(int fd, struct epoll_event *out, int n, int64_t ns);
+static int (*real_wait)(int fd, backend_event *out, int n, int64_t ns);
 static void (*comer)(void);
 static int waits;
 
-static int wait_and_come(int fd, struct epoll_event *out, int n, int64_t ns)
+static int wait_and_come(int fd, backend_event *out, int n, int64_t ns)
 {
     if (ns < 0) {
         waits++;
@@ -200,8 +200,8 @@ static void come_when_asleep(void (*fn)(void))
 {
     comer = fn;
     waits = 0;
-    real_wait = nidoi_sys.epoll_wait;
-    nidoi_sys.epoll_wait = wait_and_come;
+    real_wait = nidoi_sys.BACKEND_WAIT;
+    nidoi_sys.BACKEND_WAIT = wait_and_come;
 }
 
 static nido_event event;

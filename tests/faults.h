@@ -2,7 +2,7 @@
  *
  *     faults_begin();
  *     faults_fail(FAULT_read, 3, -ECONNRESET);      the third read from now on fails, once
- *     ... faults_count(FAULT_epoll_wait) ...
+ *     ... faults_count(FAULT_backend_wait) ...
  *     faults_end();
  *
  * Calls that are not told to fail go through to the real ones. Workers of the pool are counted too;
@@ -20,6 +20,18 @@ enum fault {
     FAULT_KINDS
 };
 #undef FAULT_NUMBER
+
+/* The backend's calls by what they are for: FAULT_backend_change, FAULT_backend_wait, the ones that
+ * open descriptors; and how many changes enter a descriptor, or take it out. */
+#define BACKEND_CHANGE   epoll_ctl
+#define BACKEND_WAIT     epoll_wait
+#define BACKEND_OPENINGS FAULT_eventfd, FAULT_epoll_create
+typedef struct epoll_event backend_event;
+enum { CHANGES_A_DESCRIPTOR = 1 };
+#define FAULT_JOIN(name)     FAULT_##name
+#define FAULT_OF(name)       FAULT_JOIN(name)
+#define FAULT_backend_change FAULT_OF(BACKEND_CHANGE)
+#define FAULT_backend_wait   FAULT_OF(BACKEND_WAIT)
 
 enum { FAULT_ALWAYS = 0 };
 

@@ -178,7 +178,7 @@ static unsigned long calls(void)
     unsigned long total = 0;
 
     for (int kind = 0; kind < FAULT_memory; kind++)
-        if (kind != FAULT_epoll_wait) total += faults_count((enum fault)kind);
+        if (kind != FAULT_backend_wait) total += faults_count((enum fault)kind);
     return total;
 }
 

@@ -367,7 +367,7 @@ static int fail_to_own(void *unused)
 {
     (void)unused;
     cr_assert(eq(int, pipe(ends), 0));
-    faults_fail(FAULT_epoll_ctl, 1, -ENOSPC);
+    faults_fail(FAULT_backend_change, 1, -ENOSPC);
     cr_expect(eq(int, nido_fd_own(ends[0]), -ENOSPC));
     cr_expect(eq(int, flags_of(ends[0]), 0), "nothing has changed");
     faults_fail(FAULT_nonblock, 1, -EBADF);
@@ -387,7 +387,7 @@ NIDO_TEST(fd_close, a_failure_to_own_leaves_the_descriptor_as_it_was)
 static int own_in_vain(void *unused)
 {
     (void)unused;
-    faults_fail(FAULT_epoll_ctl, 2, -ENOSPC);
+    faults_fail(FAULT_backend_change, CHANGES_A_DESCRIPTOR + 1, -ENOSPC);
     cr_expect(eq(int, nido_fd_own(ends[0]), -ENOSPC));
     cr_expect(eq(int, (int)write(ends[1], "x", 1), 1));
     return 0;

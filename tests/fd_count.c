@@ -60,8 +60,9 @@ static int ask(void *unused)
 static unsigned long calls(void)
 {
     return faults_count(FAULT_read) + faults_count(FAULT_recv) + faults_count(FAULT_send) +
-           faults_count(FAULT_write) + faults_count(FAULT_poll) + faults_count(FAULT_epoll_ctl) +
-           faults_count(FAULT_mode) + faults_count(FAULT_family) + faults_count(FAULT_getsockopt);
+           faults_count(FAULT_write) + faults_count(FAULT_poll) +
+           faults_count(FAULT_backend_change) + faults_count(FAULT_mode) +
+           faults_count(FAULT_family) + faults_count(FAULT_getsockopt);
 }
 
 static int count_an_echo(void *unused)
@@ -94,12 +95,12 @@ static int wait_count(void *unused)
 
     (void)unused;
     nido_pipe(ends);
-    before = faults_count(FAULT_epoll_wait);
+    before = faults_count(FAULT_backend_wait);
     for (int i = 0; i < MESSAGES; i++) {
         cr_expect(eq(int, (int)nido_write(ends[1], "x", 1), 1));
         cr_expect(eq(int, (int)nido_read(ends[0], &byte, 1), 1));
     }
-    cr_expect(eq(ulong, faults_count(FAULT_epoll_wait), before));
+    cr_expect(eq(ulong, faults_count(FAULT_backend_wait), before));
     io_close_pair(ends);
     return 0;
 }

@@ -18,7 +18,7 @@ static void make_stuck(void)
     while (send(ends[0], much, sizeof much, MSG_DONTWAIT) > 0) {
     }
     faults_begin();
-    faults_fail(FAULT_epoll_ctl, 2, -ENOENT);
+    faults_fail(FAULT_backend_change, CHANGES_A_DESCRIPTOR + 1, -ENOENT);
 }
 
 static void end(void)

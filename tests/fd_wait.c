@@ -296,7 +296,7 @@ static int refuse_to_watch(void *unused)
     nido_pipe(more);
     fds[0].fd = more[0];
     fds[1].fd = ends[0];
-    faults_fail(FAULT_epoll_ctl, 1, -ENOMEM);
+    faults_fail(FAULT_backend_change, 1, -ENOMEM);
     cr_expect(eq(int, nido_poll(fds, 2), -ENOMEM));
     cr_expect(eq(int, nido_close(more[0]), 0));
     nido_close(more[1]);

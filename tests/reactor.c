@@ -116,7 +116,7 @@ NIDO_TEST(reactor, a_foreign_watch_fires_once_and_is_unlinked_before)
     end();
 }
 
-NIDO_TEST(reactor, a_foreign_watch_costs_one_call_to_the_kernel)
+NIDO_TEST(reactor, a_foreign_watch_costs_one_call_to_the_kernel_once_it_is_known)
 {
     struct waiter reader;
     int fds[2];
@@ -127,7 +127,7 @@ NIDO_TEST(reactor, a_foreign_watch_costs_one_call_to_the_kernel)
     for (unsigned i = 1; i <= 3; i++) {
         reader = waiter_for(fds[0], NIDOI_READING);
         cr_expect(eq(int, watch(&reader), 0));
-        cr_expect(eq(ulong, faults_count(FAULT_epoll_ctl), i));
+        cr_expect(eq(ulong, faults_count(FAULT_backend_change), CHANGES_A_DESCRIPTOR + i - 1));
         put_byte(fds[1]);
         poll_now();
         cr_expect(eq(int, reader.fired, 1));
@@ -332,6 +332,32 @@ NIDO_TEST(reactor, reports_about_an_earlier_file_do_not_reach_the_present_one)
     end();
 }
 
+/* The number comes back to a file that was watched by it before, and that another number has kept
+ * alive meanwhile. */
+NIDO_TEST(reactor, a_registration_left_by_an_earlier_owner_is_taken_over)
+{
+    struct waiter first, again;
+    int fds[2], peer, second;
+
+    begin();
+    pair(fds);
+    second = dup(fds[0]);
+    first = again = waiter_for(fds[0], NIDOI_READING);
+    watch(&first);
+    peer = replace(fds);
+    cr_expect(nidoi_reactor_stale(&reactor, fds[0]));
+    cr_assert(eq(int, dup2(second, fds[0]), fds[0]));
+    cr_expect(eq(int, watch(&again), 0));
+    put_byte(fds[1]);
+    poll_now();
+    cr_expect(again.fired == 1 && again.result == 0);
+    nidoi_reactor_drop(&reactor, fds[0]);
+    close(second);
+    close(peer);
+    close_pair(fds);
+    end();
+}
+
 /* ---- The kernel refuses ---- */
 
 NIDO_TEST(reactor, a_watch_that_the_kernel_refuses_is_not_linked)
@@ -343,10 +369,10 @@ NIDO_TEST(reactor, a_watch_that_the_kernel_refuses_is_not_linked)
     begin();
     pair(fds);
     faults_begin();
-    for (int i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 2 * CHANGES_A_DESCRIPTOR; i++) {
         reader = waiter_for(fds[0], NIDOI_READING);
-        faults_fail(FAULT_epoll_ctl, 1, codes[i]);
-        cr_expect(eq(int, watch(&reader), codes[i]));
+        faults_fail(FAULT_backend_change, 1 + i / 2, codes[i % 2]);
+        cr_expect(eq(int, watch(&reader), codes[i % 2]));
         cr_expect(reactor.watching == 0 && !nidoi_linked(&reader.watch.link));
     }
     cr_expect(eq(int, watch(&reader), 0), "the next try is a new one");
@@ -379,20 +405,21 @@ NIDO_TEST(reactor, without_memory_for_a_slot_nothing_is_watched)
 
 NIDO_TEST(reactor, who_cannot_be_armed_again_is_told_to_look_for_himself)
 {
-    struct waiter reader, writer;
+    struct waiter first, second;
     int fds[2];
 
     begin();
     pair(fds);
-    reader = waiter_for(fds[0], NIDOI_READING);
-    writer = waiter_for(fds[0], NIDOI_WRITING);
-    watch(&reader);
-    watch(&writer);
+    first = second = waiter_for(fds[0], NIDOI_READING);
+    first.watch.shared = second.watch.shared = true;
+    watch(&first);
+    watch(&second);
+    put_byte(fds[1]);
     faults_begin();
-    faults_fail(FAULT_epoll_ctl, 1, -ENOMEM);
+    faults_fail(FAULT_backend_change, 1, -ENOMEM);
     poll_now();
     faults_end();
-    cr_expect(writer.fired == 1 && reader.fired == 1);
+    cr_expect(first.fired == 1 && second.fired == 1);
     cr_expect(eq(sz, reactor.watching, 0));
     close_pair(fds);
     end();
@@ -400,21 +427,28 @@ NIDO_TEST(reactor, who_cannot_be_armed_again_is_told_to_look_for_himself)
 
 NIDO_TEST(reactor, opening_fails_cleanly_at_each_of_its_steps)
 {
-    cr_assert(eq(int, nidoi_bell_open(&bell), 0));
+    static const enum fault openings[] = {BACKEND_OPENINGS, FAULT_backend_change};
+
     faults_begin();
-    faults_fail(FAULT_epoll_create, 1, -EMFILE);
-    cr_expect(eq(int, nidoi_reactor_init(&reactor, &bell), -EMFILE));
-    faults_fail(FAULT_epoll_ctl, 1, -ENOMEM);
-    cr_expect(eq(int, nidoi_reactor_init(&reactor, &bell), -ENOMEM));
+    for (size_t i = 0; i < sizeof openings / sizeof *openings; i++) {
+        int err;
+
+        faults_fail(openings[i], 1, -EMFILE);
+        err = nidoi_bell_open(&bell);
+        if (!err) {
+            err = nidoi_reactor_init(&reactor, &bell);
+            nidoi_bell_close(&bell);
+        }
+        cr_expect(eq(int, err, -EMFILE));
+    }
     faults_end();
-    nidoi_bell_close(&bell);
 }
 
 NIDO_TEST(reactor, an_interrupted_wait_brings_nothing)
 {
     begin();
     faults_begin();
-    faults_fail(FAULT_epoll_wait, 1, -EINTR);
+    faults_fail(FAULT_backend_wait, 1, -EINTR);
     cr_expect(eq(int, nidoi_reactor_poll(&reactor, -1), 0));
     faults_end();
     end();

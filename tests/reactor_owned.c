@@ -83,13 +83,14 @@ NIDO_TEST(reactor_owned, a_new_descriptor_is_worth_a_try_in_both_directions)
     end();
 }
 
-NIDO_TEST(reactor_owned, owning_costs_one_call_and_watching_none)
+NIDO_TEST(reactor_owned, owning_costs_what_entering_costs_and_watching_nothing)
 {
     struct waiter reader;
 
     faults_begin();
     begin();
-    cr_expect(eq(ulong, faults_count(FAULT_epoll_ctl), 2), "the bell's and ours");
+    cr_expect(eq(ulong, faults_count(FAULT_backend_change), 1 + CHANGES_A_DESCRIPTOR),
+              "the bell's and ours");
     for (int i = 0; i < 10; i++) {
         watch(&reader, NIDOI_READING, false);
         put_byte();
@@ -98,7 +99,7 @@ NIDO_TEST(reactor_owned, owning_costs_one_call_and_watching_none)
     }
     cr_expect(eq(int, nidoi_reactor_own(&reactor, fds[0], 0), 0), "a second time is fine");
     cr_expect(ne(int, slot()->flags &NIDOI_FD_SOCKET, 0), "and changes nothing");
-    cr_expect(eq(ulong, faults_count(FAULT_epoll_ctl), 3));
+    cr_expect(eq(ulong, faults_count(FAULT_backend_change), 2 + CHANGES_A_DESCRIPTOR));
     end();
     faults_end();
 }
@@ -336,7 +337,8 @@ NIDO_TEST(reactor_owned, a_failure_to_own_changes_nothing_for_who_waits)
     nidoi_reactor_drop(&reactor, fds[0]);
     watch(&reader, NIDOI_READING, false);
     faults_begin();
-    faults_fail(FAULT_epoll_ctl, 2, -ENOSPC); /* the first ends the foreign registration */
+    /* What goes before ends the foreign registration. */
+    faults_fail(FAULT_backend_change, CHANGES_A_DESCRIPTOR + 1, -ENOSPC);
     cr_expect(eq(int, nidoi_reactor_own(&reactor, fds[0], 0), -ENOSPC));
     faults_end();
     put_byte();
@@ -351,10 +353,14 @@ NIDO_TEST(reactor_owned, what_the_kernel_refuses_is_not_owned)
     begin();
     nidoi_reactor_drop(&reactor, fds[0]);
     faults_begin();
-    faults_fail(FAULT_epoll_ctl, 1, -ENOSPC);
-    cr_expect(eq(int, nidoi_reactor_own(&reactor, fds[0], 0), -ENOSPC));
+    for (unsigned nth = 1; nth <= CHANGES_A_DESCRIPTOR; nth++) {
+        faults_fail(FAULT_backend_change, nth, -ENOSPC);
+        cr_expect(eq(int, nidoi_reactor_own(&reactor, fds[0], 0), -ENOSPC));
+        cr_expect(eq(int, slot()->flags, 0));
+        put_byte();
+        cr_expect(eq(int, poll_now(), 0), "nothing of it is left in the kernel");
+    }
     faults_end();
-    cr_expect(eq(int, slot()->flags, 0));
     cr_expect(eq(int, nidoi_reactor_own(&reactor, fds[0], 0), 0));
     end();
 }

@@ -234,7 +234,7 @@ INSIDE(select_arms, a_descriptor_that_cannot_be_watched_ends_the_select_and_with
     nido_arm_fd(&arms[1], ends[0], NIDO_IN);
     nido_arm_send(&arms[2], chan, &item);
     faults_begin();
-    faults_fail(FAULT_epoll_ctl, 1, -ENOSPC);
+    faults_fail(FAULT_backend_change, 1, -ENOSPC);
     cr_expect(eq(int, nido_select(arms, 3, 0), 1));
     faults_end();
     cr_expect(eq(int, arms[1].status, -ENOSPC));

@@ -25,7 +25,7 @@ INSIDE(sleep, a_day_of_virtual_time_asks_the_kernel_nothing)
 {
     faults_begin();
     cr_expect(eq(int, nido_sleep(24 * HOUR), 0));
-    cr_expect(eq(ulong, faults_count(FAULT_epoll_wait), 0));
+    cr_expect(eq(ulong, faults_count(FAULT_backend_wait), 0));
     faults_end();
 }
 
@@ -46,8 +46,8 @@ NIDO_TEST(sleep, a_sleep_below_a_millisecond_costs_one_poll)
 {
     faults_begin();
     cr_expect(eq(int, nido_run(doze, NULL, NULL), 0));
-    cr_expect(le(ulong, faults_count(FAULT_epoll_wait), 20));
-    cr_expect(gt(ulong, faults_count(FAULT_epoll_wait), 0));
+    cr_expect(le(ulong, faults_count(FAULT_backend_wait), 20));
+    cr_expect(gt(ulong, faults_count(FAULT_backend_wait), 0));
     faults_end();
 }
 
@@ -58,12 +58,12 @@ INSIDE(sleep, a_thousand_short_sleeps_cost_a_thousand_polls)
     int64_t start = nido_now();
 
     faults_begin();
-    faults_fail(FAULT_epoll_wait, FAULT_ALWAYS, 0);
+    faults_fail(FAULT_backend_wait, FAULT_ALWAYS, 0);
     for (int i = 1; i <= 1000; i++) {
         cr_expect(eq(int, nido_sleep(NIDO_US(900)), 0));
         cr_expect(eq(i64, nido_now(), start + i * NIDO_US(900)));
     }
-    cr_expect(eq(ulong, faults_count(FAULT_epoll_wait), 1000));
+    cr_expect(eq(ulong, faults_count(FAULT_backend_wait), 1000));
     faults_end();
     nido_rt_release(peer);
 }

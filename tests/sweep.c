@@ -67,6 +67,20 @@ NIDO_TEST(sweep, a_start_survives_the_failure_of_every_allocation)
     }
 }
 
+static const enum fault openings[] = {BACKEND_OPENINGS};
+enum { OPENINGS = sizeof openings / sizeof *openings };
+
+static unsigned long opened(enum fault failed)
+{
+    unsigned long count = 0;
+
+    for (size_t i = 0; i < OPENINGS; i++) {
+        count += faults_count(openings[i]);
+        if (openings[i] == failed) count--;
+    }
+    return count;
+}
+
 /* One start in which the nth call of a kind fails. False: there is no such call. */
 static bool start_without(enum fault kind, unsigned nth, int code, int expected)
 {
@@ -79,33 +93,33 @@ static bool start_without(enum fault kind, unsigned nth, int code, int expected)
     cr_expect(eq(int, rc, reached ? expected : 7), "call %u of kind %d", nth, (int)kind);
     cr_expect(eq(ulong, faults_count(FAULT_unmap),
                  faults_count(FAULT_map) - (reached && kind == FAULT_map)));
-    cr_expect(eq(ulong, faults_count(FAULT_close),
-                 faults_count(FAULT_eventfd) + faults_count(FAULT_epoll_create) -
-                     (reached && (kind == FAULT_eventfd || kind == FAULT_epoll_create))));
+    cr_expect(eq(ulong, faults_count(FAULT_close), opened(reached ? kind : FAULT_KINDS)));
     return reached;
+}
+
+static void start_without_each(enum fault kind, int code)
+{
+    bool reached = true;
+
+    for (unsigned nth = 1; reached; nth++) {
+        begin();
+        reached = start_without(kind, nth, code, code);
+        end("system call", nth);
+        if (nth == 1) cr_expect(reached, "kind %d is never called", (int)kind);
+    }
 }
 
 /* S7, and S2: what was opened is closed. */
 NIDO_TEST(sweep, a_start_survives_the_failure_of_every_system_call)
 {
-    static const struct {
-        enum fault kind;
-        int code;
-    } calls[] = {{FAULT_eventfd, -EMFILE},      {FAULT_eventfd, -ENFILE},
-                 {FAULT_epoll_create, -EMFILE}, {FAULT_epoll_ctl, -ENOSPC},
-                 {FAULT_epoll_ctl, -ENOMEM},    {FAULT_map, -ENOMEM},
-                 {FAULT_guard, -ENOMEM}};
-
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        bool reached = true;
-
-        for (unsigned nth = 1; reached; nth++) {
-            begin();
-            reached = start_without(calls[i].kind, nth, calls[i].code, calls[i].code);
-            end("system call", nth);
-            if (nth == 1) cr_expect(reached, "kind %d is never called", (int)calls[i].kind);
-        }
+    for (size_t i = 0; i < OPENINGS; i++) {
+        start_without_each(openings[i], -EMFILE);
+        start_without_each(openings[i], -ENFILE);
     }
+    start_without_each(FAULT_backend_change, -ENOSPC);
+    start_without_each(FAULT_backend_change, -ENOMEM);
+    start_without_each(FAULT_map, -ENOMEM);
+    start_without_each(FAULT_guard, -ENOMEM);
 }
 
 NIDO_TEST(sweep, without_guard_advice_pages_are_protected)

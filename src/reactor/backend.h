@@ -1,5 +1,5 @@
-/* reactor/backend.h: what the reactor asks of a kernel. One file implements it (epoll.c; kqueue.c),
- * chosen by the build. A backend translates and decides nothing: it knows no watches, no tasks, no
+/* reactor/backend.h: what the reactor asks of a kernel. epoll.c and kqueue.c implement it, the build
+ * chooses one of them. A backend translates and decides nothing: it knows no watches, no tasks, no
  * policy.
  *
  * Descriptors are registered under {fd, generation}; the pair comes back with every report, so that
@@ -16,16 +16,19 @@ enum {
     NIDOI_READABLE = 1,
     NIDOI_WRITABLE = 2,
     NIDOI_ENDING = 4, /* no more bytes will come (the peer has shut down its side): sticky */
-    NIDOI_BROKEN = 8  /* error or hang-up: sticky, and both directions should try */
+    NIDOI_BROKEN = 8  /* error or hang-up: sticky, and both directions are reported */
 };
 
+/* The directions of one descriptor may come in one report or in one each: as the kernel has it. */
 struct nidoi_ready {
     int fd;
     uint32_t generation;
     unsigned events;
+    unsigned spent; /* READABLE, WRITABLE: what nidoi_backend_arm asked for and this used up */
 };
 
-/* The doorbell: the one thing another thread may touch. It outlives the backend. */
+/* The doorbell: the one thing another thread may touch. It outlives its backend, which may live in
+ * it: a bell serves one backend in its life. */
 struct nidoi_bell {
     int fd;
 };
@@ -35,7 +38,8 @@ struct nidoi_backend {
 };
 
 int nidoi_bell_open(struct nidoi_bell *bell);
-/* Any thread. Makes a nidoi_backend_wait that is under way or comes next return. Never fails. */
+/* Any thread, and a signal handler: one system call. Makes a nidoi_backend_wait that is under way or
+ * comes next return. Never fails. */
 void nidoi_bell_ring(const struct nidoi_bell *bell);
 void nidoi_bell_close(struct nidoi_bell *bell);
 
@@ -44,20 +48,22 @@ int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_bell *b
 void nidoi_backend_close(struct nidoi_backend *backend);
 
 /* Registers for good, edge-triggered, both directions; the state at this moment is reported as a
- * first edge. -EEXIST: registered already; -EPERM: cannot be watched, it is always ready; -EBADF,
- * -ENOMEM, -ENOSPC. */
+ * first edge. A registration that an earlier owner of the number left in the kernel is taken over.
+ * -EPERM: cannot be watched, it is always ready; -EBADF, -ENOMEM, -ENOSPC. */
 int nidoi_backend_add(struct nidoi_backend *backend, int fd, uint32_t generation);
 
-/* One report when any of `events` (READABLE, WRITABLE) holds, then none until armed again. `known`:
- * it was registered by an earlier call. -ENOENT: known, but the kernel has forgotten it (it was
- * closed meanwhile); -EEXIST: not known, but registered; otherwise as nidoi_backend_add. */
+/* Reports of `events` (READABLE, WRITABLE) until they are spent: one for all of them, or one for each
+ * direction. `known`: it was registered by an earlier call. -ENOENT: known, but the kernel has
+ * forgotten it (it was closed meanwhile); -EPIPE: nobody is left to write to; otherwise as
+ * nidoi_backend_add. */
 int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned events,
                       bool known);
 
 /* Ends a registration; one that the kernel has forgotten is fine. */
 void nidoi_backend_remove(struct nidoi_backend *backend, int fd);
 
-/* Does the kernel still have what nidoi_backend_add registered? */
+/* Does the kernel still have what nidoi_backend_add registered? If so, the state at this moment may
+ * be reported once more. */
 bool nidoi_backend_has(struct nidoi_backend *backend, int fd, uint32_t generation);
 
 /* Waits up to `ns` (0: not at all, < 0: no limit) for reports, never shorter; fills at most n and

@@ -67,12 +67,20 @@ static int control(struct nidoi_backend *backend, int op, int fd, uint32_t gener
     return nidoi_sys.epoll_ctl(backend->fd, op, fd, &event);
 }
 
+/* The number may have come back to a file whose entry was never removed. */
+static int enter(struct nidoi_backend *backend, int fd, uint32_t generation, uint32_t events)
+{
+    int err = control(backend, EPOLL_CTL_ADD, fd, generation, events);
+
+    return err == -EEXIST ? control(backend, EPOLL_CTL_MOD, fd, generation, events) : err;
+}
+
 /* No enum: EPOLLET does not fit an int. */
 static const uint32_t edges = (uint32_t)EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 int nidoi_backend_add(struct nidoi_backend *backend, int fd, uint32_t generation)
 {
-    return control(backend, EPOLL_CTL_ADD, fd, generation, edges);
+    return enter(backend, fd, generation, edges);
 }
 
 int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned events,
@@ -82,7 +90,8 @@ int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation
 
     if (events & NIDOI_READABLE) wanted |= EPOLLIN | EPOLLRDHUP;
     if (events & NIDOI_WRITABLE) wanted |= EPOLLOUT;
-    return control(backend, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, generation, wanted);
+    if (!known) return enter(backend, fd, generation, wanted);
+    return control(backend, EPOLL_CTL_MOD, fd, generation, wanted);
 }
 
 void nidoi_backend_remove(struct nidoi_backend *backend, int fd)
@@ -119,7 +128,8 @@ int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, i
         if (!generation) continue;
         out[count++] = (struct nidoi_ready){.fd = (int)(uint32_t)events[i].data.u64,
                                             .generation = generation,
-                                            .events = translated(events[i].events)};
+                                            .events = translated(events[i].events),
+                                            .spent = NIDOI_READABLE | NIDOI_WRITABLE};
     }
     return got < 0 ? got : count;
 }

@@ -120,9 +120,10 @@ int nidoi_reactor_own(struct nidoi_reactor *reactor, int fd, unsigned kind)
     int err = nidoi_reactor_slot(reactor, fd, &slot);
 
     if (err) return err;
+    if (slot->flags & NIDOI_FD_OWNED && nidoi_backend_has(&reactor->backend, fd, slot->generation))
+        return 0;
     if (slot->flags & NIDOI_FD_KNOWN) nidoi_backend_remove(&reactor->backend, fd);
     err = nidoi_backend_add(&reactor->backend, fd, next_generation(slot));
-    if (err == -EEXIST && slot->flags & NIDOI_FD_OWNED) return 0;
     if (err) {
         look_again(reactor, slot);
         return err;
@@ -254,12 +255,12 @@ static void dispatch(struct nidoi_reactor *reactor, const struct nidoi_ready *re
     unsigned directions = report->events & (NIDOI_READABLE | NIDOI_WRITABLE);
 
     if (!slot || slot->generation != report->generation) return;
-    slot->armed = 0; /* one-shot: any report used it up */
+    slot->armed &= (uint8_t)~report->spent;
     slot->ready |= (uint8_t)directions;
     slot->sticky |= (uint8_t)(report->events & (NIDOI_ENDING | NIDOI_BROKEN));
     if (directions & NIDOI_READABLE) fire_ready(reactor, &slot->watches[NIDOI_READING]);
     if (directions & NIDOI_WRITABLE) fire_ready(reactor, &slot->watches[NIDOI_WRITING]);
-    if (!(slot->flags & NIDOI_FD_OWNED) && wanted(slot) &&
+    if (!(slot->flags & NIDOI_FD_OWNED) && wanted(slot) & ~slot->armed &&
         arm(reactor, report->fd, slot, wanted(slot)) != 0)
         renew(reactor, slot); /* the kernel will not tell: the waiters should look for themselves */
 }
