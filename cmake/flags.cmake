@@ -17,7 +17,8 @@ endif()
 function(nido_flags target)
     set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
         C_VISIBILITY_PRESET hidden)
-    target_compile_definitions(${target} PRIVATE _GNU_SOURCE= $<$<BOOL:${NIDO_VALGRIND}>:NIDOI_VALGRIND=1>)
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE= $<$<BOOL:${NIDO_VALGRIND}>:NIDOI_VALGRIND=1>
+        $<$<STREQUAL:${NIDO_BACKEND},kqueue>:NIDOI_KQUEUE=1>)
     target_compile_options(${target} PRIVATE
         $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
         -Wconversion -Wno-sign-conversion $<$<C_COMPILER_ID:Clang>:-Wno-string-conversion>

@@ -1,3 +1,9 @@
+if(NIDO_FOREIGN_KQUEUE)
+    install(CODE "message(FATAL_ERROR \"nido: this build stands on a kqueue for tests (${NIDO_KQUEUE}) and \
+is not to be installed; configure with -DNIDO_BACKEND=epoll.\")")
+    return()
+endif()
+
 include(CMakePackageConfigHelpers)
 
 set(nido_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/nido)

@@ -23,11 +23,19 @@ enum fault {
 
 /* The backend's calls by what they are for: FAULT_backend_change, FAULT_backend_wait, the ones that
  * open descriptors; and how many changes enter a descriptor, or take it out. */
+#ifdef NIDOI_KQUEUE
+#define BACKEND_CHANGE   kevent_change
+#define BACKEND_WAIT     kevent_wait
+#define BACKEND_OPENINGS FAULT_kqueue
+typedef struct kevent backend_event;
+enum { CHANGES_A_DESCRIPTOR = 2 };
+#else
 #define BACKEND_CHANGE   epoll_ctl
 #define BACKEND_WAIT     epoll_wait
 #define BACKEND_OPENINGS FAULT_eventfd, FAULT_epoll_create
 typedef struct epoll_event backend_event;
 enum { CHANGES_A_DESCRIPTOR = 1 };
+#endif
 #define FAULT_JOIN(name)     FAULT_##name
 #define FAULT_OF(name)       FAULT_JOIN(name)
 #define FAULT_backend_change FAULT_OF(BACKEND_CHANGE)

@@ -13,7 +13,9 @@
 #include "base/clock.h"
 #include "base/sys_other.h"
 
-#ifdef __linux__
+#ifdef NIDOI_KQUEUE
+#include <sys/event.h>
+#else
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #endif
@@ -370,7 +372,31 @@ static int sys_give_back(void *memory, size_t size)
     return madvise(memory, size, UNUSED_MEMORY) < 0 ? -errno : 0;
 }
 
-#ifdef __linux__
+#ifdef NIDOI_KQUEUE
+
+static int sys_kqueue(void)
+{
+    int kq = kqueue();
+
+    if (kq < 0) return -errno;
+    fcntl(kq, F_SETFD, FD_CLOEXEC); /* cannot fail: it is open */
+    return kq;
+}
+
+static int sys_kevent_change(int kq, const struct kevent *change)
+{
+    CALL(int, kevent(kq, change, 1, NULL, 0, NULL));
+}
+
+static int sys_kevent_wait(int kq, struct kevent *events, int n, int64_t ns)
+{
+    struct timespec limit = {(time_t)(ns / NANO), (long)(ns % NANO)};
+    int ready = kevent(kq, NULL, 0, events, n, ns < 0 ? NULL : &limit);
+
+    return ready < 0 ? -errno : ready;
+}
+
+#else
 
 static int sys_epoll_create(void)
 {

@@ -95,7 +95,14 @@ struct stat;
     X(int, thread, (pthread_t * out, void *(*fn)(void *), void *arg), (out, fn, arg))                   \
     NIDOI_SYSCALLS_BACKEND(X)
 
-#ifdef __linux__
+#ifdef NIDOI_KQUEUE
+struct kevent;
+#define NIDOI_SYSCALLS_BACKEND(X)                                              \
+    X(int, kqueue, (void), ())                                                 \
+    X(int, kevent_change, (int kq, const struct kevent *change), (kq, change)) \
+    /* ns < 0: no limit */                                                     \
+    X(int, kevent_wait, (int kq, struct kevent *events, int n, int64_t ns), (kq, events, n, ns))
+#else
 struct epoll_event;
 #define NIDOI_SYSCALLS_BACKEND(X)                                                  \
     X(int, epoll_create, (void), ())                                               \
@@ -105,8 +112,6 @@ struct epoll_event;
     X(int, epoll_wait, (int epoll, struct epoll_event *events, int n, int64_t ns), \
       (epoll, events, n, ns))                                                      \
     X(int, eventfd, (void), ())
-#else
-#define NIDOI_SYSCALLS_BACKEND(X)
 #endif
 
 #define NIDOI_SYS_ENTRY(result, name, parameters, arguments) result(*name) parameters;

@@ -1,0 +1,161 @@
+/* reactor/kqueue.c: backend.h over kqueue(2).
+ *
+ * How kqueue keys its set decides the lines below: an entry belongs to a number and a filter, so a
+ * descriptor has two entries, which report and are used up one by one. Closing the number drops
+ * both, whoever else has the file, so a number in our tables may be gone here (ENOENT). An entry
+ * that waits for nothing is disabled, not removed: its absence then means that the number was
+ * closed. The generation travels in udata and is replaced by every change.
+ *
+ * Each change is a call of its own with no room for events: its error is then errno, and no report
+ * can be lost in it. */
+#include <errno.h>
+#include <sys/event.h>
+#include <sys/stat.h>
+
+#include "base/assert.h"
+#include "base/sys.h"
+#include "reactor/backend.h"
+
+enum { BATCH = 256 };
+
+static int change(int kq, uintptr_t ident, int filter, unsigned flags, uint32_t generation)
+{
+    struct kevent entry = {.ident = ident,
+                           .filter = (short)filter,
+                           .flags = (unsigned short)flags,
+                           .fflags = filter == EVFILT_USER && !flags ? NOTE_TRIGGER : 0,
+                           .udata = (void *)(uintptr_t)generation};
+
+    return nidoi_sys.kevent_change(kq, &entry);
+}
+
+/* The bell is the queue, with one entry of its own. So a late ring never meets a number that is
+ * closed or somebody else's by now, as it would if the backend closed its queue. A pipe would have
+ * to be emptied after each ring: a full one wakes nobody. */
+int nidoi_bell_open(struct nidoi_bell *bell)
+{
+    int err;
+
+    bell->fd = nidoi_sys.kqueue();
+    if (bell->fd < 0) return bell->fd;
+    err = change(bell->fd, 0, EVFILT_USER, EV_ADD | EV_CLEAR, 0);
+    if (err) nidoi_bell_close(bell);
+    return err;
+}
+
+void nidoi_bell_ring(const struct nidoi_bell *bell)
+{
+    (void)change(bell->fd, 0, EVFILT_USER, 0, 0);
+}
+
+void nidoi_bell_close(struct nidoi_bell *bell)
+{
+    nidoi_sys.close(bell->fd);
+    bell->fd = -1;
+}
+
+int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_bell *bell)
+{
+    backend->fd = bell->fd;
+    return 0;
+}
+
+/* What is still registered goes with its number or with the bell; nobody fetches its reports. */
+void nidoi_backend_close(struct nidoi_backend *backend)
+{
+    backend->fd = -1;
+}
+
+static int control(struct nidoi_backend *backend, int fd, int filter, unsigned flags,
+                   uint32_t generation)
+{
+    nidoi_assert(generation != 0); /* the bell's */
+    return change(backend->fd, (uintptr_t)fd, filter, flags, generation);
+}
+
+/* There are filters for files and directories, but they tell positions; read and write never wait
+ * for those. */
+static int watchable(int fd)
+{
+    int mode = nidoi_sys.mode(fd);
+
+    if (mode < 0) return mode;
+    return S_ISREG(mode) || S_ISDIR(mode) ? -EPERM : 0;
+}
+
+/* Enters both directions. What cannot be read by its kind is not watched at all; what can only be
+ * read (the end of a pipe, another queue) has no filter for writing, or only while its peer lives,
+ * and that matters only if somebody wants to write. */
+static int enter(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned reading,
+                 unsigned writing, bool must_write)
+{
+    int err = watchable(fd);
+
+    if (err) return err;
+    err = control(backend, fd, EVFILT_READ, EV_ADD | reading, generation);
+    if (err) return err == -EINVAL || err == -ENODEV ? -EPERM : err;
+    err = control(backend, fd, EVFILT_WRITE, EV_ADD | writing, generation);
+    if (!must_write && (err == -EINVAL || err == -EPIPE)) return 0;
+    if (err) nidoi_backend_remove(backend, fd);
+    return err == -EINVAL ? -EPERM : err;
+}
+
+int nidoi_backend_add(struct nidoi_backend *backend, int fd, uint32_t generation)
+{
+    return enter(backend, fd, generation, EV_CLEAR, EV_CLEAR, false);
+}
+
+int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned events,
+                      bool known)
+{
+    unsigned reading = events & NIDOI_READABLE ? EV_ENABLE : EV_DISABLE;
+    unsigned writing = events & NIDOI_WRITABLE ? EV_ENABLE : EV_DISABLE;
+    int err = 0;
+
+    if (!known)
+        return enter(backend, fd, generation, EV_DISPATCH | reading, EV_DISPATCH | writing,
+                     events & NIDOI_WRITABLE);
+    if (events & NIDOI_READABLE)
+        err = control(backend, fd, EVFILT_READ, EV_DISPATCH | EV_ENABLE, generation);
+    if (!err && events & NIDOI_WRITABLE)
+        err = control(backend, fd, EVFILT_WRITE, EV_DISPATCH | EV_ENABLE, generation);
+    return err;
+}
+
+void nidoi_backend_remove(struct nidoi_backend *backend, int fd)
+{
+    change(backend->fd, (uintptr_t)fd, EVFILT_READ, EV_DELETE, 0);
+    change(backend->fd, (uintptr_t)fd, EVFILT_WRITE, EV_DELETE, 0);
+}
+
+bool nidoi_backend_has(struct nidoi_backend *backend, int fd, uint32_t generation)
+{
+    return control(backend, fd, EVFILT_READ, EV_CLEAR | EV_ENABLE, generation) == 0;
+}
+
+/* The end of what can be written is that somebody hung up; of what can be read, only if there is an
+ * error too. */
+static struct nidoi_ready translated(const struct kevent *event)
+{
+    bool reading = event->filter == EVFILT_READ;
+    bool ended = event->flags & EV_EOF;
+    unsigned direction = reading ? NIDOI_READABLE : NIDOI_WRITABLE, more = 0;
+
+    if (ended && reading) more = NIDOI_ENDING;
+    if (ended && (!reading || event->fflags)) more |= NIDOI_BROKEN;
+    return (struct nidoi_ready){.fd = (int)event->ident,
+                                .generation = (uint32_t)(uintptr_t)event->udata,
+                                .events = direction | more,
+                                .spent = direction};
+}
+
+int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, int n, int64_t ns)
+{
+    struct kevent events[BATCH];
+    int got = nidoi_sys.kevent_wait(backend->fd, events, n < BATCH ? n : BATCH, ns);
+    int count = 0;
+
+    for (int i = 0; i < got; i++)
+        if (events[i].filter != EVFILT_USER) out[count++] = translated(&events[i]);
+    return got < 0 ? got : count;
+}
