@@ -72,6 +72,23 @@ NIDO_TEST(kqueue, a_bell_outlives_its_backend)
     end();
 }
 
+/* What a child would do; there the number is closed already, and may be another descriptor's. */
+NIDO_TEST(kqueue, abandoning_closes_nothing)
+{
+    struct nidoi_backend childs;
+    struct nidoi_bell childs_bell;
+
+    begin();
+    childs = backend;
+    childs_bell = bell;
+    faults_begin();
+    nidoi_backend_abandon(&childs, &childs_bell);
+    cr_expect(eq(ulong, faults_count(FAULT_close), 0));
+    faults_end();
+    cr_expect(childs.fd == -1 && childs_bell.fd == -1);
+    end();
+}
+
 NIDO_TEST(kqueue, a_ring_is_used_up_by_the_wait_that_it_ends)
 {
     static const struct timespec at_once;

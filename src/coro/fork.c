@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "base/sys.h"
 #include "coro/loop.h"
 #include "coro/signals.h"
+#include "reactor/backend.h"
 
 static _Thread_local struct nidoi_loop *dead;
 
@@ -42,8 +42,7 @@ bool nidoi_fork_pending(void)
 int nido_after_fork_reset(void)
 {
     if (!dead) return -EINVAL;
-    nidoi_sys.close(dead->reactor.backend.fd);
-    nidoi_sys.close(dead->door->bell.fd);
+    nidoi_backend_abandon(&dead->reactor.backend, &dead->door->bell);
     dead = NULL;
     return 0;
 }

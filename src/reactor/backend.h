@@ -47,6 +47,9 @@ void nidoi_bell_close(struct nidoi_bell *bell);
 int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_bell *bell);
 void nidoi_backend_close(struct nidoi_backend *backend);
 
+/* In a child made by fork: lets go of what the two share with the parent, which must not notice. */
+void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_bell *bell);
+
 /* Registers for good, edge-triggered, both directions; the state at this moment is reported as a
  * first edge. A registration that an earlier owner of the number left in the kernel is taken over.
  * -EPERM: cannot be watched, it is always ready; -EBADF, -ENOMEM, -ENOSPC. */

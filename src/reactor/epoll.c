@@ -58,6 +58,12 @@ void nidoi_backend_close(struct nidoi_backend *backend)
     backend->fd = -1;
 }
 
+void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_bell *bell)
+{
+    nidoi_backend_close(backend);
+    nidoi_bell_close(bell);
+}
+
 static int control(struct nidoi_backend *backend, int op, int fd, uint32_t generation,
                    uint32_t events)
 {

@@ -66,6 +66,12 @@ void nidoi_backend_close(struct nidoi_backend *backend)
     backend->fd = -1;
 }
 
+/* A child has no queues: the number is closed, or somebody else's by now. */
+void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_bell *bell)
+{
+    backend->fd = bell->fd = -1;
+}
+
 static int control(struct nidoi_backend *backend, int fd, int filter, unsigned flags,
                    uint32_t generation)
 {
