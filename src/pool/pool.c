@@ -86,7 +86,7 @@ static void start_worker(struct nidoi_pool *pool)
 /* Somebody comes for the foremost job, if there is one and somebody can. */
 static void call_for_help(struct nidoi_pool *pool)
 {
-    if (pool->coming || pool->spinning || !foremost(pool)) return;
+    if (pool->coming || pool->looking || !foremost(pool)) return;
     if (pool->idle) {
         pool->coming = true;
         pthread_cond_signal(&pool->work);
@@ -100,12 +100,13 @@ static void spin(struct nidoi_pool *pool)
 {
     int64_t end = nidoi_time_add(nidoi_sys_now(), pool->spin_ns);
 
-    pool->spinning++;
+    pool->looking++;
     pthread_mutex_unlock(&pool->lock);
-    while (!__atomic_load_n(&pool->queued, __ATOMIC_RELAXED) && nidoi_sys_now() < end) {
+    while (!__atomic_load_n(&pool->queued, __ATOMIC_RELAXED) &&
+           !__atomic_load_n(&pool->closing, __ATOMIC_RELAXED) && nidoi_sys_now() < end) {
     }
     pthread_mutex_lock(&pool->lock);
-    pool->spinning--;
+    pool->looking--;
 }
 
 /* Waits for the next job; NULL: there will be none for this worker. */
@@ -113,7 +114,6 @@ static struct nidoi_job *next_job(struct nidoi_pool *pool)
 {
     bool patient = true;
 
-    pool->coming = false;
     if (pool->spin_ns && !foremost(pool) && !pool->closing) spin(pool);
     while (!foremost(pool) && !pool->closing && patient) {
         pool->idle++;
@@ -140,12 +140,10 @@ static void take(struct nidoi_worker *worker, struct nidoi_job *job)
 /* The lock is held. True: nobody waits for the job any more. */
 static bool finish(struct nidoi_worker *worker)
 {
-    struct nidoi_pool *pool = worker->pool;
     struct nidoi_job *job = worker->job;
 
     nidoi_list_remove(&worker->link);
     worker->job = NULL;
-    if (job->lane == NIDOI_LANE_NAMES) pool->names_running--;
     if (job->options.mode == NIDO_OFFLOAD_INTERRUPT) nidoi_interrupter_spare(job);
     job->state = NIDOI_JOB_OVER;
     return job->abandoned;
@@ -162,10 +160,13 @@ static ssize_t call(const struct nidoi_job *job)
     return result;
 }
 
-/* The lock is held before and after, not while the job runs. */
+/* The lock is held before and after, not while the job runs. Its caller may have the next one at
+ * once: that is for this worker, not for another to be woken. Its place in the lane is taken until
+ * the worker is free again: then it looks for the next job there itself. */
 static void run(struct nidoi_worker *worker, struct nidoi_job *job)
 {
     struct nidoi_pool *pool = worker->pool;
+    enum nidoi_lane lane = job->lane;
     bool abandoned;
 
     take(worker, job);
@@ -173,12 +174,15 @@ static void run(struct nidoi_worker *worker, struct nidoi_job *job)
     job->result = call(job);
     pthread_mutex_lock(&pool->lock);
     abandoned = finish(worker);
+    if (!abandoned) pool->looking++;
     pthread_mutex_unlock(&pool->lock);
     if (abandoned)
         nidoi_job_drop(job);
     else if (!nidoi_door_post(pool->door, &job->post))
         nidoi_panic("a run ended while a task waited for a job");
     pthread_mutex_lock(&pool->lock);
+    if (!abandoned) pool->looking--;
+    if (lane == NIDOI_LANE_NAMES) pool->names_running--;
 }
 
 static void *work(void *arg)
@@ -188,6 +192,7 @@ static void *work(void *arg)
     struct nidoi_job *job;
 
     pthread_mutex_lock(&pool->lock);
+    pool->coming = false;
     while ((job = next_job(pool)) != NULL) run(worker, job);
     pool->threads--;
     if (pool->left) {
@@ -285,7 +290,7 @@ static void pool_end(struct nidoi_loop *loop, struct nidoi_annex *annex)
 
     nidoi_interrupter_end(pool);
     pthread_mutex_lock(&pool->lock);
-    pool->closing = true;
+    __atomic_store_n(&pool->closing, true, __ATOMIC_RELAXED);
     pthread_cond_broadcast(&pool->work);
     await_workers(loop, pool);
     join_ended(pool);

@@ -52,12 +52,13 @@ struct nidoi_pool {
     struct nidoi_link ended;              /* struct nidoi_worker, to be joined */
     uint32_t queued;                      /* atomic for those who spin */
     uint32_t names_running;
-    uint32_t most, threads, idle, spinning;
-    uint32_t refs; /* the loop, and each worker */
+    uint32_t most, threads, idle;
+    uint32_t looking; /* will see the queue before they sleep: spinning, or fresh from a job */
+    uint32_t refs;    /* the loop, and each worker */
     uint64_t tickets;
     int64_t spin_ns;
-    bool coming;  /* a worker is on its way to the queue */
-    bool closing; /* the run is over */
+    bool coming;  /* a worker was woken or started for the queue, and has not come yet */
+    bool closing; /* the run is over; atomic for those who spin */
     bool left;    /* and nobody will join who has not ended yet */
     struct nidoi_interrupter *interrupter;
 };
