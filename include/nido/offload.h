@@ -5,12 +5,16 @@
  *     ssize_t n = nido_offload(load, &request);
  *
  * Workers (nido_options.pool_threads) are started on demand, first come first served, and leave
- * after ten idle seconds. A job that waits for a worker is taken out by a cancel; one that runs
- * cannot be stopped from outside, so the caller chooses what a cancel then means:
+ * after ten idle seconds. Signals are blocked there, and in what a job executes unless it sees to
+ * that. A job that waits for a worker is taken out by a cancel; one that runs cannot be stopped
+ * from outside, so the caller chooses what a cancel then means:
  *
  *     NIDO_OFFLOAD_WAIT       wait for the real result; arguments may lie on the caller's stack
  *     NIDO_OFFLOAD_ABANDON    go at once; `arg` now belongs to the job, and drop() ends it
- *     NIDO_OFFLOAD_INTERRUPT  as WAIT, and the job's system call is interrupted (EINTR) */
+ *     NIDO_OFFLOAD_INTERRUPT  as WAIT, and the job's system call is interrupted (EINTR)
+ *
+ * A run ends after its workers. For abandoned jobs it waits nido_options.pool_grace_ns; those that
+ * still run then are reported, and end on their own. */
 #ifndef NIDO_OFFLOAD_H
 #define NIDO_OFFLOAD_H
 
@@ -40,7 +44,8 @@ typedef struct nido_offload_options {
     enum nido_offload_mode mode;
     const char *name;             /* for reports, outlives the job; NULL: the function's */
     struct nido_limiter *limiter; /* a place in it is held until fn has returned, also of an
-                                     abandoned job; outlives the run then. May be NULL */
+                                     abandoned job; outlives the run then. One that outlives
+                                     the run keeps it for ever. May be NULL */
     nido_drop_fn *drop;           /* ABANDON: must be set */
     void *ctx;                    /* for drop */
     bool *ran;                    /* set to whether fn was called, or will be; may be NULL */
@@ -63,19 +68,20 @@ NIDO_API ssize_t nido_offload(nido_job_fn *fn, void *arg);
 NIDO_API ssize_t nido_offload_abandon(nido_job_fn *fn, void *arg, nido_drop_fn *drop, void *ctx);
 
 /* With options (NULL: none). Cancellation point as the mode says. As nido_offload or
- * nido_offload_abandon; -EINVAL also for a bad option; errors of nido_limiter_acquire.
- * INTERRUPT: from the cancel on SIGURG is sent to the worker every 10 ms until fn returns; while
- * such a job is out, its handler is nido's, which does nothing. -EBUSY: the program handles SIGURG
- * itself. */
+ * nido_offload_abandon; -EINVAL also for a bad option (then nobody drops); errors of
+ * nido_limiter_acquire.
+ * INTERRUPT: from the cancel on SIGURG is sent to the worker every 10 ms until fn returns; from the
+ * first such job to the end of the run its handler is nido's, which does nothing. -EBUSY: the
+ * program handles SIGURG itself. */
 NIDO_API ssize_t nido_offload_with(nido_job_fn *fn, void *arg, const nido_offload_options *options);
 
 /* In a job: has its caller been cancelled? False elsewhere. Cannot fail. Not a cancellation point. */
 NIDO_API bool nido_job_cancelled(void);
 
 /* In a job: has fn(arg) run by the task that waits for the job, in its scopes, and waits for it; fn
- * may do whatever a task may. Blocks the worker; not a cancellation point of nido's. fn's result;
- * -ECANCELED: the task has been cancelled, fn was not called; -ESHUTDOWN: the run is over; -EPERM:
- * this is no job; -EINVAL: fn is NULL. */
+ * may do whatever a task may. Blocks the worker (an offload in fn needs another one); not a
+ * cancellation point of nido's. fn's result; -ECANCELED: the task has been cancelled, fn was not
+ * called; -ESHUTDOWN: the run is over; -EPERM: this is no job; -EINVAL: fn is NULL. */
 NIDO_API int nido_call_in_loop(nido_fn *fn, void *arg);
 
 #ifdef __cplusplus

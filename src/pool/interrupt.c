@@ -30,6 +30,15 @@ static void do_nothing(int signal)
     (void)signal;
 }
 
+/* Somebody may have set a handler in the meantime; it is then not ours to use or to replace. */
+static bool still_ours(void)
+{
+    struct sigaction now;
+
+    nidoi_sys.sigaction(INTERRUPTION, NULL, &now);
+    return now.sa_handler == do_nothing;
+}
+
 static int take_signal(void)
 {
     struct sigaction ours = {.sa_handler = do_nothing}; /* without SA_RESTART */
@@ -37,11 +46,11 @@ static int take_signal(void)
 
     pthread_mutex_lock(&disposition);
     if (!users) {
-        sigaction(INTERRUPTION, NULL, &before);
+        nidoi_sys.sigaction(INTERRUPTION, NULL, &before);
         if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
             err = -EBUSY;
         else
-            sigaction(INTERRUPTION, &ours, NULL);
+            nidoi_sys.sigaction(INTERRUPTION, &ours, NULL);
     }
     if (!err) users++;
     pthread_mutex_unlock(&disposition);
@@ -51,7 +60,7 @@ static int take_signal(void)
 static void give_signal_back(void)
 {
     pthread_mutex_lock(&disposition);
-    if (--users == 0) sigaction(INTERRUPTION, &before, NULL);
+    if (--users == 0 && still_ours()) nidoi_sys.sigaction(INTERRUPTION, &before, NULL);
     pthread_mutex_unlock(&disposition);
 }
 
@@ -78,7 +87,7 @@ int nidoi_interrupter_need(struct nidoi_pool *pool)
     struct nidoi_interrupter *made;
     int err;
 
-    if (pool->interrupter) return 0;
+    if (pool->interrupter) return still_ours() ? 0 : -EBUSY;
     made = nidoi_mem_zeroed(sizeof *made);
     if (!made) return -ENOMEM;
     err = take_signal();

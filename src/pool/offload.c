@@ -33,14 +33,15 @@ static void answer(struct nidoi_call *call, int result)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* While the worker waits for its answer the caller is parked, unless it has abandoned the job. */
+/* While the worker waits for its answer the caller is parked, unless it has abandoned the job. A
+ * cancelled caller is not woken: it would only refuse. */
 static void call_arrived(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     struct nidoi_call *call = nidoi_container(post, struct nidoi_call, post);
     struct nidoi_job *job = call->job;
 
     (void)loop;
-    if (job->abandoned) {
+    if (__atomic_load_n(&job->cancelled, __ATOMIC_RELAXED)) {
         answer(call, -ECANCELED);
         return;
     }
@@ -48,13 +49,17 @@ static void call_arrived(struct nidoi_loop *loop, struct nidoi_post *post)
     nidoi_wake(&job->waiter, 0);
 }
 
+/* Meanwhile the worker waits for us, and nothing is to be expected of it. */
 static void serve(struct nidoi_loop *loop, struct nidoi_job *job)
 {
     struct nidoi_call *call = job->call;
     int result = nidoi_scope_test(loop);
 
     job->call = NULL;
-    answer(call, result ? result : call->fn(call->arg));
+    nidoi_loop_expect(loop, -1);
+    if (!result) result = call->fn(call->arg);
+    nidoi_loop_expect(loop, 1);
+    answer(call, result);
 }
 
 int nido_call_in_loop(nido_fn *fn, void *arg)
@@ -64,7 +69,6 @@ int nido_call_in_loop(nido_fn *fn, void *arg)
 
     if (!job) return -EPERM;
     if (!fn) return -EINVAL;
-    if (nido_job_cancelled()) return -ECANCELED;
     pthread_cond_init(&call.answered, NULL);
     if (nidoi_door_post(job->pool->door, &call.post)) {
         pthread_mutex_lock(&job->pool->lock);
@@ -178,7 +182,8 @@ static ssize_t perform(struct nidoi_loop *loop, struct nidoi_job *job)
     return err ? err : job->result;
 }
 
-/* With a place in the limiter, if there is one. */
+/* With a place in the limiter, if there is one. A place that came before a cancel is ours, but
+ * nothing begins in a cancelled scope. */
 static ssize_t perform_limited(struct nidoi_loop *loop, struct nidoi_job *job)
 {
     nido_limiter *limiter = job->options.limiter;
@@ -186,7 +191,8 @@ static ssize_t perform_limited(struct nidoi_loop *loop, struct nidoi_job *job)
     ssize_t result = limiter ? nido_limiter_acquire(limiter, &token) : 0;
 
     if (result) return result;
-    result = perform(loop, job);
+    result = limiter ? nidoi_scope_test(loop) : 0;
+    if (!result) result = perform(loop, job);
     if (limiter && job->abandoned)
         nidoi_limiter_hand_over(limiter, &token);
     else if (limiter)
