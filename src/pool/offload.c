@@ -156,7 +156,7 @@ void nidoi_job_drop(struct nidoi_job *job)
 {
     job->options.drop(job->options.ctx, job->arg, clipped(job->result));
     job->post.call = returned;
-    if (!nidoi_door_post(job->pool->door, &job->post)) nidoi_mem.release(job);
+    nidoi_pool_bring_home(job);
 }
 
 /* ---- The call ---- */

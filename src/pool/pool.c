@@ -14,6 +14,8 @@ struct nidoi_worker {
     pthread_t thread;
 };
 
+enum { MOST_NAME = 60 }; /* of a job, in a report */
+
 int64_t nidoi_pool_idle_ns = NIDO_SEC(10);
 
 static _Thread_local struct nidoi_worker *self;
@@ -247,26 +249,61 @@ bool nidoi_pool_cancel(struct nidoi_job *job)
 
 /* ---- The end of the run ---- */
 
-static void report(struct nidoi_loop *loop, const struct nidoi_pool *pool)
+void nidoi_pool_bring_home(struct nidoi_job *job)
 {
-    char text[2048];
-    int used = snprintf(text, sizeof text, "nido: the run ends without waiting any longer for");
+    struct nidoi_pool *pool = job->pool;
+    bool left;
 
-    for (struct nidoi_link *link = pool->running.next; link != &pool->running; link = link->next) {
-        const struct nidoi_job *job = nidoi_container(link, struct nidoi_worker, link)->job;
-        struct nidoi_place place;
-
-        if ((size_t)used >= sizeof text - 100) break;
-        used += snprintf(text + used, sizeof text - (size_t)used, "%s abandoned job %s",
-                         link == pool->running.next ? "" : ",",
-                         job->options.name ? job->options.name
-                                           : nidoi_place(&place, (void *)(intptr_t)job->fn));
-    }
-    if ((size_t)used < sizeof text - 2) snprintf(text + used, sizeof text - (size_t)used, "\n");
-    nidoi_loop_report(loop, text);
+    if (nidoi_door_post(pool->door, &job->post)) return;
+    pthread_mutex_lock(&pool->lock);
+    left = pool->left;
+    if (!left) nidoi_list_append(&pool->late, &job->link);
+    pthread_mutex_unlock(&pool->lock);
+    if (left) nidoi_mem.release(job);
 }
 
-/* Waits for every worker, at most the grace for those in abandoned jobs. */
+static void welcome_late(struct nidoi_loop *loop, struct nidoi_pool *pool)
+{
+    struct nidoi_link *link;
+
+    while ((link = nidoi_list_pop(&pool->late)) != NULL) {
+        struct nidoi_job *job = nidoi_container(link, struct nidoi_job, link);
+
+        job->post.call(loop, &job->post);
+    }
+}
+
+static int describe(char *text, size_t size, const struct nidoi_job *job)
+{
+    struct nidoi_place place;
+    const char *name = job->options.name;
+
+    if (!name) name = nidoi_place(&place, (void *)(intptr_t)job->fn);
+    return snprintf(text, size, " abandoned job %.*s", MOST_NAME, name);
+}
+
+/* The lock is held, but not while the user's code is called. */
+static void report(struct nidoi_loop *loop, struct nidoi_pool *pool)
+{
+    char text[2048];
+    size_t used = (size_t)snprintf(text, sizeof text, "nido: the run ends without waiting for");
+
+    for (struct nidoi_link *link = pool->running.next; link != &pool->running; link = link->next) {
+        if (link != pool->running.next) text[used++] = ',';
+        if (used > sizeof text - MOST_NAME - 50) {
+            used += (size_t)snprintf(text + used, sizeof text - used, " and more");
+            break;
+        }
+        used += (size_t)describe(text + used, sizeof text - used,
+                                 nidoi_container(link, struct nidoi_worker, link)->job);
+    }
+    snprintf(text + used, sizeof text - used, "\n");
+    pthread_mutex_unlock(&pool->lock);
+    nidoi_loop_report(loop, text);
+    pthread_mutex_lock(&pool->lock);
+}
+
+/* Waits for every worker, at most the grace for those in abandoned jobs. The lock is held. */
 static void await_workers(struct nidoi_loop *loop, struct nidoi_pool *pool)
 {
     int64_t grace = loop->options.pool_grace_ns;
@@ -276,11 +313,11 @@ static void await_workers(struct nidoi_loop *loop, struct nidoi_pool *pool)
         int64_t now = nidoi_sys_now();
 
         if (now >= end && !nidoi_list_empty(&pool->running)) {
-            report(loop, pool);
             pool->left = true;
+            report(loop, pool);
             return;
         }
-        nidoi_sys_cond_wait(&pool->news, &pool->lock, now < end ? end - now : NIDO_SEC(1));
+        nidoi_sys_cond_wait(&pool->news, &pool->lock, now < end ? end - now : NIDO_NEVER);
     }
 }
 
@@ -294,6 +331,7 @@ static void pool_end(struct nidoi_loop *loop, struct nidoi_annex *annex)
     pthread_cond_broadcast(&pool->work);
     await_workers(loop, pool);
     join_ended(pool);
+    welcome_late(loop, pool);
     nidoi_pool_release(pool);
 }
 
@@ -332,6 +370,7 @@ int nidoi_pool_get(struct nidoi_loop *loop, struct nidoi_pool **out)
     for (int lane = 0; lane < NIDOI_LANES; lane++) nidoi_list_init(&pool->lanes[lane]);
     nidoi_list_init(&pool->running);
     nidoi_list_init(&pool->ended);
+    nidoi_list_init(&pool->late);
     loop->annexes[NIDOI_ANNEX_POOL] = &pool->annex;
     *out = pool;
     return 0;

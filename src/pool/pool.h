@@ -24,7 +24,7 @@ enum nidoi_job_state { NIDOI_JOB_QUEUED, NIDOI_JOB_RUNNING, NIDOI_JOB_OVER };
 
 struct nidoi_job {
     struct nidoi_waiter waiter; /* of the caller */
-    struct nidoi_link link;     /* in its lane while QUEUED; among the interrupted afterwards */
+    struct nidoi_link link;     /* in its lane while QUEUED; then among the interrupted or late */
     struct nidoi_post post;     /* brings the end home */
     struct nidoi_pool *pool;
     nido_job_fn *fn;
@@ -50,6 +50,7 @@ struct nidoi_pool {
     struct nidoi_link lanes[NIDOI_LANES]; /* jobs, first come first */
     struct nidoi_link running;            /* struct nidoi_worker, with a job */
     struct nidoi_link ended;              /* struct nidoi_worker, to be joined */
+    struct nidoi_link late;               /* abandoned jobs that ended while the run did */
     uint32_t queued;                      /* atomic for those who spin */
     uint32_t names_running;
     uint32_t most, threads, idle;
@@ -77,6 +78,10 @@ bool nidoi_pool_cancel(struct nidoi_job *job);
 
 /* On a worker: its job, else NULL. */
 struct nidoi_job *nidoi_job_self(void);
+
+/* On a worker: an abandoned job is over. Its post is called by the loop, during the end of the run
+ * if that has begun; when nobody waits for workers any more, the job is freed. */
+void nidoi_pool_bring_home(struct nidoi_job *job);
 
 /* One less who needs the pool's memory. The lock is held, and is given up. */
 void nidoi_pool_release(struct nidoi_pool *pool);
