@@ -6,17 +6,10 @@
 #include <stdlib.h>
 
 #include "base/mpsc.h"
+#include "must.h"
 #include "nido.h"
 
 enum { THREADS = 4, POSTS = 2000, TASKS = 20, PUSHES = 5000 };
-
-#define MUST(x)                                                                   \
-    do {                                                                          \
-        if (!(x)) {                                                               \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #x); \
-            exit(1);                                                              \
-        }                                                                         \
-    } while (0)
 
 /* ---- Posts from several threads, in order of each ---- */
 
