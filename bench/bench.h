@@ -107,6 +107,10 @@ struct bench_run {
  * result makes the sample one without a number and says why. */
 void bench_nido(nido_fn *fn, const struct bench_ask *ask, struct bench_sample *out);
 
+/* The same with options; what its failures say goes to the sample. */
+void bench_nido_with(nido_options *options, nido_fn *fn, const struct bench_ask *ask,
+                     struct bench_sample *out);
+
 /* Spawns `count` tasks that run fn(arg). 0, or what nido_spawn said. */
 int bench_spawn_many(nido_group *group, long count, nido_fn *fn, void *arg);
 

@@ -55,13 +55,19 @@ static void note(void *ctx, const nido_error *error)
 
 void bench_nido(nido_fn *fn, const struct bench_ask *ask, struct bench_sample *out)
 {
-    struct bench_run run = {.ask = ask, .out = out};
     nido_options options;
     nido_options_init(&options);
-    options.on_error = note;
-    options.ctx = out;
+    bench_nido_with(&options, fn, ask, out);
+}
+
+void bench_nido_with(nido_options *options, nido_fn *fn, const struct bench_ask *ask,
+                     struct bench_sample *out)
+{
+    struct bench_run run = {.ask = ask, .out = out};
+    options->on_error = note;
+    options->ctx = out;
     out->why[0] = '\0';
-    int rc = nido_run(fn, &run, &options);
+    int rc = nido_run(fn, &run, options);
     if (rc >= 0) return;
     char text[BENCH_WHY_SIZE];
     memcpy(text, out->why, sizeof text);
