@@ -137,6 +137,7 @@ NIDO_TEST(net_dial, the_callers_own_socket_is_connected_owned_or_foreign)
 
 static int dial_nonsense(void *unused)
 {
+    static const char *const no_ports[] = {"", "-1", "+80", " 80", "80 ", "65536", "70000"};
     nido_dial_options options;
     char path[200];
 
@@ -144,6 +145,8 @@ static int dial_nonsense(void *unused)
     nido_dial_options_init(&options);
     cr_expect(eq(int, nido_dial(NULL, "80", NULL), -EINVAL));
     cr_expect(eq(int, nido_dial("127.0.0.1", NULL, NULL), -EINVAL));
+    for (size_t i = 0; i < sizeof no_ports / sizeof *no_ports; i++)
+        cr_expect(eq(int, nido_dial("127.0.0.1", no_ports[i], NULL), -EINVAL), "%s", no_ports[i]);
     options.stagger_ns = -1;
     cr_expect(eq(int, nido_dial("127.0.0.1", "80", &options), -EINVAL));
     options.size = options.stagger_ns = 0;

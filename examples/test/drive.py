@@ -461,8 +461,8 @@ class Forwarder(Example):
         self.assertIn("ECONNRESET", err)
 
     def test_not_a_port(self):
-        _, err = self.run_example("http", "127.0.0.1", "80", code=1)
-        self.assertIn("listen on 127.0.0.1 port http", err)
+        _, err = self.run_example("70000", "127.0.0.1", "80", code=1)
+        self.assertIn("listen on 127.0.0.1 port 70000", err)
 
 
 if __name__ == "__main__":

@@ -44,16 +44,17 @@ NIDO_API int nido_getaddrinfo(const char *host, const char *service, const struc
 /* A listening stream socket at an address ("127.0.0.1", "::", NULL: every address) or name and a port
  * ("0": any free one) or service, or at a Unix path (host "unix:/path", service ignored); of several
  * addresses of a name, at the first where it can be. Options may be NULL. Cancellation point. The
- * descriptor; -ECANCELED; -EINVAL: neither host nor service, or a bad option; errors of nido_getaddrinfo; or the system calls'
- * own (-EADDRINUSE, ...). */
+ * descriptor; -ECANCELED; -EINVAL: a service that is neither a name nor a port (0 to 65535), or a bad
+ * option; errors of nido_getaddrinfo; or the system calls' own (-EADDRINUSE, ...). */
 NIDO_API int nido_listen(const char *host, const char *service, const nido_listen_options *options);
 
 /* Connects a stream socket to an address or name and a port or service, or to a Unix path
  * ("unix:/path"). The addresses of a name are looked up for IPv6 and IPv4 at once and tried as
  * nido_dial_any does, as soon as they come; IPv4 gives IPv6 a start of 50 ms (RFC 8305, sections 3 to 5).
- * Cancellation point. The descriptor; -ECANCELED: all attempts are closed; -EINVAL: no host or
- * service, or a bad option; errors of nido_getaddrinfo; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (the network's:
- * nido_scope_fired tells it from a deadline), or the system calls' own. TCP_NODELAY is on. */
+ * Cancellation point. The descriptor; -ECANCELED: all attempts are closed; -EINVAL: no host, a
+ * service that is neither a name nor a port (0 to 65535), or a bad option; errors of
+ * nido_getaddrinfo; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (the network's: nido_scope_fired tells
+ * it from a deadline), or the system calls' own. TCP_NODELAY is on. */
 NIDO_API int nido_dial(const char *host, const char *service, const nido_dial_options *options);
 
 /* Connects to the first of a list of addresses that answers: attempts start in order (families

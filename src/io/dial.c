@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -49,6 +50,17 @@ static int unix_target(const char *path, struct target *out)
     return 0;
 }
 
+/* A name, or a number that is a port: getaddrinfo takes 70000 for 4464, -1 for 65535, and nothing at
+ * all for 0. */
+static bool is_service(const char *service)
+{
+    size_t digits = service ? strspn(service, "0123456789") : 0;
+
+    if (!service || strpbrk(service, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+        return service != NULL;
+    return digits > 0 && digits <= 5 && !service[digits] && atoi(service) <= UINT16_MAX;
+}
+
 /* Numeric only, so it does not wait for anybody; -EINVAL: it is a name. */
 static int parse(const char *host, const char *service, int flags, struct target *out)
 {
@@ -57,7 +69,7 @@ static int parse(const char *host, const char *service, int flags, struct target
     struct addrinfo *found;
 
     if (is_path(host)) return unix_target(host + 5, out);
-    if (!service || getaddrinfo(host, service, &hints, &found) != 0) return -EINVAL;
+    if (!is_service(service) || getaddrinfo(host, service, &hints, &found) != 0) return -EINVAL;
     memcpy(&out->address, found->ai_addr, found->ai_addrlen);
     out->length = found->ai_addrlen;
     freeaddrinfo(found);
@@ -140,7 +152,7 @@ int nido_listen(const char *host, const char *service, const nido_listen_options
     if (options->size != sizeof *options || options->backlog < 0) return -EINVAL;
     err = parse(host, service, AI_PASSIVE, &target);
     if (!err) return listen_at(loop, &target, options);
-    if (is_path(host) || !service)
+    if (is_path(host) || !is_service(service))
         return nido_fail(-EINVAL, "listen on %s port %s: no such address", host ? host : "*",
                          service ? service : "(none)");
     return listen_by_name(loop, host, service, options);
@@ -195,7 +207,7 @@ int nido_dial(const char *host, const char *service, const nido_dial_options *op
     if (!nidoi_dial_sound(options)) return -EINVAL;
     err = host ? parse(host, service, 0, &target) : -EINVAL;
     if (!err) return nidoi_dial_address((const void *)&target.address, target.length);
-    if (!host || is_path(host) || !service)
+    if (!host || is_path(host) || !is_service(service))
         return nido_fail(err, "dial %s port %s: no such address", host ? host : "(none)",
                          service ? service : "(none)");
     return nidoi_dial_by_name(host, service, options);
