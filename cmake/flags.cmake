@@ -13,6 +13,10 @@ if(NIDO_SANITIZE)
     set(NIDO_SANITIZE_FLAGS -fsanitize=${NIDO_SANITIZE} -fno-sanitize-recover=undefined)
 endif()
 
+if(NIDO_COVERAGE)
+    list(APPEND NIDO_SANITIZE_FLAGS --coverage)
+endif()
+
 # How nido's own code is compiled: the library, its tests, its benchmarks, its examples.
 function(nido_flags target)
     set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
