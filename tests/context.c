@@ -2,6 +2,7 @@
 #include "coro/context.h"
 
 #include <errno.h>
+#include <execinfo.h>
 #include <fenv.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -214,6 +215,27 @@ NIDO_TEST(context, two_tasks_that_change_rounding_keep_their_own)
 {
     cr_expect(eq(int, nido_test_run(two_who_round, NULL), 0));
     cr_expect(eq(int, fegetround(), FE_TONEAREST), "and so does the thread");
+}
+
+/* ---- Seen from a debugger ---- */
+
+static void *outermost, *caller;
+
+static void look_back(void)
+{
+    void *frames[16];
+
+    outermost = frames[backtrace(frames, 16) - 1];
+    caller = __builtin_return_address(0);
+    nidoi_context_leave(&coroutine, &thread);
+}
+
+NIDO_TEST(context, a_backtrace_ends_where_the_context_began)
+{
+    make(look_back);
+    nidoi_context_switch(&thread, &coroutine);
+    cr_expect(eq(ptr, outermost, caller), "what called the entry is the last, nothing is made up");
+    free(memory);
 }
 
 /* ---- Depth ---- */

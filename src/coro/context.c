@@ -38,6 +38,9 @@ void nidoi_context_make(struct nidoi_context *context, void *bottom, void *top)
     size_t size = (size_t)((char *)top - (char *)bottom);
 
     *context = (struct nidoi_context){.sp = nidoi_fctx_make(top, size, begin)};
+#ifdef __aarch64__
+    context->fpcr = nidoi_context_fpcr();
+#endif
 #ifdef NIDOI_ASAN
     context->bottom = bottom;
     context->size = size;

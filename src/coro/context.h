@@ -2,12 +2,13 @@
  * and Valgrind must be told of a switch is told here.
  *
  * The switch is Boost.Context's fcontext, folded into this library under private names. It keeps
- * callee-saved registers and the floating-point control words; a new context inherits the latter
- * from whoever makes it. */
+ * callee-saved registers and, but for arm64, where we do it ourselves, the floating-point control
+ * words; a new context inherits the latter from whoever makes it. */
 #ifndef NIDOI_CONTEXT_H
 #define NIDOI_CONTEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -35,6 +36,9 @@ extern _Thread_local void
 
 struct nidoi_context {
     void *sp; /* where it stands while it does not run */
+#ifdef __aarch64__
+    uint64_t fpcr; /* the floating-point control register, likewise */
+#endif
 #ifdef NIDOI_ASAN
     void *fake_stack;
     const void *bottom;
@@ -62,6 +66,10 @@ static inline void nidoi_context_switch(struct nidoi_context *from, struct nidoi
  * next who runs. */
 _Noreturn void nidoi_context_leave(struct nidoi_context *from, struct nidoi_context *to);
 
+/* The end of the calling function's frame: what lies above it belongs to its callers, what lies
+ * below to itself, to whom it calls and to frames that are gone. */
+#define nidoi_frame_end() ((char *)__builtin_dwarf_cfa())
+
 /* ---- How: in the header, because a call more is a return more to mispredict ---- */
 
 /* fcontext's own interface: two pointers, in and out of every jump. */
@@ -78,12 +86,33 @@ struct nidoi_transfer nidoi_context_jump(void *to, void *data); /* context_x86_6
 #define nidoi_context_jump nidoi_fctx_jump
 #endif
 
+#ifdef __aarch64__
+static inline uint64_t nidoi_context_fpcr(void)
+{
+    uint64_t fpcr;
+
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    return fpcr;
+}
+
+/* Writing it may drain the pipeline, and the two are nearly always equal. */
+static inline void nidoi_context_exchange_fpcr(struct nidoi_context *from,
+                                               const struct nidoi_context *to)
+{
+    from->fpcr = nidoi_context_fpcr();
+    if (to->fpcr != from->fpcr) __asm__ volatile("msr fpcr, %0" : : "r"(to->fpcr));
+}
+#endif
+
 /* Always inline: ThreadSanitizer counts entries and exits of functions by fiber, and this changes
  * the fiber. */
 static inline __attribute__((always_inline)) void
 nidoi_context_departing(struct nidoi_context *from, struct nidoi_context *to, int for_good)
 {
     (void)from, (void)to, (void)for_good;
+#ifdef __aarch64__
+    nidoi_context_exchange_fpcr(from, to);
+#endif
 #ifdef NIDOI_ASAN
     __sanitizer_start_switch_fiber(for_good ? NULL : &from->fake_stack, to->bottom, to->size);
 #endif

@@ -71,12 +71,12 @@ void nido_group_open(nido_group *group, enum nido_policy policy, const char *nam
 {
     nido_group_options options = {.size = sizeof options, .policy = policy, .name = name};
 
-    open_here(group, &options, __builtin_return_address(0), __builtin_frame_address(0));
+    open_here(group, &options, __builtin_return_address(0), nidoi_frame_end());
 }
 
 void nido_group_open_with(nido_group *group, const nido_group_options *options)
 {
-    open_here(group, options, __builtin_return_address(0), __builtin_frame_address(0));
+    open_here(group, options, __builtin_return_address(0), nidoi_frame_end());
 }
 
 /* ---- Judging ---- */

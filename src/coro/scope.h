@@ -80,7 +80,7 @@ void nidoi_task_ring(struct nidoi_task *task);
 _Noreturn void nidoi_scope_left_open(const struct nidoi_task *task);
 
 /* Dies with a sentence if the innermost scope lies in a frame that has returned: `frame` is the
- * caller's. */
+ * end of the public call's. */
 static inline void nidoi_scope_check_frames(const struct nidoi_task *task, const char *frame)
 {
     const char *innermost = (const char *)task->scope;

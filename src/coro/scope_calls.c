@@ -15,7 +15,7 @@ static void open_here(nido_scope *scope, uint32_t flags, int64_t deadline, void 
 }
 
 #define OPEN(scope, flags, deadline) \
-    open_here(scope, flags, deadline, __builtin_return_address(0), __builtin_frame_address(0))
+    open_here(scope, flags, deadline, __builtin_return_address(0), nidoi_frame_end())
 
 void nido_scope_open(nido_scope *scope)
 {

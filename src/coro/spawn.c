@@ -56,7 +56,7 @@ static void orphan(const struct nidoi_task *task, struct nidoi_link *link)
 {
     struct nidoi_held *held = nidoi_container(link, struct nidoi_held, link);
     struct nidoi_place spawned;
-    const char *end = __builtin_frame_address(0);
+    const char *end = nidoi_frame_end();
 
     if ((char *)link < end && (char *)link >= task->stack->bottom)
         nidoi_panic(
@@ -278,7 +278,7 @@ int nido_spawn(nido_group *group, nido_fn *fn, void *arg)
 {
     struct nidoi_birth birth = BIRTH(.arg = arg);
 
-    return spawn_here(&birth, NULL, __builtin_frame_address(0));
+    return spawn_here(&birth, NULL, nidoi_frame_end());
 }
 
 int nido_spawn_copy(nido_group *group, nido_fn *fn, const void *arg, size_t size)
@@ -286,7 +286,7 @@ int nido_spawn_copy(nido_group *group, nido_fn *fn, const void *arg, size_t size
     nido_spawn_options options = {.size = sizeof options, .copy = arg, .copy_size = size};
     struct nidoi_birth birth = BIRTH(.options = &options);
 
-    return spawn_here(&birth, NULL, __builtin_frame_address(0));
+    return spawn_here(&birth, NULL, nidoi_frame_end());
 }
 
 int nido_spawn_with(nido_group *group, nido_fn *fn, void *arg, const nido_spawn_options *options,
@@ -294,7 +294,7 @@ int nido_spawn_with(nido_group *group, nido_fn *fn, void *arg, const nido_spawn_
 {
     struct nidoi_birth birth = BIRTH(.arg = arg, .options = options);
 
-    return spawn_here(&birth, out, __builtin_frame_address(0));
+    return spawn_here(&birth, out, nidoi_frame_end());
 }
 
 /* ---- Waiting for a place ---- */
@@ -321,7 +321,7 @@ int nido_spawn_wait(nido_group *group, nido_fn *fn, void *arg)
     if (err) return err;
     err = fn ? admissible(loop, group) : -EINVAL;
     if (err) return err;
-    nidoi_scope_check_frames(loop->sched.current, __builtin_frame_address(0));
+    nidoi_scope_check_frames(loop->sched.current, nidoi_frame_end());
     if (!full(group) && nidoi_waitq_empty(&group->places)) return spawn_member(loop, &birth, NULL);
     err = wait_for_place(loop, group);
     if (err) return err;
@@ -361,7 +361,7 @@ int nido_start(nido_group *group, nido_fn *fn, void *arg, intptr_t *out)
     err = fn ? admissible(loop, group) : -EINVAL;
     if (!err && full(group)) err = -EAGAIN;
     if (err) return err;
-    nidoi_scope_check_frames(loop->sched.current, __builtin_frame_address(0));
+    nidoi_scope_check_frames(loop->sched.current, nidoi_frame_end());
     nidoi_group_open(loop, &start.hidden, &plain, birth.place);
     birth.group = &start.hidden;
     err = spawn_member(loop, &birth, NULL);
