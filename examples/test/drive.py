@@ -1,6 +1,6 @@
 """Runs one example on loopback, in its good and its bad cases.
 
-    drive.py PROGRAM NAME        for instance: drive.py build/examples/example_hello hello
+    drive.py NAME COMMAND...     for instance: drive.py hello build/examples/example_hello
 
 Nothing here sleeps or measures time: it waits for lines of output, for bytes and for the end of
 processes, none of them for ever. Whatever is still alive at the end of a test is killed, also if
@@ -22,7 +22,7 @@ import unittest
 
 HOUR_MS = "3600000"  # a time limit that never matters
 PATIENCE_S = 30  # for anything that should happen soon: only what hangs ever uses it up
-PROGRAM = None
+COMMAND = ()  # the example, with the emulator before it if there is one
 
 
 class Example(unittest.TestCase):
@@ -48,7 +48,7 @@ class Example(unittest.TestCase):
         return out, err
 
     def start_example(self, *args):
-        return self.start(PROGRAM, *args, text=True, stdout=subprocess.PIPE,
+        return self.start(*COMMAND, *args, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE)
 
     def run_example(self, *args, code=0):
@@ -151,7 +151,7 @@ class WorkerPool(Example):
 
 class Pipeline(Example):
     def pipe(self, text, *args, code=0):
-        process = self.start(PROGRAM, *args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        process = self.start(*COMMAND, *args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)
         out, err = process.communicate(text, timeout=PATIENCE_S)
         self.assertEqual(process.returncode, code, err)
@@ -172,14 +172,14 @@ class Pipeline(Example):
 
     def test_input_from_a_file(self):
         with open(__file__, encoding="utf-8") as file:
-            process = self.start(PROGRAM, "test_input_from_a_file", stdin=file, text=True,
+            process = self.start(*COMMAND, "test_input_from_a_file", stdin=file, text=True,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             out, _ = self.expect(process, 0)
         self.assertRegex(out, r"^\d+:     def test_input_from_a_file")
 
     def test_a_broken_output_ends_all_stages(self):
         read, write = os.pipe()
-        process = self.start(PROGRAM, "x", stdin=subprocess.PIPE, stdout=write,
+        process = self.start(*COMMAND, "x", stdin=subprocess.PIPE, stdout=write,
                              stderr=subprocess.PIPE, text=True)
         os.close(write)
         os.close(read)
@@ -466,7 +466,7 @@ class Forwarder(Example):
 
 
 if __name__ == "__main__":
-    PROGRAM, name = sys.argv[1:]
+    name, *COMMAND = sys.argv[1:]
     socket.setdefaulttimeout(PATIENCE_S)
     suite = name.title().replace("_", "")
     unittest.main(argv=[sys.argv[0], "-v", suite])
