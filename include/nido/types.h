@@ -9,7 +9,11 @@
  * looks at the task's scope when it is entered, ready or not; if the scope is cancelled it returns
  * -ECANCELED and has had no effect at all. Every cancellation point returns -EPERM on a thread
  * without a running runtime and -EDEADLK from a callback that must not park; headers do not repeat
- * these two. */
+ * these two.
+ *
+ * From C++: exceptions may be thrown and caught inside a task, which may park meanwhile. No exception
+ * may leave a function that nido calls: out of a task, a posted function or a callback of the run
+ * it ends the program. */
 #ifndef NIDO_TYPES_H
 #define NIDO_TYPES_H
 

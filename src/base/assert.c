@@ -7,21 +7,29 @@
 _Thread_local bool nidoi_strict;
 _Thread_local void (*nidoi_last_words)(void);
 
-static _Noreturn void die(void)
+static void report(void)
 {
     void (*say)(void) = nidoi_last_words;
 
     nidoi_last_words = NULL; /* a fault in the report itself must not report again */
     if (say) say();
     fflush(stderr);
-    abort();
 }
 
 void nidoi_assert_failed(const char *what, const char *file, int line)
 {
     fprintf(stderr, "nido: internal error, please report it: %s does not hold at %s:%d\n", what,
             file, line);
-    die();
+    report();
+    abort();
+}
+
+static void lament(const char *sentence, va_list args)
+{
+    fputs("nido: ", stderr);
+    vfprintf(stderr, sentence, args);
+    fputc('\n', stderr);
+    report();
 }
 
 void nidoi_panic(const char *sentence, ...)
@@ -29,9 +37,16 @@ void nidoi_panic(const char *sentence, ...)
     va_list args;
 
     va_start(args, sentence);
-    fputs("nido: ", stderr);
-    vfprintf(stderr, sentence, args);
-    fputc('\n', stderr);
+    lament(sentence, args);
     va_end(args);
-    die();
+    abort();
+}
+
+void nidoi_lament(const char *sentence, ...)
+{
+    va_list args;
+
+    va_start(args, sentence);
+    lament(sentence, args);
+    va_end(args);
 }

@@ -22,4 +22,7 @@ _Noreturn void nidoi_assert_failed(const char *what, const char *file, int line)
 /* A documented misuse: prints "nido: <sentence>" and aborts. */
 _Noreturn void nidoi_panic(const char *sentence, ...) NIDO_PRINTF(1, 2);
 
+/* Says the same and returns, for who ends the program otherwise. */
+void nidoi_lament(const char *sentence, ...) NIDO_PRINTF(1, 2);
+
 #endif

@@ -327,6 +327,7 @@ static void turn(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop)
 
 void nidoi_loop_run(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop))
 {
+    NIDOI_EXCEPTIONS_END();
     while (loop->live > 0)
         if (nidoi_sched_ready(&loop->sched) && alone(loop))
             nidoi_sched_run(&loop->sched, MOST_RESUMES);
@@ -341,6 +342,7 @@ void nidoi_loop_step(struct nidoi_loop *loop)
     int64_t before = loop->sched.now;
     bool busy = nidoi_sched_ready(&loop->sched) > 0;
 
+    NIDOI_EXCEPTIONS_END();
     __atomic_store_n(&loop->door->sleeping, 0, __ATOMIC_RELAXED);
     nidoi_reactor_poll(&loop->reactor, 0); /* also to take the bell's ring away */
     go_on(loop, before, busy);

@@ -81,6 +81,7 @@ static void deliver_error(struct nidoi_loop *loop)
 {
     nido_error *error = loop->root_error;
 
+    NIDOI_EXCEPTIONS_END();
     if (!error) return;
     loop->root_error = NULL;
     if (loop->options.on_error) {

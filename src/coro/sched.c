@@ -15,10 +15,22 @@ static void begin(void)
     task->main(task);
 }
 
+void nidoi_switch_with_exceptions(struct nidoi_sched *sched, struct nidoi_task *from,
+                                  struct nidoi_task *to)
+{
+    struct nidoi_exceptions kept = *sched->exceptions;
+
+    *sched->exceptions = (struct nidoi_exceptions){0};
+    nidoi_context_switch(&from->context, &to->context);
+    *sched->exceptions = kept;
+}
+
 int nidoi_sched_init(struct nidoi_sched *sched)
 {
     nidoi_context_entry = begin;
     *sched = (struct nidoi_sched){.err = &errno, .current = &sched->loop};
+    sched->exceptions = nidoi_exceptions_self();
+    sched->cxx = sched->exceptions != NULL;
     nidoi_context_adopt(&sched->loop.context);
     sched->loop.sched = sched;
     sched->loop.state = NIDOI_RUNNING;

@@ -17,6 +17,7 @@
 
 #include "base/list.h"
 #include "coro/context.h"
+#include "coro/exceptions.h"
 #include "coro/stack.h"
 #include "nido/scope.h"
 #include "nido/types.h"
@@ -119,7 +120,9 @@ struct nidoi_sched {
     uint32_t mask, head, tail;
     uint32_t no_parking; /* depth of callbacks that must not park */
     bool settling;
-    struct nidoi_link stirred; /* struct nidoi_stirred */
+    bool cxx;                            /* the program has a C++ run time */
+    struct nidoi_exceptions *exceptions; /* this thread's; NULL without one */
+    struct nidoi_link stirred;           /* struct nidoi_stirred */
     struct nidoi_task loop;
 };
 

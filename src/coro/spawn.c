@@ -75,7 +75,10 @@ static const char returned_in_child[] =
 static void live_and_die(struct nidoi_task *task)
 {
     struct nidoi_loop *loop = nidoi_loop_of(task->sched);
-    int rc = task->fn(task->arg);
+    int rc;
+
+    NIDOI_EXCEPTIONS_END();
+    rc = task->fn(task->arg);
 
     if (nidoi_sched_self != task->sched) nidoi_panic("%s", returned_in_child);
     if (task->scope != &task->base) something_is_open(task);

@@ -31,13 +31,20 @@ static inline struct nidoi_task *nidoi_switch_next(struct nidoi_sched *sched)
     return sched->ready[sched->head++ & sched->mask];
 }
 
+/* Out of line: rare. */
+void nidoi_switch_with_exceptions(struct nidoi_sched *sched, struct nidoi_task *from,
+                                  struct nidoi_task *to);
+
 static inline void nidoi_switch_jump(struct nidoi_sched *sched, struct nidoi_task *to)
 {
     struct nidoi_task *from = sched->current;
     int err = *sched->err;
 
     sched->current = to;
-    nidoi_context_switch(&from->context, &to->context);
+    if (__builtin_expect(sched->cxx && nidoi_exceptions_any(sched->exceptions), 0))
+        nidoi_switch_with_exceptions(sched, from, to);
+    else
+        nidoi_context_switch(&from->context, &to->context);
     *sched->err = err;
 }
 
