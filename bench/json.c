@@ -1,13 +1,10 @@
 /* json.c: the results as JSON, every sample included. A value that is missing is null. */
-#include "report.h"
+#include "json.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 
-struct json_report {
-    json_t *root, *results;
-};
+static const char *const outcomes[] = {"failed", "skipped", "measured"};
 
 static json_t *number(double value)
 {
@@ -34,10 +31,11 @@ static json_t *command_line(int argc, char **argv)
 
 static json_t *describe(const struct machine *machine)
 {
-    return json_pack("{s:s, s:i, s:b, s:s, s:s, s:s, s:s, s:o}", "cpu", machine->cpu, "cpus",
+    return json_pack("{s:s, s:i, s:b, s:s, s:s, s:s, s:s, s:s, s:o}", "cpu", machine->cpu, "cpus",
                      machine->cpus, "pinned", machine->pinned, "kernel", machine->kernel,
                      "compiler", machine->compiler, "flags", machine->flags, "date", machine->date,
-                     "load", number(machine->load < 0 ? NAN : machine->load));
+                     "commit", machine->commit, "load",
+                     number(machine->load < 0 ? NAN : machine->load));
 }
 
 struct json_report *json_new(const struct machine *machine, const struct runner_options *options,
@@ -45,7 +43,7 @@ struct json_report *json_new(const struct machine *machine, const struct runner_
 {
     struct json_report *report = malloc(sizeof *report);
     char version[32];
-    if (!report) return NULL;
+    if (!report) abort();
     snprintf(version, sizeof version, "%d.%d.%d", NIDO_VERSION_MAJOR, NIDO_VERSION_MINOR,
              NIDO_VERSION_PATCH);
     report->results = json_array();
@@ -80,7 +78,6 @@ static json_t *describe_metric(const struct result *result, size_t m)
 
 void json_add(struct json_report *report, const struct result *result)
 {
-    static const char *const outcomes[] = {"failed", "skipped", "measured"};
     json_t *metrics = json_array();
     for (size_t m = 0; m < BENCH_METRICS_MOST && result->test->metrics[m].unit; m++)
         if (result->outcome == BENCH_MEASURED)
@@ -91,11 +88,15 @@ void json_add(struct json_report *report, const struct result *result)
                                     result->why, "metrics", metrics));
 }
 
-bool json_finish(struct json_report *report, FILE *file)
+bool json_write(const struct json_report *report, FILE *file)
 {
     int rc = json_dumpf(report->root, file, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    return !rc && fputs("\n", file) >= 0;
+}
+
+void json_free(struct json_report *report)
+{
     json_decref(report->results);
     json_decref(report->root);
     free(report);
-    return !rc && fputs("\n", file) >= 0;
 }

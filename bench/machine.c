@@ -28,11 +28,21 @@ static void read_cpu(char *out, size_t size, const char *otherwise)
     fclose(file);
 }
 
+static void read_commit(char *out, size_t size)
+{
+    FILE *git =
+        popen("git -C '" BENCH_SOURCE "' describe --always --dirty --abbrev=12 2>/dev/null", "r");
+    if (!git || !fgets(out, (int)size, git)) snprintf(out, size, "unknown");
+    out[strcspn(out, "\n")] = '\0';
+    if (git) pclose(git);
+}
+
 void machine_read(struct machine *out)
 {
     struct utsname name;
     time_t now = time(NULL);
     uname(&name);
+    read_commit(out->commit, sizeof out->commit);
     read_cpu(out->cpu, sizeof out->cpu, name.machine);
     snprintf(out->kernel, sizeof out->kernel, "%.64s %.64s %.64s", name.sysname, name.release,
              name.machine);

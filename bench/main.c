@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "report.h"
 
@@ -13,7 +14,7 @@ struct command {
     struct runner_options options;
     const char *patterns[PATTERNS_MOST];
     size_t pattern_count;
-    const char *json;
+    const char *save, *compare;
     bool list;
 };
 
@@ -25,7 +26,8 @@ static const char help[] =
     "  -l, --list         print the cases and end\n"
     "  -q, --quick        fewer and shorter samples, about 20 s\n"
     "  -r, --repeat N     N samples of each side, 1 to 99 (5 by default)\n"
-    "  -j, --json FILE    write all results to FILE too\n"
+    "  -s, --save FILE    write every sample to FILE, as JSON\n"
+    "  -d, --compare FILE compare with an earlier run that was saved to FILE\n"
     "  -h, --help         print this and end\n"
     "\n"
     "Ends with 0, or 1 if a case failed, or 2 for a mistake on the command line. A case\n"
@@ -70,15 +72,12 @@ static long parse_repeats(const char *text)
 static void parse(struct command *command, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"case", required_argument, NULL, 'c'},
-        {"list", no_argument, NULL, 'l'},
-        {"quick", no_argument, NULL, 'q'},
-        {"repeat", required_argument, NULL, 'r'},
-        {"json", required_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"case", required_argument, NULL, 'c'}, {"list", no_argument, NULL, 'l'},
+        {"quick", no_argument, NULL, 'q'},      {"repeat", required_argument, NULL, 'r'},
+        {"save", required_argument, NULL, 's'}, {"compare", required_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
     };
-    for (int c; (c = getopt_long(argc, argv, "c:lqr:j:h", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "c:lqr:s:d:h", options, NULL)) != -1;) {
         switch (c) {
         case 'c':
             add_pattern(command, optarg);
@@ -92,8 +91,11 @@ static void parse(struct command *command, int argc, char **argv)
         case 'r':
             command->options.repeats = parse_repeats(optarg);
             break;
-        case 'j':
-            command->json = optarg;
+        case 's':
+            command->save = optarg;
+            break;
+        case 'd':
+            command->compare = optarg;
             break;
         case 'h':
             fputs(help, stdout);
@@ -134,29 +136,35 @@ static bool run_all(const struct command *command, struct json_report *report)
         runner_run(bench_cases[i], &command->options, progress_sample, &result);
         progress_clear();
         table_result(stdout, &result);
-        if (report) json_add(report, &result);
+        json_add(report, &result);
         good = good && result.outcome != BENCH_FAILED;
     }
     return good;
 }
 
-/* Opened before two minutes of measuring, not after. */
-static FILE *open_json(const char *path)
+/* Both files are opened before minutes of measuring, not after. What was saved before stays until
+ * there is something to replace it. */
+static struct json_past *open_past(const char *path)
 {
-    FILE *file = fopen(path, "w");
-    if (file) return file;
+    struct json_past *past = path ? json_past_read(path) : NULL;
+    if (path && !past) exit(EXIT_USAGE);
+    return past;
+}
+
+static FILE *open_save(const char *path)
+{
+    FILE *file = path ? fopen(path, "a") : NULL;
+    if (file || !path) return file;
     fprintf(stderr, "nido-bench: %s: %s\n", path, strerror(errno));
     exit(EXIT_USAGE);
 }
 
-static bool write_json(struct json_report *report, FILE *file, const char *path)
+static bool save(const struct json_report *report, FILE *file, const char *path)
 {
-    bool written = json_finish(report, file);
-    if (fclose(file) || !written) {
-        fprintf(stderr, "nido-bench: %s could not be written\n", path);
-        return false;
-    }
-    return true;
+    bool written = !ftruncate(fileno(file), 0) && json_write(report, file);
+    if (!fclose(file) && written) return true;
+    fprintf(stderr, "nido-bench: %s could not be written\n", path);
+    return false;
 }
 
 int main(int argc, char **argv)
@@ -168,11 +176,15 @@ int main(int argc, char **argv)
         list(&command);
         return 0;
     }
-    FILE *file = command.json ? open_json(command.json) : NULL;
+    struct json_past *past = open_past(command.compare);
+    FILE *file = open_save(command.save);
     machine_read(&machine);
-    struct json_report *report = file ? json_new(&machine, &command.options, argc, argv) : NULL;
+    struct json_report *report = json_new(&machine, &command.options, argc, argv);
     table_head(stdout, &machine);
     bool good = run_all(&command, report);
-    if (file) good = write_json(report, file, command.json) && good;
+    if (past) json_past_compare(past, report, stdout);
+    if (file) good = save(report, file, command.save) && good;
+    if (past) json_past_free(past);
+    json_free(report);
     return good ? 0 : 1;
 }

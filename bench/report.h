@@ -11,6 +11,7 @@ struct machine {
     char cpu[128];
     char kernel[256];
     char date[32];
+    char commit[64]; /* of the source tree at the time of the run */
     const char *compiler;
     const char *flags;
     int cpus; /* that this process may use */
@@ -31,11 +32,20 @@ void progress_clear(void);
 
 /* Results as JSON. */
 struct json_report;
-/* NULL without memory. */
+/* Ends the process without memory. */
 struct json_report *json_new(const struct machine *machine, const struct runner_options *options,
                              int argc, char **argv);
 void json_add(struct json_report *report, const struct result *result);
-/* Writes and frees it. False if it could not be written. */
-bool json_finish(struct json_report *report, FILE *file);
+/* False if it could not be written. */
+bool json_write(const struct json_report *report, FILE *file);
+void json_free(struct json_report *report);
+
+/* An earlier report, to compare this one with. */
+struct json_past;
+/* NULL if the file is none; then says so on stderr. */
+struct json_past *json_past_read(const char *path);
+/* A table of what both have: then, now, and whether the difference is more than noise. */
+void json_past_compare(const struct json_past *past, const struct json_report *now, FILE *out);
+void json_past_free(struct json_past *past);
 
 #endif
