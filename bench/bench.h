@@ -24,9 +24,10 @@ enum { BENCH_METRICS_MOST = 5, BENCH_WHY_SIZE = 200 };
 
 /* What one call of a bench_fn has to do. */
 struct bench_ask {
-    long count;     /* of the case: how many tasks or connections */
-    long rounds;    /* how often the work is done; chosen by the runner, or fixed by the case */
-    double seconds; /* how long a load runs, for cases that run by time */
+    const char *name; /* of the case */
+    long count;       /* of the case: how many tasks or connections */
+    long rounds;      /* how often the work is done; chosen by the runner, or fixed by the case */
+    double seconds;   /* how long a load runs, for cases that run by time */
 };
 
 enum bench_outcome {
@@ -44,6 +45,11 @@ struct bench_sample {
 
 /* Takes one sample, in a process of its own, pinned to the first CPU. */
 typedef void bench_fn(const struct bench_ask *ask, struct bench_sample *out);
+
+/* The same of a peer: peers.h. */
+struct peer;
+typedef void bench_peer_fn(const struct peer *peer, const struct bench_ask *ask,
+                           struct bench_sample *out);
 
 /* One number that a case gives: one row of the table. */
 struct bench_metric {
@@ -68,6 +74,7 @@ struct bench_case {
     long rounds; /* 0: the runner finds how many make a sample long enough */
     bench_fn *nido;
     bench_fn *floor;                                 /* NULL: there is none */
+    bench_peer_fn *peer;                             /* NULL: peer_measure */
     struct bench_metric metrics[BENCH_METRICS_MOST]; /* up to the first without a unit */
 };
 

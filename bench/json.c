@@ -38,6 +38,18 @@ static json_t *describe(const struct machine *machine)
                      number(machine->load < 0 ? NAN : machine->load));
 }
 
+/* Whom --peers asked, and which version of it was there; null: none. */
+static json_t *describe_asked(const struct runner_options *options)
+{
+    json_t *asked = json_object();
+    for (int p = 0; p < options->peer_count; p++) {
+        const struct peer *peer = &options->peers[p];
+        json_object_set_new(asked, peer->label,
+                            peer->cases ? json_string(peer->version) : json_null());
+    }
+    return asked;
+}
+
 struct json_report *json_new(const struct machine *machine, const struct runner_options *options,
                              int argc, char **argv)
 {
@@ -47,9 +59,10 @@ struct json_report *json_new(const struct machine *machine, const struct runner_
     snprintf(version, sizeof version, "%d.%d.%d", NIDO_VERSION_MAJOR, NIDO_VERSION_MINOR,
              NIDO_VERSION_PATCH);
     report->results = json_array();
-    report->root = json_pack("{s:s, s:o, s:o, s:b, s:O}", "nido", version, "machine",
-                             describe(machine), "command", command_line(argc, argv), "quick",
-                             options->quick, "results", report->results);
+    report->root =
+        json_pack("{s:s, s:o, s:o, s:b, s:o, s:O}", "nido", version, "machine", describe(machine),
+                  "command", command_line(argc, argv), "quick", options->quick, "peers",
+                  describe_asked(options), "results", report->results);
     return report;
 }
 
@@ -62,18 +75,37 @@ static json_t *describe_series(const struct series *series, long repeats)
                      number(series_spread(series)), "samples", samples);
 }
 
+static json_t *describe_peer(const struct peer_result *peer, size_t m, long repeats)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "peer", peer->peer->label, "version",
+                     peer->peer->version, "outcome", outcomes[peer->outcome], "why", peer->why,
+                     "result", describe_series(&peer->values[m], repeats), "to_nido",
+                     number(series_median(&peer->ratio[m])));
+}
+
+/* Those that have the case. */
+static json_t *describe_peers(const struct result *result, size_t m)
+{
+    json_t *all = json_array();
+    for (int p = 0; p < result->peer_count; p++)
+        if (result->peers[p].has)
+            json_array_append_new(all, describe_peer(&result->peers[p], m, result->repeats));
+    return all;
+}
+
 static json_t *describe_metric(const struct result *result, size_t m)
 {
     const struct bench_metric *metric = &result->test->metrics[m];
     double value = series_median(&result->nido[m]);
     double ratio = series_median(&result->ratio[m]);
-    return json_pack(
-        "{s:s?, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "metric", metric->name, "unit",
-        metric->unit, "more_is_better", metric->more_is_better, "nido",
-        describe_series(&result->nido[m], result->repeats), "floor",
-        describe_series(&result->floor[m], result->repeats), "ratio", number(ratio), "target",
-        target(metric->target), "target_met", met(metric, value, metric->target), "target_ratio",
-        target(metric->target_ratio), "target_ratio_met", met(metric, ratio, metric->target_ratio));
+    return json_pack("{s:s?, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "metric",
+                     metric->name, "unit", metric->unit, "more_is_better", metric->more_is_better,
+                     "nido", describe_series(&result->nido[m], result->repeats), "floor",
+                     describe_series(&result->floor[m], result->repeats), "ratio", number(ratio),
+                     "target", target(metric->target), "target_met",
+                     met(metric, value, metric->target), "target_ratio",
+                     target(metric->target_ratio), "target_ratio_met",
+                     met(metric, ratio, metric->target_ratio), "peers", describe_peers(result, m));
 }
 
 void json_add(struct json_report *report, const struct result *result)

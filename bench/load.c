@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define LOAD_PORT_LINE "{\"port\": %" SCNu16 "}"
 
 struct connection {
     int fd;
@@ -164,6 +167,21 @@ static void report(struct load *load, const struct account *before, struct bench
     out->values[LOAD_P999_US] = stats_percentile(us, load->count, 99.9);
 }
 
+int load_tell_port(int port_fd, uint16_t port)
+{
+    return dprintf(port_fd, LOAD_PORT_LINE "\n", port) > 0 ? 0 : -errno;
+}
+
+/* Where the server listens; 0 if it ended without a word. */
+static uint16_t hear_port(int fd)
+{
+    char line[64] = "";
+    uint16_t port = 0;
+    ssize_t n = read(fd, line, sizeof line - 1);
+    if (n > 0) sscanf(line, LOAD_PORT_LINE, &port);
+    return port;
+}
+
 /* Warm-up, then the measured time. */
 static void play(struct load *load, struct bench_sample *out)
 {
@@ -266,7 +284,6 @@ void load_measure(const struct load_plan *plan, load_server *server, struct benc
 {
     struct service service = {.plan = plan, .server = server};
     int ends[2];
-    uint16_t port;
     if (!prepare(&service, out)) return;
     if (pipe(ends)) {
         bench_fail(out, "pipe: %s", strerror(errno));
@@ -277,7 +294,8 @@ void load_measure(const struct load_plan *plan, load_server *server, struct benc
     if (pid == 0) be_server(&service);
     close(ends[1]);
     bench_pin(1);
-    if (read(ends[0], &port, sizeof port) == sizeof port)
+    uint16_t port = hear_port(ends[0]);
+    if (port)
         run_load(&service, pid, port, out);
     else
         bench_fail(out, "the server did not start");

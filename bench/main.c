@@ -15,6 +15,7 @@ struct command {
     const char *patterns[PATTERNS_MOST];
     size_t pattern_count;
     const char *save, *compare;
+    const char *peers; /* the folder of their programs; NULL: without them */
     bool list;
 };
 
@@ -26,6 +27,7 @@ static const char help[] =
     "  -l, --list         print the cases and end\n"
     "  -q, --quick        fewer and shorter samples, about 20 s\n"
     "  -r, --repeat N     N samples of each side, 1 to 99 (5 by default)\n"
+    "  -p, --peers[=DIR]  measure other runtimes too: the programs in DIR, or those built\n"
     "  -s, --save FILE    write every sample to FILE, as JSON\n"
     "  -d, --compare FILE compare with an earlier run that was saved to FILE\n"
     "  -h, --help         print this and end\n"
@@ -72,12 +74,17 @@ static long parse_repeats(const char *text)
 static void parse(struct command *command, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"case", required_argument, NULL, 'c'}, {"list", no_argument, NULL, 'l'},
-        {"quick", no_argument, NULL, 'q'},      {"repeat", required_argument, NULL, 'r'},
-        {"save", required_argument, NULL, 's'}, {"compare", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
+        {"case", required_argument, NULL, 'c'},
+        {"list", no_argument, NULL, 'l'},
+        {"quick", no_argument, NULL, 'q'},
+        {"repeat", required_argument, NULL, 'r'},
+        {"peers", optional_argument, NULL, 'p'},
+        {"save", required_argument, NULL, 's'},
+        {"compare", required_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
-    for (int c; (c = getopt_long(argc, argv, "c:lqr:s:d:h", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "c:lqr:p::s:d:h", options, NULL)) != -1;) {
         switch (c) {
         case 'c':
             add_pattern(command, optarg);
@@ -90,6 +97,9 @@ static void parse(struct command *command, int argc, char **argv)
             break;
         case 'r':
             command->options.repeats = parse_repeats(optarg);
+            break;
+        case 'p':
+            command->peers = optarg ? optarg : BENCH_PEERS;
             break;
         case 's':
             command->save = optarg;
@@ -124,6 +134,14 @@ static long count_selected(const struct command *command)
     return count;
 }
 
+static bool any_failed(const struct result *result)
+{
+    bool failed = result->outcome == BENCH_FAILED;
+    for (int p = 0; p < result->peer_count; p++)
+        failed = failed || (result->peers[p].has && result->peers[p].outcome == BENCH_FAILED);
+    return failed;
+}
+
 /* True if no case failed. */
 static bool run_all(const struct command *command, struct json_report *report)
 {
@@ -137,7 +155,7 @@ static bool run_all(const struct command *command, struct json_report *report)
         progress_clear();
         table_result(stdout, &result);
         json_add(report, &result);
-        good = good && result.outcome != BENCH_FAILED;
+        good = good && !any_failed(&result);
     }
     return good;
 }
@@ -167,6 +185,12 @@ static bool save(const struct json_report *report, FILE *file, const char *path)
     return false;
 }
 
+static void find_peers(struct command *command)
+{
+    if (!command->peers) return;
+    command->options.peers = peers_find(command->peers, &command->options.peer_count);
+}
+
 int main(int argc, char **argv)
 {
     struct command command = {0};
@@ -179,8 +203,9 @@ int main(int argc, char **argv)
     struct json_past *past = open_past(command.compare);
     FILE *file = open_save(command.save);
     machine_read(&machine);
+    find_peers(&command);
     struct json_report *report = json_new(&machine, &command.options, argc, argv);
-    table_head(stdout, &machine);
+    table_head(stdout, &machine, &command.options);
     bool good = run_all(&command, report);
     if (past) json_past_compare(past, report, stdout);
     if (file) good = save(report, file, command.save) && good;

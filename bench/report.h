@@ -22,7 +22,7 @@ struct machine {
 void machine_read(struct machine *out);
 
 /* The table on `out`: its head, and one result as soon as it is there. */
-void table_head(FILE *out, const struct machine *machine);
+void table_head(FILE *out, const struct machine *machine, const struct runner_options *options);
 void table_result(FILE *out, const struct result *result);
 
 /* Says on a terminal at stderr what runs now; nothing if stderr is none. */

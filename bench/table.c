@@ -29,7 +29,15 @@ static const char *verdict(const struct bench_metric *metric, double value, doub
     return metric_met(metric, value, target) ? "yes" : "NO";
 }
 
-void table_head(FILE *out, const struct machine *machine)
+static void name_missing(FILE *out, const struct runner_options *options)
+{
+    for (int p = 0; p < options->peer_count; p++)
+        if (!options->peers[p].cases)
+            fprintf(out, "not installed: %s (%s)\n", options->peers[p].label,
+                    options->peers[p].package);
+}
+
+void table_head(FILE *out, const struct machine *machine, const struct runner_options *options)
 {
     fprintf(out, "nido %d.%d.%d, %s, %d CPU%s%s, %s\n", NIDO_VERSION_MAJOR, NIDO_VERSION_MINOR,
             NIDO_VERSION_PATCH, machine->cpu, machine->cpus, machine->cpus == 1 ? "" : "s",
@@ -37,6 +45,7 @@ void table_head(FILE *out, const struct machine *machine)
     fprintf(out, "%s, %s, %s\n", machine->compiler, machine->flags, machine->date);
     if (machine->load >= 0.5)
         fprintf(out, "caution: other work runs on this machine (load %.1f)\n", machine->load);
+    name_missing(out, options);
     fprintf(out, "\n%-34s %-11s %8s %6s %8s %6s %8s %4s %6s %4s\n", "case", "unit", "nido",
             "spread", "floor", "ratio", "target", "met", "xfloor", "met");
 }
@@ -61,11 +70,37 @@ static void row(FILE *out, const struct result *result, size_t m)
         verdict(metric, ratio, metric->target_ratio));
 }
 
+/* Of the metrics, peers show the main one and the one after it; the others are in the file. */
+enum { PEER_METRICS = 2 };
+
+static void peer_row(FILE *out, const struct peer_result *peer, size_t m)
+{
+    char name[64], cells[3][24];
+    snprintf(name, sizeof name, "%s %s", peer->peer->label, peer->peer->version);
+    if (!peer->has)
+        fprintf(out, "  %-44s %8s\n", name, "-");
+    else if (peer->outcome != BENCH_MEASURED)
+        fprintf(out, "  %-32s %s%s\n", name,
+                peer->outcome == BENCH_FAILED ? "FAILED: " : "not run: ", peer->why);
+    else
+        fprintf(out, "  %-44s %8s %6s %8s %6s xnido\n", name,
+                number(cells[0], sizeof cells[0], series_median(&peer->values[m])),
+                percent(cells[1], sizeof cells[1], series_spread(&peer->values[m])), "",
+                number(cells[2], sizeof cells[2], series_median(&peer->ratio[m])));
+}
+
+static void rows(FILE *out, const struct result *result, size_t m)
+{
+    row(out, result, m);
+    for (int p = 0; p < result->peer_count && m < PEER_METRICS; p++)
+        if (result->peers[p].peer->cases) peer_row(out, &result->peers[p], m);
+}
+
 void table_result(FILE *out, const struct result *result)
 {
     if (result->outcome == BENCH_MEASURED)
         for (size_t m = 0; m < BENCH_METRICS_MOST && result->test->metrics[m].unit; m++)
-            row(out, result, m);
+            rows(out, result, m);
     else
         fprintf(out, "%-34s %s%s\n", result->test->name,
                 result->outcome == BENCH_FAILED ? "FAILED: " : "not run: ", result->why);

@@ -1,5 +1,6 @@
 /* echo.c: a TCP echo server of nido's, a task a connection, under the load of load.c. */
 #include "../load.h"
+#include "../peers.h"
 #include "cases.h"
 
 #include <arpa/inet.h>
@@ -39,8 +40,7 @@ static int tell_port(int listener, int port_fd)
     struct sockaddr_in address = {0};
     socklen_t length = sizeof address;
     if (getsockname(listener, (struct sockaddr *)&address, &length)) return -errno;
-    uint16_t port = ntohs(address.sin_port);
-    return write(port_fd, &port, sizeof port) == sizeof port ? 0 : -EPIPE;
+    return load_tell_port(port_fd, ntohs(address.sin_port));
 }
 
 static int listen_and_serve(void *arg)
@@ -67,7 +67,8 @@ static int nido_server(const struct load_plan *plan, int port_fd)
 
 static struct load_plan plan(const struct bench_ask *ask)
 {
-    return (struct load_plan){.connections = ask->count, .seconds = ask->seconds};
+    return (struct load_plan){
+        .connections = ask->count, .seconds = ask->seconds, .name = ask->name};
 }
 
 static void measure(const struct bench_ask *ask, struct bench_sample *out)
@@ -80,6 +81,14 @@ static void measure_floor(const struct bench_ask *ask, struct bench_sample *out)
 {
     struct load_plan sleeping = plan(ask);
     load_measure(&sleeping, floor_echo_server, out);
+}
+
+static void measure_peer(const struct peer *peer, const struct bench_ask *ask,
+                         struct bench_sample *out)
+{
+    struct load_plan sleeping = plan(ask);
+    sleeping.peer = peer;
+    load_measure(&sleeping, peer_server, out);
 }
 
 static void measure_spinning(const struct bench_ask *ask, struct bench_sample *out)
@@ -127,6 +136,7 @@ const struct bench_case case_echo_1 = {
     .rounds = 1,
     .nido = measure,
     .floor = measure_floor,
+    .peer = measure_peer,
     .metrics = {[LOAD_CPU_US] = {.unit = "us CPU/req"},
                 [LOAD_REQUESTS] = {.name = "rate", .unit = "req/s", .more_is_better = true},
                 LATENCIES},
@@ -155,6 +165,7 @@ const struct bench_case case_echo_100 = {
     .rounds = 1,
     .nido = measure,
     .floor = measure_floor,
+    .peer = measure_peer,
     .metrics = MANY_CONNECTIONS,
 };
 
@@ -165,6 +176,7 @@ const struct bench_case case_echo_1000 = {
     .rounds = 1,
     .nido = measure,
     .floor = measure_floor,
+    .peer = measure_peer,
     .metrics = MANY_CONNECTIONS,
 };
 
@@ -176,6 +188,7 @@ const struct bench_case case_echo_5000 = {
     .rounds = 1,
     .nido = measure,
     .floor = measure_floor,
+    .peer = measure_peer,
     .metrics = MANY_CONNECTIONS,
 };
 

@@ -2,6 +2,7 @@
  * itself needs is there before the first reading, and nothing else moves. */
 #include "../floors/floors.h"
 #include "../footprint.h"
+#include "../peers.h"
 #include "cases.h"
 
 static int wait_at_gate(void *arg)
@@ -19,17 +20,29 @@ static int parked(void *arg)
     nido_group_open(&group, NIDO_FAIL_FAST, "parked");
     int rc = bench_spawn_many(&group, run->ask->count, wait_at_gate, &gate);
     if (!rc) rc = nido_yield();
-    if (!rc) footprint_sample(&before, run->ask->count, run->out);
+    struct footprint after = footprint_now();
+    if (!rc) footprint_sample(&before, &after, run->ask->count, run->out);
     nido_event_set(&gate);
     rc = nido_group_close(&group, rc);
     nido_event_deinit(&gate);
     return rc;
 }
 
-static void measure(const struct bench_ask *ask, struct bench_sample *out)
+static bool has_room(const struct bench_ask *ask, struct bench_sample *out)
 {
     enum { BYTES_ABOUT = 5000 };
-    if (footprint_room((int64_t)ask->count * BYTES_ABOUT, out)) bench_nido(parked, ask, out);
+    return footprint_room((int64_t)ask->count * BYTES_ABOUT, out);
+}
+
+static void measure(const struct bench_ask *ask, struct bench_sample *out)
+{
+    if (has_room(ask, out)) bench_nido(parked, ask, out);
+}
+
+static void measure_peer(const struct peer *peer, const struct bench_ask *ask,
+                         struct bench_sample *out)
+{
+    if (has_room(ask, out)) peer_memory(peer, ask, out);
 }
 
 const struct bench_case case_memory_10000 = {
@@ -40,6 +53,7 @@ const struct bench_case case_memory_10000 = {
     .rounds = 1,
     .nido = measure,
     .floor = floor_pages_memory,
+    .peer = measure_peer,
     .metrics = {{.unit = "bytes/task"}, {.name = "mappings", .unit = "mappings"}},
 };
 
@@ -51,6 +65,7 @@ const struct bench_case case_memory_100000 = {
     .rounds = 1,
     .nido = measure,
     .floor = floor_pages_memory,
+    .peer = measure_peer,
     .metrics = {{.unit = "bytes/task"}, {.name = "mappings", .unit = "mappings"}},
 };
 
@@ -62,6 +77,7 @@ const struct bench_case case_memory_1000000 = {
     .rounds = 1,
     .nido = measure,
     .floor = floor_pages_memory,
+    .peer = measure_peer,
     .metrics = {{.unit = "bytes/task", .target = 4300, .target_ratio = 1.02},
                 {.name = "mappings", .unit = "mappings", .target = 100}},
 };

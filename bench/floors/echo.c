@@ -71,11 +71,11 @@ static int serve(int epoll, long live, int timeout)
 
 int floor_echo_server(const struct load_plan *plan, int port_fd)
 {
-    uint16_t port;
+    uint16_t port = 0;
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     int listener = listen_anywhere(&port);
     if (epoll < 0 || listener < 0) return epoll < 0 ? -EMFILE : listener;
-    if (write(port_fd, &port, sizeof port) != sizeof port) return -EPIPE;
-    int rc = take_all(listener, epoll, plan->connections);
+    int rc = load_tell_port(port_fd, port);
+    if (!rc) rc = take_all(listener, epoll, plan->connections);
     return rc ? rc : serve(epoll, plan->connections, plan->spin ? 0 : -1);
 }

@@ -25,5 +25,6 @@ void floor_pages_memory(const struct bench_ask *ask, struct bench_sample *out)
     struct footprint before = footprint_now();
     if (!mini_init(&mini, ask->count, NULL, out)) return;
     touch_all(&mini);
-    footprint_sample(&before, ask->count, out);
+    struct footprint after = footprint_now();
+    footprint_sample(&before, &after, ask->count, out);
 }

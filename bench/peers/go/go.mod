@@ -1,0 +1,3 @@
+module nido.invalid/peer-go
+
+go 1.19

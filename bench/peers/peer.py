@@ -1,0 +1,62 @@
+"""What the peers in Python share: the command line and the one line they answer with."""
+
+import json
+import random
+import signal
+import sys
+import time
+
+
+class Ask:
+    def __init__(self, rounds, count):
+        self.rounds = rounds
+        self.count = count
+        self.warm_up = rounds // 8 + 1  # rounds before the measured ones
+
+
+class Watch:
+    """Runs from its making on."""
+
+    def __init__(self):
+        self.cpu = time.process_time_ns()
+        self.start = time.monotonic_ns()
+
+    def ns(self):
+        return time.monotonic_ns() - self.start
+
+    def cpu_ns(self):
+        return time.process_time_ns() - self.cpu
+
+
+def say(**answer):
+    print(json.dumps(answer), flush=True)
+
+
+def say_per_operation(ns, operations):
+    say(ns=ns, values=[ns / operations])
+
+
+def say_cpu_and_wall(watch):
+    cpu, wall = watch.cpu_ns(), watch.ns()
+    say(ns=wall, values=[cpu / 1e6, wall / 1e6])
+
+
+def say_parked(ask):
+    """All tasks of a memory case are parked; the rest is up to who kills this process."""
+    say(parked=ask.count)
+    signal.pause()
+
+
+def draw_seconds():
+    """A time to sleep: 1 to 1 000 ms."""
+    return random.randint(1, 1000) / 1000
+
+
+def main(version, cases, run):
+    """`cases` are async functions of an Ask by name; run(function, ask) is the runtime's."""
+    if sys.argv[1:] == ["--about"]:
+        say(version=version, cases=list(cases))
+    elif len(sys.argv) == 4 and sys.argv[1] in cases:
+        run(cases[sys.argv[1]], Ask(int(sys.argv[2]), int(sys.argv[3])))
+    else:
+        sys.exit(f"usage: {sys.argv[0]} --about | CASE ROUNDS COUNT")

@@ -1,0 +1,88 @@
+/* uv.c: libuv. It has callbacks and no tasks, so only the cases of timers and descriptors are its
+ * own; a callback that echoes holds no stack, which makes it the cheaper server to write and not to
+ * read. */
+#include <arpa/inet.h>
+#include <uv.h>
+
+#include "peer.h"
+
+static void wake(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+static void timers(const struct ask *ask)
+{
+    unsigned short seed[3] = {1, 2, 3};
+    uv_loop_t *loop = uv_default_loop();
+    uv_timer_t *all = calloc((size_t)ask->count, sizeof *all);
+    int64_t cpu = cpu_ns(), start = now_ns();
+    for (long i = 0; i < ask->count; i++) {
+        uv_timer_init(loop, &all[i]);
+        uv_timer_start(&all[i], wake, (uint64_t)(1 + nrand48(seed) % 1000), 0);
+    }
+    uv_run(loop, UV_RUN_DEFAULT);
+    say_cpu_and_wall(cpu_ns() - cpu, now_ns() - start);
+}
+
+struct connection {
+    uv_tcp_t tcp;
+    char buffer[512];
+};
+
+static long missing; /* connections that have not come yet */
+
+static void lend(uv_handle_t *handle, size_t size, uv_buf_t *out)
+{
+    struct connection *connection = (struct connection *)handle;
+    (void)size;
+    *out = uv_buf_init(connection->buffer, sizeof connection->buffer);
+}
+
+static void forget(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+/* The load waits for each echo before it sends more, so there is always room for the whole. */
+static void echo_back(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
+{
+    uv_buf_t echo = uv_buf_init(buffer->base, n > 0 ? (unsigned)n : 0);
+    if (n > 0) n = uv_try_write(stream, &echo, 1) - n;
+    if (n < 0) uv_close((uv_handle_t *)stream, forget);
+}
+
+static void welcome(uv_stream_t *listener, int status)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (status || !connection) die("uv_listen");
+    uv_tcp_init(listener->loop, &connection->tcp);
+    if (uv_accept(listener, (uv_stream_t *)&connection->tcp)) die("uv_accept");
+    uv_tcp_nodelay(&connection->tcp, 1);
+    uv_read_start((uv_stream_t *)&connection->tcp, lend, echo_back);
+    if (--missing == 0) uv_close((uv_handle_t *)listener, NULL);
+}
+
+static void echo(const struct ask *ask)
+{
+    struct sockaddr_in address;
+    int length = sizeof address;
+    uv_tcp_t listener;
+    missing = ask->count;
+    uv_ip4_addr("127.0.0.1", 0, &address);
+    uv_tcp_init(uv_default_loop(), &listener);
+    uv_tcp_bind(&listener, (const struct sockaddr *)&address, 0);
+    if (uv_listen((uv_stream_t *)&listener, SOMAXCONN, welcome)) die("uv_listen");
+    uv_tcp_getsockname(&listener, (struct sockaddr *)&address, &length);
+    say_port(ntohs(address.sin_port));
+    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct peer_case cases[] = {
+        {"timers", timers},  {"echo_1", echo},    {"echo_100", echo},
+        {"echo_1000", echo}, {"echo_5000", echo}, {NULL, NULL},
+    };
+    return peer_main(argc, argv, uv_version_string(), cases);
+}
