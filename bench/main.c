@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ struct command {
     size_t pattern_count;
     const char *save, *compare;
     const char *peers; /* the folder of their programs; NULL: without them */
+    const char *plots; /* where to draw; NULL: nothing */
     bool list;
 };
 
@@ -30,6 +32,7 @@ static const char help[] =
     "  -p, --peers[=DIR]  measure other runtimes too: the programs in DIR, or those built\n"
     "  -s, --save FILE    write every sample to FILE, as JSON\n"
     "  -d, --compare FILE compare with an earlier run that was saved to FILE\n"
+    "  -P, --plots[=DIR]  draw the results into DIR, build/plots by default\n"
     "  -h, --help         print this and end\n"
     "\n"
     "Ends with 0, or 1 if a case failed, or 2 for a mistake on the command line. A case\n"
@@ -74,17 +77,13 @@ static long parse_repeats(const char *text)
 static void parse(struct command *command, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"case", required_argument, NULL, 'c'},
-        {"list", no_argument, NULL, 'l'},
-        {"quick", no_argument, NULL, 'q'},
-        {"repeat", required_argument, NULL, 'r'},
-        {"peers", optional_argument, NULL, 'p'},
-        {"save", required_argument, NULL, 's'},
-        {"compare", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"case", required_argument, NULL, 'c'},    {"list", no_argument, NULL, 'l'},
+        {"quick", no_argument, NULL, 'q'},         {"repeat", required_argument, NULL, 'r'},
+        {"peers", optional_argument, NULL, 'p'},   {"save", required_argument, NULL, 's'},
+        {"compare", required_argument, NULL, 'd'}, {"plots", optional_argument, NULL, 'P'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
-    for (int c; (c = getopt_long(argc, argv, "c:lqr:p::s:d:h", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "c:lqr:p::s:d:P::h", options, NULL)) != -1;) {
         switch (c) {
         case 'c':
             add_pattern(command, optarg);
@@ -103,6 +102,9 @@ static void parse(struct command *command, int argc, char **argv)
             break;
         case 's':
             command->save = optarg;
+            break;
+        case 'P':
+            command->plots = optarg ? optarg : "build/plots";
             break;
         case 'd':
             command->compare = optarg;
@@ -185,6 +187,18 @@ static bool save(const struct json_report *report, FILE *file, const char *path)
     return false;
 }
 
+/* The folder goes by the environment, where no shell looks at it. What draws may end before it has
+ * read everything, and says why itself. */
+static bool draw(const struct json_report *report, const char *folder)
+{
+    setenv("NIDO_PLOTS", folder, 1);
+    signal(SIGPIPE, SIG_IGN);
+    fflush(stdout);
+    FILE *plots = popen("exec '" BENCH_SOURCE "/bench/plots' \"$NIDO_PLOTS\"", "w");
+    bool written = plots && json_write(report, plots);
+    return plots && !pclose(plots) && written;
+}
+
 static void find_peers(struct command *command)
 {
     if (!command->peers) return;
@@ -209,6 +223,7 @@ int main(int argc, char **argv)
     bool good = run_all(&command, report);
     if (past) json_past_compare(past, report, stdout);
     if (file) good = save(report, file, command.save) && good;
+    if (command.plots) good = draw(report, command.plots) && good;
     if (past) json_past_free(past);
     json_free(report);
     return good ? 0 : 1;
