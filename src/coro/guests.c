@@ -237,9 +237,9 @@ static int visit_as_task(struct nidoi_loop *loop, struct visit *visit)
     visit->home.call = came_home;
     visit->waiter.kind = &visiting;
     if (!nidoi_door_post(visit->there, &visit->arrival)) return -ESHUTDOWN;
-    nidoi_loop_expect(loop, 1);
+    nidoi_loop_listen(loop, 1);
     nidoi_park(loop, &visit->waiter);
-    nidoi_loop_expect(loop, -1);
+    nidoi_loop_listen(loop, -1);
     return visit->result;
 }
 
