@@ -363,7 +363,6 @@ INSIDE(cross, a_permit_given_before_a_cancel_is_kept_and_a_cancelled_wait_takes_
     nido_xsem_free(sem);
 }
 
-/* S340: each round the loop goes to sleep, or is about to, when the wake comes. */
 enum { WAKES = 1000000 };
 
 struct rounds {
@@ -374,7 +373,7 @@ static int answer_all(void *arg)
 {
     struct rounds *rounds = arg;
 
-    for (int i = 0; i < WAKES / 10; i++)
+    for (int i = 0; i < WAKES; i++)
         if (nido_xsem_acquire(rounds->ping) || nido_xsem_release(rounds->pong, 1)) return -EIO;
     return 0;
 }
@@ -383,11 +382,12 @@ static void *call_all(void *arg)
 {
     struct rounds *rounds = arg;
 
-    for (int i = 0; i < WAKES / 10; i++)
+    for (int i = 0; i < WAKES; i++)
         if (nido_xsem_release(rounds->ping, 1) || nido_xsem_acquire(rounds->pong)) return (void *)1;
     return NULL;
 }
 
+/* S340: each round the loop goes to sleep, or is about to, when the wake comes. */
 NIDO_TEST(cross, no_wake_is_lost_while_the_loop_goes_to_sleep)
 {
     struct rounds rounds;
