@@ -257,6 +257,79 @@ class Phases(Example):
             self.assertIn("EINVAL", err)
 
 
+def fnv1a(content):
+    value = 0xcbf29ce484222325
+    for byte in content:
+        value = (value ^ byte) * 0x100000001b3 & 0xffffffffffffffff
+    return f"{value:016x}"
+
+
+class Checksums(Example):
+    def setUp(self):
+        self.root = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.root)
+        self.content = {"a": b"", "b": b"abc", "large": bytes(range(256)) * 1000}
+        for i in range(40):
+            self.content[f"deep/er/{i}"] = str(i).encode() * i
+        for name, content in self.content.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    def expected(self):
+        return sorted(f"{fnv1a(content)}  {self.root}/{name}" for name, content in self.content.items())
+
+    def test_every_file_below_the_directory_is_shown(self):
+        for limit in ("1", "16"):
+            out, _ = self.run_example(str(self.root), limit)
+            self.assertEqual(sorted(out.splitlines()), self.expected())
+
+    def test_what_is_no_file_is_passed_over(self):
+        (self.root / "link").symlink_to("a")
+        out, _ = self.run_example(str(self.root))
+        self.assertEqual(sorted(out.splitlines()), self.expected())
+
+    def test_a_directory_that_is_not_there_is_named(self):
+        _, err = self.run_example(str(self.root / "none"), code=1)
+        self.assertIn(f"{self.root}/none: ENOENT", err)
+        self.assertIn("1 could not be read", err)
+
+
+class ShardedEcho(Example):
+    def test_every_connection_is_answered_and_a_signal_ends_all_shards(self):
+        with socket.socket() as probe:  # a port that was free a moment ago
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        server = self.start_example(str(port), "3")
+        self.assertEqual(server.stdout.readline().strip(), str(port))
+        connections = [socket.create_connection(("127.0.0.1", port), PATIENCE_S) for _ in range(20)]
+        for i, connection in enumerate(connections):
+            connection.sendall(b"%d" % i)
+        for i, connection in enumerate(connections):
+            self.assertEqual(connection.recv(10), b"%d" % i)
+        server.send_signal(signal.SIGTERM)
+        self.expect(server, 128 + signal.SIGTERM)
+        for connection in connections:
+            connection.close()
+
+    def test_a_shard_that_cannot_listen_ends_the_others(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            _, err = self.run_example(str(taken.getsockname()[1]), "2", code=1)
+        self.assertIn("EADDRINUSE", err)
+
+
+class InsideLibuv(Example):
+    def test_tasks_and_callbacks_share_the_loop(self):
+        out, _ = self.run_example("3")
+        self.assertEqual(out, "ring 1\nring 2\nring 3\n")
+
+
+class InsideGlib(InsideLibuv):
+    pass
+
+
 class EchoServer(Example):
     def test_clients_at_once(self):
         server, port = self.start_server("0", HOUR_MS, "3")

@@ -1,0 +1,85 @@
+/* sharded_echo: an echo server on several threads.
+ *
+ * Shows one runtime on each of several threads: every shard listens on the same port (SO_REUSEPORT),
+ * and the kernel deals connections out among them, so nothing is shared on the way of a byte. They
+ * are one all the same: SIGTERM or SIGINT ends every shard, and so does the failure of one.
+ *
+ *     ./example_sharded_echo 7000 4
+ */
+#include <nido.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct server {
+    const char *port;
+    nido_xsem *listening; /* a permit for each shard that is */
+    unsigned shards;
+};
+
+static int echo(void *arg)
+{
+    int fd = *(const int *)arg;
+    char buffer[4096];
+    ssize_t n;
+    while ((n = nido_read(fd, buffer, sizeof buffer)) > 0)
+        if (nido_write_all(fd, buffer, (size_t)n, NULL) < 0) break;
+    nido_close(fd);
+    return 0; /* a connection that breaks is its own affair */
+}
+
+static int accept_all(int listener)
+{
+    nido_group connections;
+    int rc = 0;
+    nido_group_open(&connections, NIDO_FAIL_FAST, "connections");
+    while (rc >= 0) {
+        int fd = nido_accept(listener, NULL, NULL);
+        rc = fd < 0 ? fd : nido_spawn_copy(&connections, echo, &fd, sizeof fd);
+        if (fd >= 0 && rc < 0) nido_close(fd);
+    }
+    return nido_group_close(&connections, rc);
+}
+
+/* The first shard says when all of them listen. */
+static int announce(const struct server *server)
+{
+    for (unsigned i = 0; i < server->shards; i++) {
+        int rc = nido_xsem_acquire(server->listening);
+        if (rc < 0) return rc;
+    }
+    printf("%s\n", server->port);
+    return fflush(stdout) ? -1 : 0;
+}
+
+static int serve(unsigned shard, void *arg)
+{
+    struct server *server = arg;
+    nido_listen_options options;
+    nido_listen_options_init(&options);
+    options.reuse_port = true;
+    int listener = nido_listen("127.0.0.1", server->port, &options);
+    if (listener < 0) return listener;
+    nido_xsem_release(server->listening, 1);
+    int rc = shard == 0 ? announce(server) : 0;
+    if (rc == 0) rc = accept_all(listener);
+    nido_close(listener);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fprintf(stderr, "usage: %s PORT THREADS\n", argv[0]);
+        return 2;
+    }
+    struct server server = {.port = argv[1], .shards = (unsigned)strtoul(argv[2], NULL, 10)};
+    nido_options options;
+    nido_options_init(&options);
+    options.signals = true;
+    if (nido_xsem_new(0, &server.listening) < 0) return 1;
+    int rc = nido_shards(server.shards, serve, &server, &options);
+    nido_xsem_free(server.listening);
+    if (rc < 0) fprintf(stderr, "%s: %s\n", argv[0], nido_strerror(rc));
+    return nido_exit_status(rc);
+}
