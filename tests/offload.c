@@ -220,6 +220,42 @@ NIDO_TEST(offload, a_job_that_runs_is_no_deadlock)
     }
 }
 
+struct patient {
+    nido_scope scope;
+    nido_event never;
+    int rc;
+};
+
+static int wait_an_hour(void *arg)
+{
+    struct patient *self = arg;
+
+    nido_timeout_open(&self->scope, NIDO_SEC(3600));
+    self->rc = nido_scope_close(&self->scope, nido_event_wait(&self->never));
+    return 0;
+}
+
+INSIDE(offload, what_is_due_now_happens_while_a_job_is_out)
+{
+    struct patient patient = {.rc = 1};
+    nido_group group;
+    struct gate gate;
+    nido_task task;
+
+    gate_open(&gate);
+    nido_event_init(&patient.never, "never");
+    nido_group_open(&group, NIDO_WAIT_ALL, "jobs");
+    begin(&group, offload_pass, &gate);
+    task = begin_kept(&group, wait_an_hour, &patient);
+    await_starts(&gate, 1);
+    cr_expect(eq(int, nido_scope_move(&patient.scope, nido_now()), 0));
+    cr_expect(eq(int, nido_join(task, NULL), 0));
+    cr_expect(eq(int, patient.rc, -ETIMEDOUT));
+    let_pass(&gate, 7);
+    cr_expect(eq(int, nido_group_close(&group, 0), 0));
+    gate_close(&gate);
+}
+
 /* S371 */
 INSIDE(offload, the_virtual_clock_stands_while_a_job_is_out)
 {

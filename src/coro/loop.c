@@ -271,7 +271,9 @@ static void idle_real(struct nidoi_loop *loop, int64_t when, bool only_handles)
 static void idle_virtual(struct nidoi_loop *loop, int64_t when, bool only_handles)
 {
     bool peers = others(loop) || handles_out(loop);
-    int64_t patience = loop->expected || when == NIDO_NEVER ? -1 : NIDO_MS(EXTERNAL_PEER_MS);
+    bool due = when <= loop->sched.now; /* then there is nothing to jump over */
+    bool forbidden = loop->expected || when == NIDO_NEVER;
+    int64_t patience = due ? 0 : forbidden ? -1 : NIDO_MS(EXTERNAL_PEER_MS);
 
     nidoi_stacks_trim(&loop->stacks, loop->sched.now);
     if (peers && sleep_for(loop, patience, only_handles) > 0) return;
