@@ -19,6 +19,7 @@
 #include "nido/net.h"
 #include "nido/offload.h"
 #include "nido/file.h"
+#include "nido/proc.h"
 #include "nido/signal.h"
 #include "nido/event.h"
 #include "nido/sem.h"

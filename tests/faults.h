@@ -27,12 +27,14 @@ enum fault {
 #define BACKEND_CHANGE   kevent_change
 #define BACKEND_WAIT     kevent_wait
 #define BACKEND_OPENINGS FAULT_kqueue
+#define FAULT_child_open FAULT_kqueue
 typedef struct kevent backend_event;
 enum { CHANGES_A_DESCRIPTOR = 2 };
 #else
 #define BACKEND_CHANGE   epoll_ctl
 #define BACKEND_WAIT     epoll_wait
 #define BACKEND_OPENINGS FAULT_eventfd, FAULT_epoll_create
+#define FAULT_child_open FAULT_pidfd_open
 typedef struct epoll_event backend_event;
 enum { CHANGES_A_DESCRIPTOR = 1 };
 #endif

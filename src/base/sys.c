@@ -7,10 +7,12 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/program.h"
 #include "base/sys_other.h"
 
 #ifdef NIDOI_KQUEUE
@@ -18,6 +20,7 @@
 #else
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #endif
 
 enum { NANO = 1000000000 };
@@ -335,6 +338,11 @@ static int sys_close(int fd)
     return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
+static int sys_dup(int fd, int least)
+{
+    CALL(int, fcntl(fd, F_DUPFD_CLOEXEC, least));
+}
+
 static int sys_poll(struct pollfd *fds, size_t n, int milliseconds)
 {
     int ready = poll(fds, (nfds_t)n, milliseconds);
@@ -436,6 +444,15 @@ static int sys_eventfd(void)
     CALL(int, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
 }
 
+static int sys_pidfd_open(int pid)
+{
+    CALL(int, (int)syscall(SYS_pidfd_open, pid, 0));
+}
+
+static int sys_pidfd_send_signal(int fd, int signal)
+{
+    CALL(int, (int)syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0));
+}
 #endif
 
 static int sys_sigaction(int number, const struct sigaction *action, struct sigaction *before)
@@ -453,6 +470,21 @@ static int sys_thread(pthread_t *out, void *(*fn)(void *), void *arg)
     err = pthread_create(out, NULL, fn, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -err;
+}
+
+static int sys_spawn(const struct nidoi_program *program, int *pid)
+{
+    return nidoi_program_start(program, pid);
+}
+
+static int sys_waitid(int type, int id, siginfo_t *out, int options)
+{
+    CALL(int, waitid((idtype_t)type, (id_t)id, out, options));
+}
+
+static int sys_kill(int pid, int signal)
+{
+    CALL(int, kill(pid, signal));
 }
 
 #define ENTRY(result, name, parameters, arguments) .name = sys_##name,

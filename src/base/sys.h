@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 
 struct addrinfo;
+struct nidoi_program;
 struct stat;
 
 /* X(result, name, (parameters), (arguments)) */
@@ -82,6 +83,8 @@ struct stat;
     /* the address family of a socket; -ENOTSOCK */                                                     \
     X(int, family, (int fd), (fd))                                                                      \
     X(int, close, (int fd), (fd))                                                                       \
+    /* another number for the same, at `least` or above */                                              \
+    X(int, dup, (int fd, int least), (fd, least))                                                       \
     X(int, poll, (struct pollfd * fds, size_t n, int milliseconds), (fds, n, milliseconds))             \
     X(int, map, (size_t size, void **out), (size, out))                                                 \
     X(int, unmap, (void *memory, size_t size), (memory, size))                                          \
@@ -93,6 +96,10 @@ struct stat;
       (number, action, before))                                                                         \
     /* with every signal blocked, so that the program's handlers run on its own threads */              \
     X(int, thread, (pthread_t * out, void *(*fn)(void *), void *arg), (out, fn, arg))                   \
+    /* stops the calling thread until the program runs */                                               \
+    X(int, spawn, (const struct nidoi_program *program, int *pid), (program, pid))                      \
+    X(int, waitid, (int type, int id, siginfo_t *out, int options), (type, id, out, options))           \
+    X(int, kill, (int pid, int signal), (pid, signal))                                                  \
     NIDOI_SYSCALLS_BACKEND(X)
 
 #ifdef NIDOI_KQUEUE
@@ -111,7 +118,9 @@ struct epoll_event;
     /* ns < 0: no limit */                                                         \
     X(int, epoll_wait, (int epoll, struct epoll_event *events, int n, int64_t ns), \
       (epoll, events, n, ns))                                                      \
-    X(int, eventfd, (void), ())
+    X(int, eventfd, (void), ())                                                    \
+    X(int, pidfd_open, (int pid), (pid))                                           \
+    X(int, pidfd_send_signal, (int fd, int signal), (fd, signal))
 #endif
 
 #define NIDOI_SYS_ENTRY(result, name, parameters, arguments) result(*name) parameters;

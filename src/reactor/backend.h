@@ -9,6 +9,7 @@
 #ifndef NIDOI_BACKEND_H
 #define NIDOI_BACKEND_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -72,5 +73,19 @@ bool nidoi_backend_has(struct nidoi_backend *backend, int fd, uint32_t generatio
 /* Waits up to `ns` (0: not at all, < 0: no limit) for reports, never shorter; fills at most n and
  * returns how many. -EINTR. The bell is not reported, it only ends the wait. */
 int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, int n, int64_t ns);
+
+/* ---- Child processes. Any thread. ---- */
+
+/* A descriptor, close-on-exec, that becomes readable when a child of this process has ended, and
+ * stays so. -ESRCH: it has ended and is reaped; -EMFILE, -ENFILE, -ENOMEM. */
+int nidoi_child_open(int pid);
+
+/* Reaps a child that has ended; with `keep` only looks, and its number is not given away. 0 and
+ * *out; -EAGAIN: it has not ended; -ECHILD: somebody else has reaped it. */
+int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out);
+
+/* Sends a signal to a child; with `group` to the process group it leads. -ESRCH: it is reaped, by
+ * whomever, so its number may be somebody else's: nothing was sent. */
+int nidoi_child_signal(int fd, int pid, int signal, bool group);
 
 #endif

@@ -7,12 +7,16 @@
  * with it. */
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 
 #include "base/assert.h"
 #include "base/sys.h"
 #include "reactor/backend.h"
 
-enum { BATCH = 256 };
+enum {
+    BATCH = 256,
+    BY_PIDFD = 3 /* P_PIDFD, which older headers lack */
+};
 
 static uint64_t key(int fd, uint32_t generation)
 {
@@ -138,4 +142,30 @@ int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, i
                                             .spent = NIDOI_READABLE | NIDOI_WRITABLE};
     }
     return got < 0 ? got : count;
+}
+
+/* ---- Child processes ---- */
+
+int nidoi_child_open(int pid)
+{
+    return nidoi_sys.pidfd_open(pid);
+}
+
+int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out)
+{
+    int err;
+
+    (void)pid;
+    out->si_pid = 0;
+    err = nidoi_sys.waitid(BY_PIDFD, fd, out, WEXITED | WNOHANG | (keep ? WNOWAIT : 0));
+    if (err) return err;
+    return out->si_pid ? 0 : -EAGAIN;
+}
+
+/* A group has the number of its leader: nobody gets that before the leader is reaped. */
+int nidoi_child_signal(int fd, int pid, int signal, bool group)
+{
+    int err = nidoi_sys.pidfd_send_signal(fd, group ? 0 : signal);
+
+    return err || !group ? err : nidoi_sys.kill(-pid, signal);
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sys/event.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/assert.h"
 #include "base/sys.h"
@@ -164,4 +165,50 @@ int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, i
     for (int i = 0; i < got; i++)
         if (events[i].filter != EVFILT_USER) out[count++] = translated(&events[i]);
     return got < 0 ? got : count;
+}
+
+/* ---- Child processes ---- */
+
+/* A queue that nobody fetches from: it is readable while its one event is pending. Some systems do
+ * not find a child that has ended already, so then it is rung by hand. */
+static int watch_process(int kq, int pid)
+{
+    struct kevent entry = {
+        .ident = (uintptr_t)pid, .filter = EVFILT_PROC, .flags = EV_ADD, .fflags = NOTE_EXIT};
+    int err = nidoi_sys.kevent_change(kq, &entry);
+
+    if (err != -ESRCH) return err;
+    err = change(kq, 0, EVFILT_USER, EV_ADD, 0);
+    return err ? err : change(kq, 0, EVFILT_USER, 0, 0);
+}
+
+int nidoi_child_open(int pid)
+{
+    int kq = nidoi_sys.kqueue(), err;
+
+    if (kq < 0) return kq;
+    err = watch_process(kq, pid);
+    if (!err) return kq;
+    nidoi_sys.close(kq);
+    return err;
+}
+
+int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out)
+{
+    int err;
+
+    (void)fd;
+    out->si_pid = 0;
+    err = nidoi_sys.waitid(P_PID, pid, out, WEXITED | WNOHANG | (keep ? WNOWAIT : 0));
+    if (err) return err;
+    return out->si_pid ? 0 : -EAGAIN;
+}
+
+/* As long as it is ours to reap, nobody else has its number. */
+int nidoi_child_signal(int fd, int pid, int signal, bool group)
+{
+    siginfo_t info;
+
+    if (nidoi_child_reap(fd, pid, true, &info) == -ECHILD) return -ESRCH;
+    return nidoi_sys.kill(group ? -pid : pid, signal);
 }

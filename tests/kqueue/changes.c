@@ -8,6 +8,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "queue.h"
 
@@ -139,8 +141,25 @@ static int change_user(struct queue *queue, const struct kevent *change)
     return err;
 }
 
+/* The end of one process: level-triggered until it is reported. */
+static int change_process(struct queue *queue, const struct kevent *change)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = PROCESS};
+
+    if (change->flags != EV_ADD || change->fflags != NOTE_EXIT || queue->process) return EINVAL;
+    queue->process = (int)syscall(SYS_pidfd_open, change->ident, 0);
+    if (queue->process < 0) {
+        queue->process = 0;
+        return errno;
+    }
+    queue->pid = change->ident;
+    queue->process_udata = change->udata;
+    return epoll_ctl(queue->fd, EPOLL_CTL_ADD, queue->process, &event) < 0 ? errno : 0;
+}
+
 int queue_change(struct queue *queue, const struct kevent *change)
 {
+    if (change->filter == EVFILT_PROC) return change_process(queue, change);
     if (change->filter == EVFILT_USER) return change_user(queue, change);
     if (change->filter == EVFILT_READ || change->filter == EVFILT_WRITE)
         return change_number(queue, change);

@@ -108,6 +108,17 @@ static int report_users(struct queue *queue, struct kevent *out, int room)
     return count;
 }
 
+static int report_process(struct queue *queue, struct kevent *out)
+{
+    *out = (struct kevent){.ident = queue->pid,
+                           .filter = EVFILT_PROC,
+                           .flags = EV_EOF,
+                           .fflags = NOTE_EXIT,
+                           .udata = queue->process_udata};
+    epoll_ctl(queue->fd, EPOLL_CTL_DEL, queue->process, NULL);
+    return 1;
+}
+
 int queue_report(struct queue *queue, struct kevent *out, int room)
 {
     struct epoll_event events[BATCH];
@@ -119,6 +130,8 @@ int queue_report(struct queue *queue, struct kevent *out, int room)
 
         if (fd == WRITES)
             count += report_writes(queue, out + count, room - count - (got - 1 - i));
+        else if (fd == PROCESS)
+            count += report_process(queue, out + count);
         else if (fd == USERS)
             count += report_users(queue, out + count, room - count - (got - 1 - i));
         else

@@ -14,6 +14,7 @@
  *   such an entry is found out (ENOENT), unless it was disabled by name;
  * - Linux cannot look at a socket's error without taking it: fflags is EIO, whatever the error;
  * - `data` of EVFILT_WRITE, of a listening socket and of a queue is always 1;
+ * - of processes a queue watches one, for its end, and cannot be told to stop;
  * - files and directories are refused with EINVAL;
  * - a stream socket that was never connected is at its end, as epoll has it; BSD says nothing of it;
  * - shutting down one's own side for writing is no EV_EOF for EVFILT_WRITE;
@@ -70,6 +71,7 @@ static void free_queue(struct queue *queue)
 {
     close_really(queue->writes);
     close_really(queue->bell);
+    if (queue->process) close_really(queue->process);
     while (queue->users) {
         struct user *user = queue->users;
 

@@ -10,7 +10,7 @@
 enum { MODES = EV_ONESHOT | EV_CLEAR | EV_DISPATCH };
 
 /* What the sets say in place of a number. */
-enum { WRITES = -1, USERS = -2 };
+enum { WRITES = -1, USERS = -2, PROCESS = -3 };
 
 struct note {
     bool used;
@@ -36,6 +36,9 @@ struct queue {
     int fd;
     int writes;
     int bell;
+    int process; /* says when the one that is watched has ended; 0: none is */
+    void *process_udata;
+    uintptr_t pid;
     struct number *numbers;
     size_t number_count;
     struct user *users;

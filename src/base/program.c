@@ -1,0 +1,66 @@
+#include "base/program.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static int add_stream(posix_spawn_file_actions_t *actions, const nido_stdio *of, int fd)
+{
+    switch (of->kind) {
+    case NIDO_STDIO_NULL:
+        return posix_spawn_file_actions_addopen(actions, fd, "/dev/null",
+                                                fd == STDIN_FILENO ? O_RDONLY : O_WRONLY, 0);
+    case NIDO_STDIO_FD:
+        return posix_spawn_file_actions_adddup2(actions, of->fd, fd);
+    case NIDO_STDIO_STDOUT:
+        return posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO, fd);
+    default:
+        return 0;
+    }
+}
+
+static int describe_files(posix_spawn_file_actions_t *actions, const struct nidoi_program *program)
+{
+    int err = 0;
+
+    for (int fd = 0; fd < 3 && !err; fd++) err = add_stream(actions, &program->of[fd], fd);
+    if (!err) err = posix_spawn_file_actions_addclosefrom_np(actions, 3);
+    if (!err && program->cwd) err = posix_spawn_file_actions_addchdir_np(actions, program->cwd);
+    return err;
+}
+
+static int describe_process(posix_spawnattr_t *attributes, const struct nidoi_program *program)
+{
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    sigset_t none, all;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(attributes, &none);
+    posix_spawnattr_setsigdefault(attributes, &all);
+    if (program->new_group) flags |= POSIX_SPAWN_SETPGROUP; /* its number is the child's */
+    return posix_spawnattr_setflags(attributes, flags);
+}
+
+int nidoi_program_start(const struct nidoi_program *program, int *pid)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int err = posix_spawn_file_actions_init(&actions);
+
+    if (err) return -err;
+    err = posix_spawnattr_init(&attributes);
+    if (err) goto fail_actions;
+    err = describe_files(&actions, program);
+    if (!err) err = describe_process(&attributes, program);
+    if (!err)
+        err = posix_spawnp(pid, program->file, &actions, &attributes, program->argv,
+                           program->env ? program->env : environ);
+    posix_spawnattr_destroy(&attributes);
+fail_actions:
+    posix_spawn_file_actions_destroy(&actions);
+    return -err;
+}
