@@ -538,6 +538,46 @@ class Forwarder(Example):
         self.assertIn("listen on 127.0.0.1 port 70000", err)
 
 
+class Supervisor(Example):
+    def expect_lines(self, process, *patterns):
+        """Reads lines until each pattern, in this order, has matched one; the matches."""
+        matches = []
+        for pattern in patterns:
+            while not (match := re.fullmatch(pattern, line := process.stdout.readline().rstrip())):
+                self.assertTrue(line, f"no line for {pattern}")
+            matches.append(match)
+        return matches
+
+    def test_programs_are_started_again(self):
+        supervisor = self.start_example("-b", "1", "sh", "-c", "exit 3")
+        first, second = (match[1] for match in self.expect_lines(
+            supervisor, r"sh \((\d+)\): started", r"sh \(\d+\): ended with 3",
+            r"sh: again in 1 ms", r"sh \((\d+)\): started", r"sh \(\d+\): ended with 3",
+            r"sh: again in 2 ms")[::3])
+        self.assertNotEqual(first, second)
+        supervisor.terminate()
+        self.expect_lines(supervisor, r"stopping: signal 15")
+        self.expect(supervisor, 0)
+
+    def test_all_are_stopped_and_who_does_not_heed_it_is_killed(self):
+        stubborn = "trap '' TERM; echo ready; while :; do sleep 1000; done"
+        supervisor = self.start_example("-g", "20", "sleep", "1000", "--", "sh", "-c", stubborn)
+        self.expect_lines(supervisor, "ready")
+        supervisor.send_signal(signal.SIGINT)
+        out, _ = self.expect(supervisor, 0)
+        self.assertRegex(out, r"(?m)^stopping: signal 2$")
+        ends = dict(re.findall(r"(?m)^(\w+) \(\d+\): ended by signal (\d+)$", out))
+        self.assertEqual(ends, {"sleep": "15", "sh": "9"})
+        for pid in re.findall(r"\((\d+)\)", out):
+            with self.assertRaises(ProcessLookupError):
+                os.kill(int(pid), 0)
+
+    def test_what_cannot_be_started_is_named(self):
+        _, err = self.run_example("sleep", "1000", "--", "no-such-program", code=1)
+        self.assertIn("start no-such-program", err)
+        self.assertIn("ENOENT", err)
+
+
 if __name__ == "__main__":
     name, *COMMAND = sys.argv[1:]
     socket.setdefaulttimeout(PATIENCE_S)
