@@ -5,6 +5,7 @@
 #include "nido/types.h"
 
 struct nidoi_task;
+struct nidoi_test_hooks;
 struct nidoi_waiter;
 struct nidoi_failures;
 
@@ -65,5 +66,16 @@ struct nidoi_stirred {
     struct nidoi_link link;
     void (*look)(struct nidoi_stirred *stirred);
 };
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the test kit (nido/test.h) rests on. Cannot fail. Not a cancellation point. */
+NIDO_API const struct nidoi_test_hooks *nido_test_hooks(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,12 +11,15 @@ extern "C" {
 enum nido_clock {
     NIDO_CLOCK_REAL = 0, /* CLOCK_MONOTONIC */
     NIDO_CLOCK_VIRTUAL =
-        1 /* for tests: starts at 1 s, jumps to the next deadline when nothing else can happen */
+        1, /* for tests: starts at 1 s, jumps to the next deadline when nothing else can happen */
+    NIDO_CLOCK_MANUAL = 2 /* for tests: as the virtual one, but only nido_test_advance moves it */
 };
 
 enum nido_run_flags {
-    NIDO_RUN_STRICT = 1 /* the expensive internal checks, also turned on by NIDO_DEBUG=strict in the
-                           environment */
+    NIDO_RUN_STRICT = 1, /* the expensive internal checks, also turned on by NIDO_DEBUG=strict in
+                            the environment */
+    NIDO_RUN_SHUFFLE = 2 /* for tests: the tasks that are ready run in an order drawn from `seed`,
+                            not first come, first served; the same seed, the same order */
 };
 
 /* Zero is the default of every field except size. */
@@ -35,7 +38,8 @@ typedef struct nido_options {
     uint32_t pool_threads; /* most workers for nido_offload (nido/offload.h); 0: 64 */
     int64_t
         pool_grace_ns; /* how long the end of the run waits for jobs that were abandoned; 0: 1 s */
-    uint64_t seed; /* for the order in which nido_select tries its arms: same seed, same order */
+    uint64_t seed; /* for the order in which nido_select tries its arms, and for NIDO_RUN_SHUFFLE:
+                      same seed, same order */
     /* The root's failure, if it left an error object and rc < 0; NULL: printed on stderr. Must not
      * park. */
     void (*on_error)(void *ctx, const nido_error *error);

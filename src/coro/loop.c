@@ -144,8 +144,9 @@ int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
     read_options(loop, options);
     loop->number = __atomic_add_fetch(&runtimes, 1, __ATOMIC_RELAXED);
     loop->batch = MOST_RESUMES;
+    loop->patience = -1;
     loop->random = options->seed;
-    nidoi_clock_init(&loop->clock, options->clock == NIDO_CLOCK_VIRTUAL);
+    nidoi_clock_init(&loop->clock, options->clock != NIDO_CLOCK_REAL);
     nidoi_stacks_init(&loop->stacks);
     loop->default_stack = nidoi_stacks_class(&loop->stacks, loop->options.stack_size);
     nidoi_timers_init(&loop->timers);
@@ -159,6 +160,10 @@ int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
     err = nidoi_sched_init(&loop->sched);
     if (err) goto fail_reactor;
     nidoi_loop_refresh(loop);
+    nidoi_waitq_init(&loop->settled);
+    loop->probe.shuffled = options->flags & NIDO_RUN_SHUFFLE;
+    loop->probe.random = options->seed;
+    nidoi_probe_set(&loop->sched, &loop->probe);
     nidoi_sched_self = &loop->sched;
     return 0;
 
@@ -265,33 +270,57 @@ static void idle_real(struct nidoi_loop *loop, int64_t when, bool only_handles)
     sleep_for(loop, until == NIDO_NEVER ? -1 : until > now ? until - now : 0, only_handles);
 }
 
+/* How much real time others get before the virtual clock jumps to `when`; < 0: all there is. */
+static int64_t patience_until(const struct nidoi_loop *loop, int64_t when)
+{
+    if (when <= loop->sched.now) return 0; /* there is nothing to jump over */
+    if (loop->expected) return -1;
+    return when == NIDO_NEVER ? loop->patience : NIDO_MS(EXTERNAL_PEER_MS);
+}
+
 /* The virtual clock jumps when nothing else can happen. A job or child that is out forbids it; a
  * peer outside this runtime (the other end of a descriptor, a thread with a handle) gets a moment
- * of real time first. */
-static void idle_virtual(struct nidoi_loop *loop, int64_t when, bool only_handles)
+ * of real time first; one that alone could wake us has `patience`. */
+static void idle_virtual(struct nidoi_loop *loop, int64_t when, bool only_handles,
+                         void (*stuck)(struct nidoi_loop *loop))
 {
     bool peers = others(loop) || handles_out(loop);
-    bool due = when <= loop->sched.now; /* then there is nothing to jump over */
-    bool forbidden = loop->expected || when == NIDO_NEVER;
-    int64_t patience = due ? 0 : forbidden ? -1 : NIDO_MS(EXTERNAL_PEER_MS);
+    int64_t patience = patience_until(loop, when);
 
     nidoi_stacks_trim(&loop->stacks, loop->sched.now);
     if (peers && sleep_for(loop, patience, only_handles) > 0) return;
     if (patience < 0 || !nidoi_mpsc_empty(&loop->door->posts)) return;
-    nidoi_clock_jump(&loop->clock, when > loop->sched.now ? when : loop->sched.now);
+    if (when == NIDO_NEVER)
+        stuck(loop);
+    else
+        nidoi_clock_jump(&loop->clock, when > loop->sched.now ? when : loop->sched.now);
+}
+
+/* Somebody waits until every other task is parked: so they are, unless something is due now or on
+ * its way. One at a time, for whoever goes on is not parked any more. */
+static void settle(struct nidoi_loop *loop)
+{
+    if (loop->next_due(loop) <= nidoi_loop_refresh(loop)) return;
+    if (loop->reactor.watching && sleep_for(loop, NIDO_MS(EXTERNAL_PEER_MS), false) > 0) return;
+    if (nidoi_mpsc_empty(&loop->door->posts)) nidoi_waitq_wake(&loop->settled, 0);
 }
 
 static void idle(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop))
 {
-    int64_t when = loop->next_due(loop);
+    bool manual = loop->options.clock == NIDO_CLOCK_MANUAL;
+    int64_t when = manual ? NIDO_NEVER : loop->next_due(loop);
     bool only_handles = when == NIDO_NEVER && !others(loop);
 
-    if (only_handles && !handles_out(loop) && nidoi_mpsc_empty(&loop->door->posts))
+    if (loop->probe.watcher) loop->probe.watcher->idle(loop->probe.ctx);
+    if (nidoi_sched_ready(&loop->sched)) return;
+    if (!nidoi_waitq_empty(&loop->settled))
+        settle(loop);
+    else if (only_handles && !handles_out(loop) && nidoi_mpsc_empty(&loop->door->posts))
         stuck(loop);
-    else if (loop->clock.is_virtual)
-        idle_virtual(loop, when, only_handles);
-    else
+    else if (!loop->clock.is_virtual)
         idle_real(loop, when, only_handles);
+    else
+        idle_virtual(loop, when, only_handles, stuck);
 }
 
 /* Descriptors are to be served within 200 us even if tasks dawdle; the clock, read once a turn,

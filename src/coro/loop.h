@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mpsc.h"
+#include "coro/probe.h"
 #include "coro/sched.h"
 #include "coro/slots.h"
 #include "nido/run.h"
@@ -56,6 +57,9 @@ struct nidoi_loop {
     nido_rt *door;
     nido_options options;
     struct nidoi_task *root; /* NULL before and after its life */
+    struct nidoi_probe probe;
+    struct nidoi_waitq settled; /* who wait until every other task is parked */
+    int64_t patience;           /* how long peers outside may keep silent; < 0: for ever */
     struct nidoi_slots slots;
     uint32_t live;     /* tasks */
     uint32_t room;     /* tasks that every queue and heap has room for */

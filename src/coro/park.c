@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/place.h"
+#include "coro/probe.h"
 #include "coro/scope.h"
 #include "coro/switch.h"
 #include "nido/time.h"
@@ -129,7 +130,10 @@ int nidoi_enter_slowly(struct nidoi_loop *loop)
         sched->budget = 1;
         return -EDEADLK;
     }
-    if (sched->budget <= 0) nidoi_sched_yield(sched);
+    if (sched->probe)
+        nidoi_probe_enter(sched);
+    else if (sched->budget <= 0)
+        nidoi_sched_yield(sched);
     return nidoi_scope_test(loop);
 }
 
@@ -137,7 +141,10 @@ void nidoi_charge(struct nidoi_loop *loop)
 {
     struct nidoi_sched *sched = &loop->sched;
 
-    if (--sched->budget <= 0 && !sched->no_parking && nidoi_on_task(sched))
+    if (--sched->budget > 0 || sched->no_parking || !nidoi_on_task(sched)) return;
+    if (sched->probe)
+        nidoi_probe_charge(sched);
+    else
         nidoi_sched_yield(sched);
 }
 

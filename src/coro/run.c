@@ -61,9 +61,9 @@ static int receive_signals(struct nidoi_loop *loop, struct nidoi_receiver *recei
 static bool sound(const nido_options *options)
 {
     return options->size == sizeof *options && nidoi_stacks_round(options->stack_size) &&
-           !(options->flags & ~(uint32_t)NIDO_RUN_STRICT) &&
-           (options->clock == NIDO_CLOCK_REAL || options->clock == NIDO_CLOCK_VIRTUAL) &&
-           options->grace_ns >= 0 && options->spin_ns >= 0 && options->pool_grace_ns >= 0;
+           !(options->flags & ~(uint32_t)(NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE)) &&
+           (unsigned)options->clock <= NIDO_CLOCK_MANUAL && options->grace_ns >= 0 &&
+           options->spin_ns >= 0 && options->pool_grace_ns >= 0;
 }
 
 /* When a broken law ends the program, its tasks are worth a look. */
@@ -148,6 +148,8 @@ static int run_whole(nido_fn *fn, void *arg, const nido_options *options)
     err = run_start(&run, fn, arg);
     if (!err) {
         nidoi_loop_run(&run.loop, nidoi_deadlock);
+        if (run.loop.probe.watcher)
+            run.loop.probe.watcher->over(run.loop.probe.ctx, &run.loop.sched);
         deliver_error(&run.loop);
         err = result(&run.loop);
     }
@@ -183,7 +185,7 @@ int nido_rt_new(const nido_options *options, nido_rt **out)
 
     nido_options_init(&defaults);
     if (!options) options = &defaults;
-    err = options->clock == NIDO_CLOCK_VIRTUAL ? -EINVAL : startable(options);
+    err = options->clock != NIDO_CLOCK_REAL ? -EINVAL : startable(options);
     if (err) return err;
     run = nidoi_mem_zeroed(sizeof *run);
     if (!run) return -ENOMEM;

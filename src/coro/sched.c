@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "coro/probe.h"
 #include "coro/switch.h"
 
 _Thread_local struct nidoi_sched *nidoi_sched_self;
@@ -37,6 +38,7 @@ int nidoi_sched_init(struct nidoi_sched *sched)
     sched->loop.scope = &sched->loop.base;
     sched->loop.base.due = INT64_MAX;
     sched->budget = 1;
+    sched->allowance = NIDOI_BUDGET;
     nidoi_list_init(&sched->stirred);
     return nidoi_sched_reserve(sched, 16);
 }
@@ -114,7 +116,10 @@ void nidoi_sched_exit(struct nidoi_sched *sched)
 void nidoi_sched_run(struct nidoi_sched *sched, int batch)
 {
     sched->batch = batch;
-    if (nidoi_sched_ready(sched)) nidoi_switch_resume(sched, nidoi_switch_next(sched));
+    if (sched->probe)
+        nidoi_probe_run(sched, batch);
+    else if (nidoi_sched_ready(sched))
+        nidoi_switch_resume(sched, nidoi_switch_next(sched));
     sched->budget = 1; /* no call may park on the loop's own stack: nidoi_no_parking_begin */
 }
 

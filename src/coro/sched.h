@@ -23,6 +23,7 @@
 #include "nido/types.h"
 #include "reactor/timers.h"
 
+struct nidoi_probe;
 struct nidoi_sched;
 struct nidoi_start;
 struct nidoi_local_value;
@@ -123,6 +124,8 @@ struct nidoi_sched {
     bool cxx;                            /* the program has a C++ run time */
     struct nidoi_exceptions *exceptions; /* this thread's; NULL without one */
     struct nidoi_link stirred;           /* struct nidoi_stirred */
+    struct nidoi_probe *probe; /* coro/probe.h; NULL: nobody watches, nothing is shuffled */
+    int allowance;             /* the budget of a task that comes back from a callback */
     struct nidoi_task loop;
 };
 
@@ -196,7 +199,7 @@ static inline void nidoi_no_parking_begin(struct nidoi_sched *sched)
 static inline void nidoi_no_parking_end(struct nidoi_sched *sched)
 {
     sched->no_parking--;
-    sched->budget = sched->no_parking || !nidoi_on_task(sched) ? 1 : NIDOI_BUDGET;
+    sched->budget = sched->no_parking || !nidoi_on_task(sched) ? 1 : sched->allowance;
 }
 
 /* ---- Wait queues ---- */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/place.h"
+#include "coro/probe.h"
 
 enum { MOST_COPY = 1024 };
 
@@ -52,8 +53,9 @@ static _Noreturn void something_is_open(const struct nidoi_task *task)
 
 /* What is held must not lie in the frame that has just returned: nothing in it can be trusted any
  * more. */
-static void orphan(const struct nidoi_task *task, struct nidoi_link *link)
+static void orphan(struct nidoi_task *task, struct nidoi_link *link)
 {
+    const struct nidoi_probe *probe = task->sched->probe;
     struct nidoi_held *held = nidoi_container(link, struct nidoi_held, link);
     struct nidoi_place spawned;
     const char *end = nidoi_frame_end();
@@ -64,6 +66,7 @@ static void orphan(const struct nidoi_task *task, struct nidoi_link *link)
             "receiver of signals that lay on its own stack",
             (unsigned long long)task->id, task->name ? task->name : "",
             nidoi_place(&spawned, task->spawned_at));
+    if (probe && probe->watcher) probe->watcher->orphaned(probe->ctx, task);
     nidoi_list_remove(link);
     held->orphaned(held);
 }

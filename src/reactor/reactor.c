@@ -265,6 +265,16 @@ static void dispatch(struct nidoi_reactor *reactor, const struct nidoi_ready *re
         renew(reactor, slot); /* the kernel will not tell: the waiters should look for themselves */
 }
 
+void nidoi_reactor_nudge(struct nidoi_reactor *reactor, int fd)
+{
+    const struct nidoi_fd *slot = nidoi_reactor_find(reactor, fd);
+    struct nidoi_ready report = {.fd = fd, .events = NIDOI_READABLE | NIDOI_WRITABLE};
+
+    if (!slot || !(slot->flags & NIDOI_FD_OWNED)) return;
+    report.generation = slot->generation;
+    dispatch(reactor, &report);
+}
+
 int nidoi_reactor_poll(struct nidoi_reactor *reactor, int64_t ns)
 {
     struct nidoi_ready reports[REPORTS];

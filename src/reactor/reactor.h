@@ -84,6 +84,10 @@ void nidoi_reactor_pass(struct nidoi_reactor *reactor, int fd, enum nidoi_direct
  * the generation. */
 void nidoi_reactor_drop(struct nidoi_reactor *reactor, int fd);
 
+/* As if the kernel had reported an owned descriptor for both directions: who waits tries again. For
+ * tests. */
+void nidoi_reactor_nudge(struct nidoi_reactor *reactor, int fd);
+
 /* Waits up to ns (0: not at all, < 0: no limit) and fires. How many reports came, 0 too if
  * interrupted. */
 int nidoi_reactor_poll(struct nidoi_reactor *reactor, int64_t ns);
