@@ -9,12 +9,18 @@ include(CMakePackageConfigHelpers)
 set(nido_config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/nido)
 
 set(nido_targets)
+set(nido_test_targets)
 foreach(target IN ITEMS nido nido_static)
     if(TARGET ${target})
         list(APPEND nido_targets ${target})
     endif()
 endforeach()
-install(TARGETS ${nido_targets} EXPORT nidoTargets
+foreach(target IN ITEMS nido_test nido_test_static)
+    if(TARGET ${target})
+        list(APPEND nido_test_targets ${target})
+    endif()
+endforeach()
+install(TARGETS ${nido_targets} ${nido_test_targets} EXPORT nidoTargets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT dev
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev
     FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
@@ -30,8 +36,11 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/nidoConfig.cmake ${CMAKE_CURRENT_BINAR
 # The prefix is told from where the file lies, so that the installed tree may be moved.
 set(nido_pc_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 file(RELATIVE_PATH nido_pc_prefix /prefix/${nido_pc_dir} /prefix)
-configure_file(cmake/nido.pc.in nido.pc @ONLY)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/nido.pc DESTINATION ${nido_pc_dir} COMPONENT dev)
+list(GET nido_test_targets 0 nido_test_archive)
+foreach(name IN ITEMS nido nido-test)
+    configure_file(cmake/${name}.pc.in ${name}.pc @ONLY)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${nido_pc_dir} COMPONENT dev)
+endforeach()
 install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)
 
 if(PROJECT_IS_TOP_LEVEL)

@@ -63,9 +63,3 @@ nido_options nido_test_virtual(void)
     options.clock = NIDO_CLOCK_VIRTUAL;
     return options;
 }
-
-int nido_test_run(nido_fn *fn, void *arg)
-{
-    nido_options options = nido_test_virtual();
-    return nido_run(fn, arg, &options);
-}

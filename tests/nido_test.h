@@ -13,6 +13,7 @@
 #include <criterion/new/assert.h>
 
 #include "nido.h"
+#include "nido/test.h"
 
 #define NIDO_TEST(suite, name)                       \
     static void nido_test_##suite##_##name(void);    \
@@ -27,8 +28,5 @@ void nido_test_guard(void (*body)(void));
 
 /* Options with the virtual clock, so that a test of hours takes no time. */
 nido_options nido_test_virtual(void);
-
-/* nido_run under the virtual clock. */
-int nido_test_run(nido_fn *fn, void *arg);
 
 #endif
