@@ -578,6 +578,16 @@ class Supervisor(Example):
         self.assertIn("ENOENT", err)
 
 
+class Testing(Example):
+    test_usage = None  # it takes no arguments
+
+    def test_all_is_well(self):
+        out, err = self.run_example()
+        self.assertEqual(out, "all is well\n")
+        self.assertIn("sweep of copy_hello: cancels of the run: 5 points, ", err)
+        self.assertNotIn("BROKEN", err)
+
+
 if __name__ == "__main__":
     name, *COMMAND = sys.argv[1:]
     socket.setdefaulttimeout(PATIENCE_S)
