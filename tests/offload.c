@@ -187,10 +187,10 @@ INSIDE(offload, other_tasks_run_and_nobody_polls_while_a_job_is_out)
     await_starts(&gate, 1);
     faults_begin();
     for (int i = 0; i < 10000; i++) nido_yield();
-    cr_expect(zero(ulong, faults_count(FAULT_epoll_wait)), "ten thousand turns, and none asked");
+    cr_expect(zero(ulong, faults_count(FAULT_backend_wait)), "ten thousand turns, and none asked");
     let_pass(&gate, 1);
     cr_expect(eq(int, nido_group_close(&group, 0), 0));
-    waits = faults_count(FAULT_epoll_wait);
+    waits = faults_count(FAULT_backend_wait);
     faults_end();
     cr_expect(le(ulong, waits, 1), "one sleep until the job is over");
     gate_close(&gate);

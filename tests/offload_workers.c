@@ -89,7 +89,7 @@ INSIDE(offload_workers, ends_of_a_busy_moment_come_in_one_batch)
     cr_expect(zero(ulong, faults_count(FAULT_write)), "the loop is busy");
     cr_expect(zero(int, nido_group_close(&group, 0)));
     cr_expect(le(ulong, faults_count(FAULT_write), 2), "and is woken once or so, not 64 times");
-    cr_expect(le(ulong, faults_count(FAULT_epoll_wait), 4));
+    cr_expect(le(ulong, faults_count(FAULT_backend_wait), 4));
     faults_end();
 }
 

@@ -259,28 +259,28 @@ static inline void threads_forget(void)
 /* ---- A loop that opens a gate when it goes to sleep without a limit ---- */
 
 static struct {
-    int (*real)(int epoll, struct epoll_event *events, int n, int64_t ns);
+    int (*real)(int backend, backend_event *events, int n, int64_t ns);
     struct gate *gate;
     int sleeps;
 } sleeper_hook;
 
-static inline int wait_and_open(int epoll, struct epoll_event *events, int n, int64_t ns)
+static inline int wait_and_open(int backend, backend_event *events, int n, int64_t ns)
 {
     if (ns < 0 && sleeper_hook.sleeps++ == 0) let_pass(sleeper_hook.gate, 7);
-    return sleeper_hook.real(epoll, events, n, ns);
+    return sleeper_hook.real(backend, events, n, ns);
 }
 
 static inline void open_when_asleep(struct gate *gate)
 {
     sleeper_hook.gate = gate;
     sleeper_hook.sleeps = 0;
-    sleeper_hook.real = nidoi_sys.epoll_wait;
-    nidoi_sys.epoll_wait = wait_and_open;
+    sleeper_hook.real = nidoi_sys.BACKEND_WAIT;
+    nidoi_sys.BACKEND_WAIT = wait_and_open;
 }
 
 static inline void open_no_more(void)
 {
-    nidoi_sys.epoll_wait = sleeper_hook.real;
+    nidoi_sys.BACKEND_WAIT = sleeper_hook.real;
 }
 
 #endif

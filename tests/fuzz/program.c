@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../faults.h"
 #include "base/sys.h"
 #include "coro/group.h"
 
@@ -163,12 +164,12 @@ int run_task(void *arg)
 
 /* ---- A run ---- */
 
-static int (*real_wait)(int epoll, struct epoll_event *events, int n, int64_t ns);
+static int (*real_wait)(int backend, backend_event *events, int n, int64_t ns);
 
 /* The other end of each pipe is ours: there is nobody outside to be patient with. */
-static int wait_for_nobody(int epoll, struct epoll_event *events, int n, int64_t ns)
+static int wait_for_nobody(int backend, backend_event *events, int n, int64_t ns)
 {
-    return real_wait(epoll, events, n, ns < 0 ? ns : 0);
+    return real_wait(backend, events, n, ns < 0 ? ns : 0);
 }
 
 static void drop_item(void *ctx, void *item, int rc)
@@ -290,8 +291,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!real_wait) {
-        real_wait = nidoi_sys.epoll_wait;
-        nidoi_sys.epoll_wait = wait_for_nobody;
+        real_wait = nidoi_sys.BACKEND_WAIT;
+        nidoi_sys.BACKEND_WAIT = wait_for_nobody;
     }
     if (size >= 8 && size <= 1024) run(data, size);
     return 0;
