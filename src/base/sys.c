@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -380,6 +381,74 @@ static int sys_give_back(void *memory, size_t size)
     return madvise(memory, size, UNUSED_MEMORY) < 0 ? -errno : 0;
 }
 
+/* ---- Processes ---- */
+
+/* Not retried: it is not interrupted. */
+static int sys_fork(void)
+{
+    pid_t pid = fork();
+
+    return pid < 0 ? -errno : pid;
+}
+
+static int sys_ended_child(void)
+{
+    siginfo_t info = {0};
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ? -errno : info.si_pid;
+}
+
+static int sys_reap(int pid, int *status)
+{
+    CALL(int, waitpid(pid, status, 0));
+}
+
+static int sys_lead_group(int pid)
+{
+    return setpgid(pid, pid) < 0 ? -errno : 0;
+}
+
+static int sys_process_fd(int pid)
+{
+    CALL(int, open_process(pid));
+}
+
+static int sys_follow_parent(int signal)
+{
+    CALL(int, signal_with_parent(signal));
+}
+
+static rlim_t lower(uint64_t value, rlim_t limit)
+{
+    return (rlim_t)value < limit ? (rlim_t)value : limit;
+}
+
+static int sys_limit(int resource, uint64_t soft, uint64_t hard)
+{
+    struct rlimit limit;
+
+    if (getrlimit(resource, &limit) < 0) return -errno;
+    limit.rlim_max = lower(hard, limit.rlim_max);
+    limit.rlim_cur = lower(soft, limit.rlim_max);
+    return setrlimit(resource, &limit) < 0 ? -errno : 0;
+}
+
+static int sys_dup2(int fd, int to)
+{
+    CALL(int, dup2(fd, to));
+}
+
+static int sys_dup_above(int fd, int least)
+{
+    CALL(int, fcntl(fd, F_DUPFD_CLOEXEC, least));
+}
+
+static int sys_close_range(int first, int last)
+{
+    close_from_to(first, last);
+    return 0;
+}
+
 #ifdef NIDOI_KQUEUE
 
 static int sys_kqueue(void)
@@ -529,4 +598,16 @@ int nidoi_sys_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ns)
 
     return -pthread_cond_timedwait(cond, lock, &limit);
 #endif
+}
+
+unsigned nidoi_sys_processors(void)
+{
+    long n = processors();
+
+    return n > 0 ? (unsigned)n : 1;
+}
+
+void nidoi_sys_set_name(const char *name)
+{
+    name_process(name);
 }

@@ -99,8 +99,30 @@ struct stat;
     /* stops the calling thread until the program runs */                                               \
     X(int, spawn, (const struct nidoi_program *program, int *pid), (program, pid))                      \
     X(int, waitid, (int type, int id, siginfo_t *out, int options), (type, id, out, options))           \
+    /* pid < 0: its group */                                                                            \
     X(int, kill, (int pid, int signal), (pid, signal))                                                  \
+    NIDOI_SYSCALLS_PROCESSES(X)                                                                         \
     NIDOI_SYSCALLS_BACKEND(X)
+
+#define NIDOI_SYSCALLS_PROCESSES(X)                                                        \
+    /* 0 in the child */                                                                   \
+    X(int, fork, (void), ())                                                               \
+    /* a child that has ended and is not reaped yet; 0: there is none now; -ECHILD */      \
+    X(int, ended_child, (void), ())                                                        \
+    X(int, reap, (int pid, int *status), (pid, status))                                    \
+    /* the process leads a group of its own */                                             \
+    X(int, lead_group, (int pid), (pid))                                                   \
+    /* a descriptor that can be read when the process ends; -ENOSYS where there is none */ \
+    X(int, process_fd, (int pid), (pid))                                                   \
+    /* this process gets the signal when its parent ends; -ENOSYS */                       \
+    X(int, follow_parent, (int signal), (signal))                                          \
+    /* lowers a limit of this process; one that is lower already stays */                  \
+    X(int, limit, (int resource, uint64_t soft, uint64_t hard), (resource, soft, hard))    \
+    /* the copy survives exec */                                                           \
+    X(int, dup2, (int fd, int to), (fd, to))                                               \
+    /* the copy has a number of at least that, and is close-on-exec */                     \
+    X(int, dup_above, (int fd, int least), (fd, least))                                    \
+    X(int, close_range, (int first, int last), (first, last))
 
 #ifdef NIDOI_KQUEUE
 struct kevent;
@@ -140,5 +162,11 @@ size_t nidoi_sys_page(void);
 void nidoi_sys_cond_init(pthread_cond_t *cond);
 /* At most `ns`. 0 or -ETIMEDOUT. */
 int nidoi_sys_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ns);
+
+/* How many processors this process may use, at least 1. */
+unsigned nidoi_sys_processors(void);
+
+/* What this process is called in lists of processes, where that can be said. */
+void nidoi_sys_set_name(const char *name);
 
 #endif

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #ifdef __linux__
+#include <sched.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #endif
@@ -252,6 +254,71 @@ static inline int guard_pages(const struct iovec *pages, int n)
 
 /* Elsewhere MADV_DONTNEED only says that the pages will not be read soon. */
 enum { UNUSED_MEMORY = MADV_FREE };
+
+#endif
+
+/* ---- Processes ---- */
+
+/* A descriptor that can be read when the process ends, or -1. */
+static inline int open_process(int pid)
+{
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+#else
+    (void)pid;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+static inline void close_from_to(int first, int last)
+{
+    long most = sysconf(_SC_OPEN_MAX);
+
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, first, last, 0) == 0) return;
+#endif
+    for (int fd = first; fd <= last && fd < most; fd++) close(fd);
+}
+
+#ifdef __linux__
+
+static inline int signal_with_parent(int signal)
+{
+    return prctl(PR_SET_PDEATHSIG, signal);
+}
+
+static inline void name_process(const char *name)
+{
+    prctl(PR_SET_NAME, name);
+}
+
+static inline long processors(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                       : sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+#else
+
+static inline int signal_with_parent(int signal)
+{
+    (void)signal;
+    errno = ENOSYS;
+    return -1;
+}
+
+static inline void name_process(const char *name)
+{
+    (void)name;
+}
+
+static inline long processors(void)
+{
+    return sysconf(_SC_NPROCESSORS_ONLN);
+}
 
 #endif
 
