@@ -2,6 +2,7 @@
  * told at the end. */
 #include <string.h>
 
+#include "coro/error.h"
 #include "group_help.h"
 
 static int fail_named(void *unused)
@@ -335,6 +336,40 @@ NIDO_TEST(error, a_task_keeps_one_and_code_0_drops_it)
     cr_expect(zero(int, nido_test_run(keep_and_drop, NULL)));
 }
 
+static int fail_with_detail(void *unused)
+{
+    (void)unused;
+    nido_fail(-EIO, "a worker died");
+    nidoi_error_detail(nidoi_sched_self->current, "first\n\033last\0", 12);
+    nidoi_error_detail(nidoi_sched_self->current, "another", 7); /* it has one */
+    return -EIO;
+}
+
+/* The children's errors are gone, what was said lives on in the group's. */
+static int fail_together(void *text)
+{
+    FILE *file = fmemopen(text, 1024, "w");
+    nido_group group;
+
+    nido_group_open(&group, NIDO_WAIT_ALL, "pair");
+    cr_expect(zero(int, nido_spawn(&group, fail_with_detail, NULL)));
+    cr_expect(zero(int, nido_spawn(&group, fail_named, NULL)));
+    cr_expect(eq(int, nido_group_close(&group, 0), -EIO));
+    cr_expect(eq(str, (char *)nido_error_detail(nido_error_last()), "first\n\033last?"));
+    nido_error_print(nido_error_last(), file);
+    fclose(file);
+    nidoi_error_detail(nidoi_sched_self->current, "", 0);
+    return 0;
+}
+
+NIDO_TEST(error, a_detail_travels_with_it_and_is_printed_line_by_line)
+{
+    char text[1024] = "";
+
+    cr_expect(zero(int, nido_test_run(fail_together, text)));
+    cr_expect(ne(ptr, strstr(text, "\n    | first\n    | ?last?\n"), NULL), "%s", text);
+}
+
 NIDO_TEST(error, outside_a_task_only_the_code_is_returned)
 {
     cr_expect(eq(int, nido_fail(-EIO, "%d", 1), -EIO));
@@ -347,6 +382,7 @@ NIDO_TEST(error, no_error_says_nothing)
 {
     cr_expect(zero(int, nido_error_code(NULL)));
     cr_expect(eq(str, (char *)nido_error_text(NULL), ""));
+    cr_expect(eq(str, (char *)nido_error_detail(NULL), ""));
     cr_expect(zero(ulong, nido_error_task_id(NULL)));
     cr_expect(eq(str, (char *)nido_error_task_name(NULL), ""));
     cr_expect(zero(ptr, nido_error_spawn_place(NULL)));

@@ -57,6 +57,9 @@ NIDO_API void nido_error_release(nido_error *error);
 NIDO_API int nido_error_code(const nido_error *error);
 /* "" if there is none. Cannot fail. Not a cancellation point. */
 NIDO_API const char *nido_error_text(const nido_error *error);
+/* More that came with it, several lines perhaps: what a worker process wrote on stderr before it
+ * died (nido/procpool.h). "" if there is none. Cannot fail. Not a cancellation point. */
+NIDO_API const char *nido_error_detail(const nido_error *error);
 /* Id of the task that failed, 0 if unknown. Cannot fail. Not a cancellation point. */
 NIDO_API uint64_t nido_error_task_id(const nido_error *error);
 /* Its name, "" if it had none. Cannot fail. Not a cancellation point. */

@@ -103,6 +103,7 @@ void nido_error_release(nido_error *error)
     nido_error_release(error->cause);
     for (size_t i = 0; i < error->suppressed_count; i++) nido_error_release(error->suppressed[i]);
     nidoi_mem.release(error->suppressed);
+    nidoi_mem.release(error->detail);
     nidoi_mem.release(error);
 }
 
@@ -150,6 +151,22 @@ int nidoi_fail(struct nidoi_task *task, void *place, int code, const char *forma
     fail(task, place, code, format, args);
     va_end(args);
     return code;
+}
+
+/* Zero bytes would end the text early. */
+void nidoi_error_detail(struct nidoi_task *task, const char *bytes, size_t len)
+{
+    nido_error *error = task->error;
+    char *detail;
+
+    if (!error || !error->refs || error->detail || !len) return;
+    detail = nidoi_mem.alloc(len + 1);
+    if (!detail) return;
+    memcpy(detail, bytes, len);
+    for (size_t i = 0; i < len; i++)
+        if (!detail[i]) detail[i] = '?';
+    detail[len] = '\0';
+    error->detail = detail;
 }
 
 static struct nidoi_task *caller(void)
@@ -245,6 +262,7 @@ static nido_error *combined(struct nidoi_failures *failures, const char *group)
         return first;
     }
     *error = *first;
+    error->detail = NULL; /* the first one's, below */
     error->refs = 1;
     error->cause = first;
     error->suppressed = list;
@@ -282,6 +300,12 @@ int nido_error_code(const nido_error *error)
 const char *nido_error_text(const nido_error *error)
 {
     return error ? error->text : "";
+}
+
+const char *nido_error_detail(const nido_error *error)
+{
+    while (error && !error->detail) error = error->cause;
+    return error ? error->detail : "";
 }
 
 uint64_t nido_error_task_id(const nido_error *error)
@@ -340,7 +364,21 @@ const nido_error *nido_error_find(const nido_error *error, int code)
     return found;
 }
 
-static void print_one(const nido_error *error, FILE *file)
+/* Line by line; what could steer a terminal is left out. */
+static void print_detail(const char *detail, FILE *file, int depth)
+{
+    bool at_start = true;
+
+    for (; detail && *detail; detail++) {
+        if (at_start) fprintf(file, "%*s| ", 2 * depth + 2, "");
+        at_start = *detail == '\n';
+        fputc((unsigned char)*detail < ' ' && *detail != '\n' && *detail != '\t' ? '?' : *detail,
+              file);
+    }
+    if (!at_start) fputc('\n', file);
+}
+
+static void print_one(const nido_error *error, FILE *file, int depth)
 {
     struct nidoi_place spawned, failed;
 
@@ -354,6 +392,7 @@ static void print_one(const nido_error *error, FILE *file)
         fprintf(file, ", spawned at %s", nidoi_place(&spawned, error->spawned_at));
     if (error->failed_at) fprintf(file, ", failed at %s", nidoi_place(&failed, error->failed_at));
     fputc('\n', file);
+    print_detail(error->detail, file, depth);
 }
 
 static void print_tree(const nido_error *error, FILE *file, int depth)
@@ -361,7 +400,7 @@ static void print_tree(const nido_error *error, FILE *file, int depth)
     size_t i = 0;
 
     if (!error->cause) {
-        print_one(error, file);
+        print_one(error, file, depth);
         return;
     }
     fprintf(file, "group \"%s\": %llu failures\n", error->group,

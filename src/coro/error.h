@@ -18,6 +18,7 @@ struct nido_error {
     nido_error **suppressed; /* the others */
     size_t suppressed_count;
     uint64_t unlisted;
+    char *detail; /* its own, or NULL */
     char task_name[32];
     char group[32];
     char text[256];
@@ -37,6 +38,10 @@ void nidoi_error_keep(struct nidoi_task *task, nido_error *error);
 /* nido_fail for a given task and place. Returns code. */
 int nidoi_fail(struct nidoi_task *task, void *place, int code, const char *format, ...)
     NIDO_PRINTF(4, 5);
+
+/* Adds a detail to the error that the task keeps, if that was made by nido_fail and has none. What
+ * there is no memory for is left out. */
+void nidoi_error_detail(struct nidoi_task *task, const char *bytes, size_t len);
 
 /* The error for a task that ends with `code`: the one it kept if that is its code, else one without
  * text. The task keeps none any more; the caller has the reference. Never NULL. */
