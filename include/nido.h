@@ -21,6 +21,7 @@
 #include "nido/file.h"
 #include "nido/proc.h"
 #include "nido/signal.h"
+#include "nido/procpool.h"
 #include "nido/event.h"
 #include "nido/sem.h"
 #include "nido/limiter.h"

@@ -1,0 +1,156 @@
+/* nido/procpool.h: functions that run in processes of their own.
+ *
+ * A job gets bytes and gives bytes. Whatever it does (crash, exit, eat memory, hang) happens to its
+ * worker process and fails its own call, nothing else:
+ *
+ *     static int parse(nido_procjob *job)                    runs in a worker
+ *     {
+ *         size_t len;
+ *         const char *text = nido_procjob_input(job, &len);
+ *         ...
+ *         return nido_procjob_reply(job, tree, tree_len);
+ *     }
+ *
+ *     int main(void) { nido_procpool_prepare(); ... nido_run(app, NULL, NULL); }
+ *
+ *     rc = nido_procpool_call(pool, parse, text, len, NULL, &result);       in a task
+ *
+ * Workers are forks of a small server, which is itself a fork of this program as it was at
+ * nido_procpool_prepare. So a job may use every function of the program, and sees its memory as it
+ * was then: what has been opened, loaded, allocated or changed since (the directory and the
+ * environment too) is not there. Of descriptors a worker has 0 and 1 of the program, and its own 2.
+ *
+ * Workers are no children of this program: no SIGCHLD comes for them, no waitpid finds them. They
+ * end with it, however it ends, and each takes its process group along. What they start should not
+ * leave that group. Signals of the terminal do not reach them. */
+#ifndef NIDO_PROCPOOL_H
+#define NIDO_PROCPOOL_H
+
+#include "nido/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct nido_procpool nido_procpool; /* belongs to the runtime in which it was made */
+typedef struct nido_procjob nido_procjob;   /* what a running job has of its call */
+
+/* A job. >= 0 is success, < 0 a negated errno; the call returns the same. */
+typedef int nido_procjob_fn(nido_procjob *job);
+
+/* Zero is the default of every field except size. */
+typedef struct nido_procpool_options {
+    size_t size;           /* sizeof(nido_procpool_options); nido_procpool_options_init sets it */
+    const char *name;      /* for reports and lists of processes; copied; NULL: "procpool" */
+    uint32_t workers;      /* most processes, and so jobs, at once; 0: as many as there are CPUs */
+    uint32_t max_jobs;     /* a worker is replaced after so many jobs; 0: never */
+    size_t max_frame;      /* bytes of one input, and of one reply; 0: 64 MiB */
+    uint64_t memory;       /* bytes of address space of a worker (RLIMIT_AS); 0: no limit */
+    uint32_t cpu_seconds;  /* CPU time of one job, rounded up (RLIMIT_CPU, SIGXCPU); 0: no limit */
+    int64_t kill_grace_ns; /* between asking a worker to end and SIGKILL; 0: 5 s */
+    bool kill_at_once;     /* a cancelled job gets no SIGTERM and no grace, but SIGKILL */
+    bool cancel_on_free;   /* nido_procpool_free cancels the calls instead of waiting for them */
+    /* What jobs write on stderr, as it comes; must not park. NULL: passed on to the program's
+     * stderr, as far as that takes it without blocking. */
+    void (*on_stderr)(void *ctx, const char *bytes, size_t len);
+    void *ctx;
+} nido_procpool_options;
+
+typedef struct nido_procpool_call_options {
+    size_t size;      /* sizeof(nido_procpool_call_options); nido_procpool_call_options_init */
+    const char *name; /* of the job, for errors; NULL: its function's */
+} nido_procpool_call_options;
+
+/* What became of a job. Ended by nido_procpool_result_deinit. */
+typedef struct nido_procpool_result {
+    void *data;       /* the reply, and a zero byte behind it; NULL if the job did not return */
+    size_t len;       /* bytes of the reply */
+    int32_t pid;      /* of the worker that had the job; 0: none has, it has not begun */
+    int32_t status;   /* what the job gave to exit, if it died so */
+    int32_t signal;   /* the signal that killed its worker; 0: none */
+    bool died;        /* instead of returning: nido_procpool_call gave -ECHILD for this */
+    bool core_dumped; /* the signal left a core file */
+    uint8_t spare[2];
+} nido_procpool_result;
+
+typedef struct nido_procpool_stats {
+    uint32_t workers;  /* processes now, those that start and end too */
+    uint32_t idle;     /* of these, without a job */
+    uint32_t running;  /* calls that have a worker, or the right to one */
+    uint32_t queued;   /* calls that wait for that */
+    uint64_t started;  /* processes started so far */
+    uint64_t answered; /* jobs that returned */
+    uint64_t deaths;   /* jobs that died */
+    uint64_t stopped;  /* jobs that were cancelled while they ran */
+    uint64_t replaced; /* workers that died or wrote nonsense while they had no job */
+    uint64_t recycled; /* workers that had done max_jobs */
+} nido_procpool_stats;
+
+/* Forks the server that workers come from. To be called as the first line of main, before there is
+ * a thread; again is fine, and a child of fork that wants pools must. Not a cancellation point;
+ * blocks for the moment of a fork. 0; -EPERM: in a run; -EMFILE, -ENFILE, -ENOMEM, -EAGAIN: the
+ * limit of processes; -EPIPE: the server died at once. */
+NIDO_API int nido_procpool_prepare(void);
+
+/* Fill with zeros and set `size`. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_procpool_options_init(nido_procpool_options *options);
+/* See nido_procpool_options_init. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_procpool_call_options_init(nido_procpool_call_options *options);
+
+/* Makes a pool; `options` may be NULL. Processes are started when calls need them. Not a
+ * cancellation point. 0; -EPERM: outside a task, or nido_procpool_prepare was not called in this
+ * process; -EINVAL: a bad option; -ENOMEM. *out is untouched on failure. */
+NIDO_API int nido_procpool_new(const nido_procpool_options *options, nido_procpool **out);
+
+/* Ends a pool made by this thread's runtime, which still runs: new calls are refused, those under
+ * way (or in line) go on to their end, or are cancelled if `cancel_on_free` says so or the caller
+ * is cancelled; then the workers end. When it returns 0 none is left. NULL is fine. Parks, but is
+ * not a cancellation point. 0; -EALREADY: being freed; -EBUSY: the grace of the run is over and
+ * calls are still being ended, the last of them frees the pool; -EXDEV; -EPERM: no runtime;
+ * -EDEADLK: in a callback that must not park. */
+NIDO_API int nido_procpool_free(nido_procpool *pool);
+
+/* Runs fn in a worker, with a copy of the `len` bytes at `input`. Calls get workers in the order of
+ * asking. Cancellation point: in line, the call leaves it; a running job gets SIGTERM (its whole
+ * process group does), after the grace SIGKILL, and the call returns when it is gone; a reply that
+ * was complete by then is returned instead.
+ *
+ * What the job returned (if negative, with whatever it replied), or
+ *   -ECHILD      the job died: `out` says how, nido_error_last() with the last 4 KiB that it wrote
+ *                on stderr (nido_error_detail). Nothing else is disturbed. It is not tried again.
+ *   -ECANCELED   and the job has not begun (pid 0) or was stopped
+ *   -EMSGSIZE    input longer than max_frame, nothing was sent
+ *   -ENOMEM      no room for the reply: the job has run; or none for the input: it has not
+ *   -EINVAL      fn is NULL, input is, or a bad option; or fn is not in the program as
+ *                nido_procpool_prepare found it (a library that was loaded later)
+ *   -EPROTO      the job returned -ECANCELED, which only a scope may
+ *   -ESHUTDOWN   the pool is being freed
+ *   -EXDEV       another thread's pool
+ *   or, after three workers in a row could not be started, why: from then on every call gets it.
+ * `out` (may be NULL) is always written; the caller ends it by nido_procpool_result_deinit. */
+NIDO_API int nido_procpool_call(nido_procpool *pool, nido_procjob_fn *fn, const void *input,
+                                size_t len, const nido_procpool_call_options *options,
+                                nido_procpool_result *out);
+
+/* Frees the reply and makes the result all zeros; one of zeros is fine. Any thread. Cannot fail.
+ * Not a cancellation point. */
+NIDO_API void nido_procpool_result_deinit(nido_procpool_result *result);
+
+/* How it goes. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_procpool_stats_get(const nido_procpool *pool, nido_procpool_stats *out);
+
+/* ---- In the worker ---- */
+
+/* The input, followed by a zero byte; never NULL; the job may also write there until it returns.
+ * Cannot fail. Not a cancellation point. */
+NIDO_API void *nido_procjob_input(nido_procjob *job, size_t *len);
+
+/* Appends to the reply, which is sent when the job returns. Not a cancellation point. 0; -EMSGSIZE:
+ * it would be longer than max_frame; -ENOMEM; then nothing is appended. */
+NIDO_API int nido_procjob_reply(nido_procjob *job, const void *bytes, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

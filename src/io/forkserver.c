@@ -1,0 +1,357 @@
+/* io/forkserver.c: the process that forks workers. It is forked once, before the program has
+ * threads, and has one itself, so what it forks may call malloc and printf.
+ *
+ * It is no child of the program (a process in between has forked it and ended): the program's
+ * waitpid(-1) and SIGCHLD are its own. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "coro/sched.h"
+#include "io/procpool.h"
+#include "nido/fd.h"
+
+enum { FIRST_FREE = STDERR_FILENO + 1 };
+
+union passed {
+    struct cmsghdr head;
+    char room[CMSG_SPACE(NIDOI_START_FDS * sizeof(int))];
+};
+
+/* ---- In the server ---- */
+
+struct child {
+    uint64_t id;
+    int pid;
+    int fate;
+};
+
+struct server {
+    int pid;
+    int command;
+    int life;    /* can be read when the program has ended; -1: only the end of `command` tells */
+    int bell[2]; /* rung when a child has ended */
+    struct child *children;
+    size_t count, capacity;
+};
+
+static int ringing; /* the bell's end for the signal handler */
+
+static void ring(int signal)
+{
+    int saved = errno;
+
+    (void)signal;
+    nidoi_sys.write(ringing, "", 1);
+    errno = saved;
+}
+
+static void handle(int signal, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
+
+    nidoi_sys.sigaction(signal, &action, NULL);
+}
+
+/* As after exec: what was ignored stays so, the rest is the default. */
+static void reset_signals(void)
+{
+    struct sigaction action;
+    sigset_t none;
+
+    for (int signal = 1; signal < NSIG; signal++)
+        if (nidoi_sys.sigaction(signal, NULL, &action) == 0 && action.sa_handler != SIG_IGN &&
+            action.sa_handler != SIG_DFL)
+            handle(signal, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void keep_only(int one, int other)
+{
+    int low = one < other ? one : other, high = one < other ? other : one;
+
+    if (low > FIRST_FREE) nidoi_sys.close_range(FIRST_FREE, low - 1);
+    if (high > low + 1) nidoi_sys.close_range(low + 1, high - 1);
+    nidoi_sys.close_range(high + 1, INT_MAX);
+}
+
+/* A number that does not stand for a standard stream, which may have been closed. */
+static int raise_fd(int *fd)
+{
+    int raised;
+
+    if (*fd >= FIRST_FREE) return 0;
+    raised = nidoi_sys.dup_above(*fd, FIRST_FREE);
+    if (raised < 0) return raised;
+    nidoi_sys.close(*fd);
+    *fd = raised;
+    return 0;
+}
+
+static void close_all(const int *fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++) nidoi_sys.close(fds[i]);
+}
+
+static void report(int fate, enum nidoi_fate_kind kind, int value)
+{
+    struct nidoi_fate message = {kind, value};
+
+    nidoi_sys.write(fate, &message, sizeof message); /* nobody reads: nobody cares any more */
+}
+
+static int settle(const struct nidoi_order *order, const int *fds, int server)
+{
+    int err;
+
+    handle(SIGCHLD, SIG_DFL);
+    nidoi_sys.follow_parent(SIGKILL);
+    if (getppid() != server) _exit(1);
+    nidoi_sys.lead_group(getpid());
+    err = nidoi_sys.dup2(fds[NIDOI_START_STDERR], STDERR_FILENO);
+    if (err < 0) return err;
+    nidoi_sys.nonblock(STDERR_FILENO, false);
+    nidoi_sys.nonblock(fds[NIDOI_START_JOB], false);
+    keep_only(fds[NIDOI_START_JOB], fds[NIDOI_START_FATE]);
+    nidoi_sys_set_name(order->name);
+    return order->memory ? nidoi_sys.limit(RLIMIT_AS, order->memory, order->memory) : 0;
+}
+
+static _Noreturn void become_worker(const struct nidoi_order *order, const int *fds, int server)
+{
+    int err = settle(order, fds, server);
+
+    report(fds[NIDOI_START_FATE], err ? NIDOI_FATE_FAILED : NIDOI_FATE_STARTED,
+           err ? err : getpid());
+    if (err) _exit(1);
+    nidoi_sys.close(fds[NIDOI_START_FATE]);
+    nidoi_procjob_serve(fds[NIDOI_START_JOB], order);
+}
+
+/* The child, and whoever it has forked. */
+static void signal_child(const struct child *child, int signal)
+{
+    if (nidoi_sys.kill(-child->pid, signal) < 0) nidoi_sys.kill(child->pid, signal);
+}
+
+static int start(struct server *server, const struct nidoi_order *order, int *fds)
+{
+    int pid, err = 0;
+
+    for (int i = 0; i < NIDOI_START_FDS && !err; i++) err = raise_fd(&fds[i]);
+    if (!err)
+        err = nidoi_mem_grow((void **)&server->children, &server->capacity, server->count + 1,
+                             sizeof *server->children);
+    pid = err ? err : nidoi_sys.fork();
+    if (pid == 0) become_worker(order, fds, server->pid);
+    if (pid < 0) return pid;
+    nidoi_sys.lead_group(pid); /* whichever of the two is first */
+    server->children[server->count++] = (struct child){order->id, pid, fds[NIDOI_START_FATE]};
+    return 0;
+}
+
+static void obey(struct server *server, const struct nidoi_order *order, int *fds, int n)
+{
+    int err;
+
+    if (order->kind == NIDOI_ORDER_START && n == NIDOI_START_FDS) {
+        err = start(server, order, fds);
+        if (!err)
+            n = NIDOI_START_FATE; /* that one stays */
+        else
+            report(fds[NIDOI_START_FATE], NIDOI_FATE_FAILED, err);
+    }
+    for (size_t i = 0; order->kind == NIDOI_ORDER_SIGNAL && i < server->count; i++)
+        if (server->children[i].id == order->id) signal_child(&server->children[i], order->signal);
+    close_all(fds, (size_t)n);
+}
+
+static int passed_fds(struct msghdr *message, int *out)
+{
+    struct cmsghdr *head = CMSG_FIRSTHDR(message);
+    size_t size;
+
+    if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) return 0;
+    size = head->cmsg_len - CMSG_LEN(0);
+    memcpy(out, CMSG_DATA(head), size);
+    return (int)(size / sizeof *out);
+}
+
+/* False: the program has ended. */
+static bool take_order(struct server *server)
+{
+    struct nidoi_order order = {0};
+    union passed passed;
+    struct iovec bytes = {&order, sizeof order};
+    struct msghdr message = {.msg_iov = &bytes,
+                             .msg_iovlen = 1,
+                             .msg_control = &passed,
+                             .msg_controllen = sizeof passed};
+    int fds[NIDOI_START_FDS];
+    ssize_t n = nidoi_sys.recvmsg(server->command, &message, 0);
+
+    if (n == -EAGAIN) return true;
+    if (n <= 0) return false;
+    obey(server, &order, fds, passed_fds(&message, fds));
+    return true;
+}
+
+static void bury(struct server *server, int pid)
+{
+    struct child *children = server->children;
+    size_t i = 0;
+    int status = 0;
+
+    while (i < server->count && children[i].pid != pid) i++;
+    nidoi_sys.kill(-pid, SIGKILL); /* its own children; while it is not reaped the number is its */
+    nidoi_sys.reap(pid, &status);
+    if (i == server->count) return;
+    report(children[i].fate, NIDOI_FATE_ENDED, status);
+    nidoi_sys.close(children[i].fate);
+    children[i] = children[--server->count];
+}
+
+static void bury_all(struct server *server)
+{
+    char rings[64];
+    int pid;
+
+    while (nidoi_sys.read(server->bell[0], rings, sizeof rings) > 0) continue;
+    while ((pid = nidoi_sys.ended_child()) > 0) bury(server, pid);
+}
+
+static void serve(struct server *server)
+{
+    for (;;) {
+        struct pollfd fds[] = {{.fd = server->command, .events = POLLIN},
+                               {.fd = server->bell[0], .events = POLLIN},
+                               {.fd = server->life, .events = POLLIN}};
+
+        nidoi_sys.poll(fds, 3, -1);
+        if (fds[1].revents) bury_all(server);
+        if (fds[2].revents || (fds[0].revents && !take_order(server))) return;
+    }
+}
+
+static _Noreturn void run_server(int command, int life)
+{
+    struct server server = {.pid = getpid(), .command = command, .life = life};
+    struct nidoi_fate hello = {NIDOI_FATE_STARTED, server.pid};
+
+    reset_signals();
+    nidoi_sys.lead_group(server.pid); /* the terminal's signals are for the program */
+    keep_only(command, life < 0 ? command : life);
+    nidoi_sys_set_name("nido-forkserver");
+    if (nidoi_sys.pipe(server.bell) < 0) _exit(1);
+    ringing = server.bell[1];
+    handle(SIGCHLD, ring);
+    if (nidoi_sys.send(command, &hello, sizeof hello, 0) < 0) _exit(1);
+    serve(&server);
+    for (size_t i = 0; i < server.count; i++) signal_child(&server.children[i], SIGKILL);
+    _exit(0);
+}
+
+/* ---- In the program ---- */
+
+static struct {
+    int pid; /* of the process that prepared it: a child of fork shares the socket, not the server */
+    int command;
+} prepared = {.command = -1};
+
+bool nidoi_forkserver_ready(void)
+{
+    return prepared.pid == getpid();
+}
+
+/* In the process between: the server becomes an orphan. */
+static _Noreturn void fork_again(int command, int life)
+{
+    struct nidoi_fate failed = {NIDOI_FATE_FAILED, 0};
+    int pid = nidoi_sys.fork();
+
+    if (pid == 0) run_server(command, life);
+    failed.value = pid;
+    if (pid < 0) nidoi_sys.send(command, &failed, sizeof failed, 0);
+    _exit(0);
+}
+
+static int await_hello(int command)
+{
+    struct pollfd answer = {.fd = command, .events = POLLIN};
+    struct nidoi_fate fate;
+    ssize_t n;
+
+    while (nidoi_sys.poll(&answer, 1, -1) == -EINTR) continue;
+    n = nidoi_sys.recv(command, &fate, sizeof fate, 0);
+    if (n < 0) return (int)n;
+    if (n != sizeof fate) return -EPIPE;
+    return fate.kind == NIDOI_FATE_FAILED ? fate.value : 0;
+}
+
+static int fork_server(int *pair)
+{
+    int life = nidoi_sys.process_fd(getpid());
+    int pid, status, err = 0;
+
+    if (life >= 0) err = raise_fd(&life);
+    fflush(NULL); /* or it would be printed twice */
+    pid = err ? err : nidoi_sys.fork();
+    if (pid == 0) fork_again(pair[1], life);
+    if (life >= 0) nidoi_sys.close(life);
+    nidoi_sys.close(pair[1]);
+    if (pid < 0) return pid;
+    nidoi_sys.reap(pid, &status);
+    return await_hello(pair[0]);
+}
+
+int nido_procpool_prepare(void)
+{
+    int pair[2], err;
+
+    if (nidoi_sched_self) return -EPERM;
+    if (nidoi_forkserver_ready()) return 0;
+    if (prepared.command >= 0) nidoi_sys.close(prepared.command); /* the parent's */
+    prepared.command = -1;
+    err = nidoi_sys.socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair);
+    if (err) return err;
+    err = raise_fd(&pair[0]);
+    if (!err) err = raise_fd(&pair[1]);
+    if (err) nidoi_sys.close(pair[1]);
+    if (!err) err = fork_server(pair);
+    if (err) {
+        nidoi_sys.close(pair[0]);
+        return err;
+    }
+    prepared.command = pair[0];
+    prepared.pid = getpid();
+    return 0;
+}
+
+int nidoi_forkserver_order(const struct nidoi_order *order, const int *fds)
+{
+    union passed passed = {.head = {.cmsg_len = CMSG_LEN(NIDOI_START_FDS * sizeof *fds),
+                                    .cmsg_level = SOL_SOCKET,
+                                    .cmsg_type = SCM_RIGHTS}};
+    struct iovec bytes = {(void *)order, sizeof *order};
+    struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
+    ssize_t n;
+    int err;
+
+    if (fds) {
+        message.msg_control = &passed;
+        message.msg_controllen = sizeof passed;
+        memcpy(CMSG_DATA(&passed.head), fds, NIDOI_START_FDS * sizeof *fds);
+    }
+    while ((n = nidoi_sys.sendmsg(prepared.command, &message, MSG_DONTWAIT)) == -EAGAIN) {
+        err = nido_wait_fd(prepared.command, NIDO_OUT);
+        if (err < 0) return err;
+    }
+    return n < 0 ? (int)n : 0;
+}

@@ -1,0 +1,165 @@
+/* io/procjob.c: what runs in a worker: one job after the other, until nobody sends any more. There
+ * is one thread, no runtime, and calls block. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "io/procpool.h"
+
+struct nido_procjob {
+    char *input;
+    size_t len;
+    char *out; /* the reply: a head, then what the job said */
+    size_t used, capacity;
+    size_t most;
+};
+
+/* ---- Where functions lie ---- */
+
+/* FNV-1a over the beginning of a loaded object: its tables of contents, and with most linkers the
+ * number of its build. */
+static uint64_t mark_of(const void *base)
+{
+    enum { WORDS = 128 };
+    uint64_t mark = 0xcbf29ce484222325, word;
+
+    for (size_t i = 0; i < WORDS; i++) {
+        memcpy(&word, (const char *)base + i * sizeof word, sizeof word);
+        mark = (mark ^ word) * 0x100000001b3;
+    }
+    return mark;
+}
+
+/* Where the system cannot tell (a static program), the two processes agree that it is nowhere. */
+struct nidoi_image nidoi_image_of(nido_procjob_fn *fn)
+{
+    struct nidoi_image image = {.fn = (uintptr_t)fn};
+    Dl_info info;
+
+    if (!dladdr((void *)(uintptr_t)fn, &info) || !info.dli_fbase) return image;
+    image.base = (uintptr_t)info.dli_fbase;
+    image.mark = mark_of(info.dli_fbase);
+    return image;
+}
+
+static bool is_here(const struct nidoi_image *image)
+{
+    static struct nidoi_image known; /* asking the loader takes longer than a small job */
+    struct nidoi_image here;
+
+    if (memcmp(&known, image, sizeof known) == 0) return true;
+    here = nidoi_image_of((nido_procjob_fn *)(uintptr_t)image->fn);
+    if (memcmp(&here, image, sizeof here) != 0) return false;
+    known = here;
+    return true;
+}
+
+/* ---- The socket ---- */
+
+/* The program is gone, or tired of us: there is nobody to tell. */
+static void hear(int fd, void *to, size_t len)
+{
+    for (char *next = to; len;) {
+        ssize_t n = nidoi_sys.recv(fd, next, len, 0);
+
+        if (n <= 0) _exit(0);
+        next += n;
+        len -= (size_t)n;
+    }
+}
+
+static void say(int fd, const char *bytes, size_t len)
+{
+    while (len) {
+        ssize_t n = nidoi_sys.send(fd, bytes, len, 0);
+
+        if (n <= 0) _exit(0);
+        bytes += n;
+        len -= (size_t)n;
+    }
+}
+
+/* ---- Jobs ---- */
+
+void *nido_procjob_input(nido_procjob *job, size_t *len)
+{
+    if (len) *len = job->len;
+    return job->input;
+}
+
+int nido_procjob_reply(nido_procjob *job, const void *bytes, size_t len)
+{
+    size_t said = job->used - sizeof(struct nidoi_reply);
+
+    if (len > job->most - said) return -EMSGSIZE;
+    if (nidoi_mem_grow((void **)&job->out, &job->capacity, job->used + len, 1)) return -ENOMEM;
+    if (len) memcpy(job->out + job->used, bytes, len);
+    job->used += len;
+    return 0;
+}
+
+/* From now on the process may use so many seconds more. */
+static void allow_cpu(uint32_t seconds)
+{
+    uint64_t used = (uint64_t)clock() / CLOCKS_PER_SEC + 1;
+
+    if (seconds) nidoi_sys.limit(RLIMIT_CPU, used + seconds, RLIM_INFINITY);
+}
+
+static void reply(int fd, struct nido_procjob *job, int status, bool refused)
+{
+    struct nidoi_reply head = {.magic = NIDOI_REPLY_MAGIC, .status = status, .refused = refused};
+
+    if (!job->out) {
+        say(fd, (const char *)&head, sizeof head);
+        return;
+    }
+    head.len = job->used - sizeof head;
+    memcpy(job->out, &head, sizeof head);
+    say(fd, job->out, job->used);
+}
+
+static int receive(int fd, const struct nidoi_request *request, struct nido_procjob *job)
+{
+    job->len = (size_t)request->len;
+    job->input = nidoi_mem.alloc(job->len + 1);
+    if (!job->input) return -ENOMEM;
+    hear(fd, job->input, job->len);
+    job->input[job->len] = '\0';
+    if (!is_here(&request->image)) return -EINVAL;
+    return nidoi_mem_grow((void **)&job->out, &job->capacity, job->used, 1);
+}
+
+static void do_job(int fd, const struct nidoi_order *order)
+{
+    struct nidoi_request request;
+    struct nido_procjob job = {.used = sizeof(struct nidoi_reply), .most = order->max_frame};
+    int status;
+    bool refused;
+
+    hear(fd, &request, sizeof request);
+    if (request.magic != NIDOI_REQUEST_MAGIC) _exit(1); /* a job has read from this socket */
+    status = receive(fd, &request, &job);
+    refused = status != 0;
+    if (!refused) {
+        allow_cpu(order->cpu_seconds);
+        status = ((nido_procjob_fn *)(uintptr_t)request.image.fn)(&job);
+        fflush(stdout);
+        fflush(stderr);
+    }
+    reply(fd, &job, status, refused);
+    nidoi_mem.release(job.input);
+    nidoi_mem.release(job.out);
+}
+
+_Noreturn void nidoi_procjob_serve(int fd, const struct nidoi_order *order)
+{
+    for (;;) do_job(fd, order);
+}
