@@ -36,6 +36,7 @@ const struct bench_case *const bench_cases[] = {
     &case_offload_1_spin,
     &case_offload_64,
     &case_offload_1024,
+    &case_procpool_call,
     &case_echo_1,
     &case_echo_1_spin,
     &case_echo_100,

@@ -17,6 +17,7 @@ extern const struct bench_case case_mutex_free, case_mutex_handoff, case_sem_fre
 extern const struct bench_case case_cond_pingpong, case_barrier_1000;
 extern const struct bench_case case_offload_1, case_offload_1_spin, case_offload_64;
 extern const struct bench_case case_offload_1024;
+extern const struct bench_case case_procpool_call;
 extern const struct bench_case case_echo_1, case_echo_1_spin, case_echo_100, case_echo_1000;
 extern const struct bench_case case_echo_5000, case_echo_calls;
 
