@@ -588,6 +588,43 @@ class Testing(Example):
         self.assertNotIn("BROKEN", err)
 
 
+class IsolatedParser(Example):
+    @staticmethod
+    def ask(client, line):
+        client.sendall(line.encode() + b"\n")
+        answer = b""
+        while not answer.endswith(b"\n") and (piece := client.recv(4096)):
+            answer += piece
+        return answer.decode()
+
+    def test_a_crash_is_the_answer_to_one_line(self):
+        server, port = self.start_server("0", "2")
+        first, second = self.connect(port), self.connect(port)
+        self.assertEqual(self.ask(first, "sum 2 3"), "5\n")
+        self.assertRegex(self.ask(first, "sum 2"), r'^crashed: job "parse" .* killed by signal 11 ')
+        self.assertEqual(self.ask(second, "sum 40 2"), "42\n")
+        self.assertRegex(self.ask(first, "product 2 3"), '^failed: job "parse" .* failed\n$')
+        self.assertEqual(self.ask(first, "sum 4 5"), "9\n")
+        first.close()
+        second.close()
+        self.assertEqual(self.expect(server, 0), ("", ""))
+
+    def test_lines_at_once_and_in_pieces(self):
+        server, port = self.start_server("0", "1")
+        client = self.connect(port)
+        client.sendall(b"sum 1 1\nsum 1 2\nsum")
+        self.assertEqual(receive(client, 4), b"2\n3\n")
+        self.assertEqual(self.ask(client, " 1 3"), "4\n")
+        client.sendall(b"x" * 4096)
+        self.assertEqual(receive_all(client), b"failed: the line is too long\n")
+        self.expect(server, 0)
+
+    def test_a_port_that_is_taken(self):
+        _, port = self.bind()
+        _, err = self.run_example(str(port), code=1)
+        self.assertIn("EADDRINUSE", err)
+
+
 if __name__ == "__main__":
     name, *COMMAND = sys.argv[1:]
     socket.setdefaulttimeout(PATIENCE_S)
