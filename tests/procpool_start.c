@@ -20,7 +20,7 @@ INSIDE(procpool_start, three_bad_starts_in_a_row_end_the_pool_with_the_reason)
     for (int i = 0; i < 3; i++) asker_begin(&group, &askers[i], pool, echo_job);
     cr_expect(zero(int, nido_group_close(&group, 0)));
     cr_expect(eq(ulong, faults_count(FAULT_socketpair), 3));
-    cr_expect(le(ulong, faults_count(FAULT_epoll_wait), 20), "it sleeps between its attempts");
+    cr_expect(le(ulong, faults_count(FAULT_backend_wait), 20), "it sleeps between its attempts");
     faults_end();
     for (int i = 0; i < 3; i++) cr_expect(eq(int, askers[i].rc, -EMFILE));
     cr_expect(eq(int, ask(pool, echo_job), -EMFILE), "for good");

@@ -267,7 +267,7 @@ static void say(struct nidoi_procworker *worker, struct nidoi_talk *talk)
         size_t past = head ? 0 : talk->sent - sizeof talk->request;
         struct iovec parts[] = {
             {(char *)&talk->request + sizeof talk->request - head, head},
-            {(char *)talk->input + past, (size_t)talk->request.len - past},
+            {talk->input ? (char *)talk->input + past : NULL, (size_t)talk->request.len - past},
         };
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
         ssize_t n = nidoi_sys.sendmsg(worker->job, &message, MSG_DONTWAIT);

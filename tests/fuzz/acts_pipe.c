@@ -32,7 +32,8 @@ int act_write(struct task *task, unsigned a, unsigned b)
     (void)b;
     if (pipe->ends[1] < 0) return 0;
     stop = refused(task);
-    for (int i = 0; i < n; i++) bytes[i] = (unsigned char)(pipe->first + pipe->bytes + i);
+    for (int i = 0; i < (int)sizeof bytes; i++)
+        bytes[i] = (unsigned char)(pipe->first + pipe->bytes + i);
     if (pipe->ends[0] < 0) wanted = -EPIPE;
     if (stop) wanted = -ECANCELED;
     op_begin(task);

@@ -187,13 +187,14 @@ static void run_options(const struct numbers *n)
 
     nido_options_init(&options);
     if (n->of[0] & 2) options.size = (size_t)n->of[0];
-    options.flags = (uint32_t)n->of[1] & (n->of[0] & 4 ? UINT32_MAX : 1);
-    options.clock = (enum nido_clock)(n->of[2] % 3);
+    options.flags = (uint32_t)n->of[1] & (n->of[0] & 4 ? UINT32_MAX : 3);
+    options.clock = (enum nido_clock)(n->of[2] % 4);
     options.stack_size = stack_size(n->of[3]);
     options.grace_ns = (int64_t)n->of[4];
     options.spin_ns = (int64_t)(n->of[5] & UINT64_C(0x8000000000000fff));
-    sound = options.size == sizeof options && options.flags <= NIDO_RUN_STRICT &&
-            options.clock <= NIDO_CLOCK_VIRTUAL && options.stack_size <= (size_t)1 << 30 &&
+    sound = options.size == sizeof options &&
+            options.flags <= (NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE) &&
+            options.clock <= NIDO_CLOCK_MANUAL && options.stack_size <= (size_t)1 << 30 &&
             options.grace_ns >= 0 && options.spin_ns >= 0;
     if (options.stack_size > SMALL && sound) return; /* sound, but not worth its memory */
     expect("a run with options", nido_run(nothing, NULL, &options), sound ? 0 : -EINVAL);

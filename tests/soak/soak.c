@@ -17,12 +17,12 @@
 
 #include "coro/loop.h"
 
-#if defined(__has_feature)
+#ifdef __SANITIZE_ADDRESS__
+#define UNDER_ASAN 1
+#elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define UNDER_ASAN 1
 #endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define UNDER_ASAN 1
 #endif
 
 /* AddressSanitizer keeps freed memory for a while. */
