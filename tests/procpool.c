@@ -11,7 +11,7 @@
 /* Before main, so before Criterion's threads; and only in the processes in which tests run. */
 __attribute__((constructor)) static void prepare(void)
 {
-    if (getenv("BXFI_MAP")) nido_procpool_prepare();
+    if (getenv("BXFI_MAP") && !getenv("NIDO_TEST_NO_SERVER")) nido_procpool_prepare();
 }
 
 /* S317 */
