@@ -328,7 +328,7 @@ NIDO_TEST(proc_left, without_anybody_to_reap_them_it_is_said)
 
 /* ---- Many ---- */
 
-enum { AT_ONCE = 20, ROUNDS = 25 };
+enum { AT_ONCE = 20, ROUNDS = 100 };
 
 static int come_and_go(void *unused)
 {
