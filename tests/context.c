@@ -16,7 +16,7 @@ static struct nidoi_context thread, coroutine;
 static char *memory;
 
 /* Makes `coroutine`, which will run `entry`. */
-static void make(void (*entry)(void))
+static void make(struct nidoi_departure (*entry)(void))
 {
     memory = malloc(SIZE);
     nidoi_context_entry = entry;
@@ -28,13 +28,13 @@ static void make(void (*entry)(void))
 
 static int steps;
 
-static void count_and_leave(void)
+static struct nidoi_departure count_and_leave(void)
 {
     for (int i = 0; i < 3; i++) {
         steps++;
         nidoi_context_switch(&coroutine, &thread);
     }
-    nidoi_context_leave(&coroutine, &thread);
+    return (struct nidoi_departure){&coroutine, &thread};
 }
 
 NIDO_TEST(context, a_context_goes_on_where_it_stood)
@@ -52,14 +52,14 @@ NIDO_TEST(context, a_context_goes_on_where_it_stood)
 
 static bool on_own_stack, aligned;
 
-static void look_at_the_stack(void)
+static struct nidoi_departure look_at_the_stack(void)
 {
     _Alignas(16) char here[16];
 
     on_own_stack = memory <= (char *)__builtin_frame_address(0) &&
                    (char *)__builtin_frame_address(0) < memory + SIZE;
     aligned = ((uintptr_t)__builtin_frame_address(0) & 15) == 0 && ((uintptr_t)here & 15) == 0;
-    nidoi_context_leave(&coroutine, &thread);
+    return (struct nidoi_departure){&coroutine, &thread};
 }
 
 NIDO_TEST(context, a_context_runs_on_the_stack_it_was_given)
@@ -102,9 +102,11 @@ static inline uint64_t keep_over_a_switch(uint64_t start, struct nidoi_context *
 
 static uint64_t differences;
 
-static void keep_other_values(void)
+static struct nidoi_departure keep_other_values(void)
 {
-    for (;;) differences |= keep_over_a_switch(seed + 1, &coroutine, &thread);
+    for (int i = 0; i < VALUES; i++)
+        differences |= keep_over_a_switch(seed + 1, &coroutine, &thread);
+    return (struct nidoi_departure){&coroutine, &thread};
 }
 
 NIDO_TEST(context, values_in_registers_outlive_a_switch)
@@ -137,13 +139,14 @@ static bool rounds_downward(void)
 
 static int downward;
 
-static void round_downward(void)
+static struct nidoi_departure round_downward(void)
 {
     fesetround(FE_DOWNWARD);
-    for (;;) {
+    for (int i = 0; i < 4; i++) {
         nidoi_context_switch(&coroutine, &thread);
         downward += rounds_downward();
     }
+    return (struct nidoi_departure){&coroutine, &thread};
 }
 
 NIDO_TEST(context, each_context_keeps_its_own_rounding)
@@ -161,10 +164,10 @@ NIDO_TEST(context, each_context_keeps_its_own_rounding)
 
 static bool inherited;
 
-static void look_at_rounding(void)
+static struct nidoi_departure look_at_rounding(void)
 {
     inherited = rounds_upward();
-    nidoi_context_leave(&coroutine, &thread);
+    return (struct nidoi_departure){&coroutine, &thread};
 }
 
 NIDO_TEST(context, a_new_context_rounds_as_its_maker_did)
@@ -221,13 +224,13 @@ NIDO_TEST(context, two_tasks_that_change_rounding_keep_their_own)
 
 static void *outermost, *caller;
 
-static void look_back(void)
+static struct nidoi_departure look_back(void)
 {
     void *frames[16];
 
     outermost = frames[backtrace(frames, 16) - 1];
     caller = __builtin_return_address(0);
-    nidoi_context_leave(&coroutine, &thread);
+    return (struct nidoi_departure){&coroutine, &thread};
 }
 
 NIDO_TEST(context, a_backtrace_ends_where_the_context_began)

@@ -23,14 +23,14 @@ extern "C" {
 
 /* Fields are private. */
 struct nido_scope {
+    int64_t due; /* its effective deadline: INT64_MIN when effectively cancelled */
+    uint32_t flags;
+    int32_t code;            /* what close answers for a cancel of its own */
     nido_scope *parent;      /* NULL for the root task's first scope */
     nido_scope *inner;       /* the next scope of the same task */
     struct nidoi_task *task; /* who opened it; NULL once closed */
     int64_t deadline;        /* its own */
-    int64_t due;             /* effective: INT64_MIN when effectively cancelled */
-    uint32_t flags;
-    int32_t code; /* what close answers for a cancel of its own */
-    void *place;  /* where it was opened */
+    void *place;             /* where it was opened */
     const char *reason;
     int64_t when; /* when it was cancelled, who did it: valid only then */
     uint64_t by;

@@ -6,6 +6,9 @@
 
 #include "nido/types.h"
 
+/* For functions that hardly ever run: kept away from those that do. */
+#define NIDOI_RARE __attribute__((cold, noinline))
+
 /* Cheap, always on: one assumption each. */
 #define nidoi_assert(x) ((x) ? (void)0 : nidoi_assert_failed(#x, __FILE__, __LINE__))
 

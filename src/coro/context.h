@@ -49,22 +49,26 @@ struct nidoi_context {
 #endif
 };
 
-/* What every new context runs first; it must not return. Set once a thread, by the floor above. */
-extern _Thread_local void (*nidoi_context_entry)(void);
+/* Who goes for good, and who goes on in its place. */
+struct nidoi_departure {
+    struct nidoi_context *from, *to;
+};
+
+/* What every new context runs. It ends by returning: `from`, which must be the context that ran it,
+ * is never switched to again, `to` goes on, and the stack may be reused at once. (A context that
+ * left from deeper down would leave calls open that the processor still expects to return, and
+ * every return of whoever goes on would be mispredicted.) Set once a thread, by the floor above. */
+extern _Thread_local struct nidoi_departure (*nidoi_context_entry)(void);
 
 /* The context of the thread that calls, as it stands. */
 void nidoi_context_adopt(struct nidoi_context *context);
 
 /* A context that will begin at nidoi_context_entry on the stack [bottom, top). */
-void nidoi_context_make(struct nidoi_context *context, void *bottom, void *top);
+static inline void nidoi_context_make(struct nidoi_context *context, void *bottom, void *top);
 
 /* Leaves `from`, which must be the running context, and goes on in `to`. Returns when somebody
  * switches back. */
 static inline void nidoi_context_switch(struct nidoi_context *from, struct nidoi_context *to);
-
-/* The same for the last time: `from` is never switched to again, and its stack may be reused by the
- * next who runs. */
-_Noreturn void nidoi_context_leave(struct nidoi_context *from, struct nidoi_context *to);
 
 /* The end of the calling function's frame: what lies above it belongs to its callers, what lies
  * below to itself, to whom it calls and to frames that are gone. */
@@ -79,6 +83,9 @@ struct nidoi_transfer {
 };
 
 struct nidoi_transfer nidoi_fctx_jump(void *to, void *data);
+void *nidoi_fctx_make(void *top, size_t size, void (*entry)(struct nidoi_transfer));
+
+void nidoi_context_begin(struct nidoi_transfer transfer); /* calls nidoi_context_entry */
 
 #ifdef NIDOI_BALANCED
 struct nidoi_transfer nidoi_context_jump(void *to, void *data); /* context_x86_64.S */
@@ -103,6 +110,23 @@ static inline void nidoi_context_exchange_fpcr(struct nidoi_context *from,
     if (to->fpcr != from->fpcr) __asm__ volatile("msr fpcr, %0" : : "r"(to->fpcr));
 }
 #endif
+
+static inline void nidoi_context_make(struct nidoi_context *context, void *bottom, void *top)
+{
+    size_t size = (size_t)((char *)top - (char *)bottom);
+
+    *context = (struct nidoi_context){.sp = nidoi_fctx_make(top, size, nidoi_context_begin)};
+#ifdef __aarch64__
+    context->fpcr = nidoi_context_fpcr();
+#endif
+#ifdef NIDOI_ASAN
+    context->bottom = bottom;
+    context->size = size;
+#endif
+#ifdef NIDOI_TSAN
+    context->fiber = __tsan_create_fiber(0);
+#endif
+}
 
 /* Always inline: ThreadSanitizer counts entries and exits of functions by fiber, and this changes
  * the fiber. */

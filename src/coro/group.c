@@ -84,7 +84,7 @@ void nido_group_open_with(nido_group *group, const nido_group_options *options)
 static bool over(const nido_group *group)
 {
     if (group->state == NIDOI_GROUP_CLOSING)
-        return !group->live && !group->starts && !group->reserved;
+        return !(group->live | group->starts | group->reserved);
     return group->state == NIDOI_GROUP_RELEASING && !group->services;
 }
 
@@ -159,7 +159,7 @@ static void child_succeeded(struct nidoi_loop *loop, nido_group *group, struct n
         drop(loop, group, task->arg, rc);
         return;
     }
-    group->winner = (nido_task){task->slot, loop->number, task->id};
+    group->winner = nidoi_loop_handle(loop, task);
     group->value = rc;
     nidoi_scope_strike(loop, &group->scope, NIDO_CAUSE_RACE, 0, "another child won the race");
 }
@@ -172,19 +172,19 @@ static int stray(struct nidoi_task *task)
 }
 
 /* Ended by a cancel of its own: no failure. */
-static int went_alone(struct nidoi_loop *loop, struct nidoi_task *task)
+static int went_alone(struct nidoi_task *task)
 {
-    nidoi_slots_get(&loop->slots, task->slot)->cancelled = !task->service;
+    task->slot->cancelled = !task->service;
     return task->base.code;
 }
 
-int nidoi_group_judge(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
+int nidoi_group_judge_closely(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
 {
     nido_group *group = task->group;
 
     if (rc == -ECANCELED && nidoi_scope_test(loop) == 0) rc = stray(task);
     if (rc == -ECANCELED) {
-        if (!nidoi_scope_cancelled(&group->scope)) return went_alone(loop, task);
+        if (!nidoi_scope_cancelled(&group->scope)) return went_alone(task);
         group->seen = 1;
     } else if (rc < 0) {
         task->service ? owner_failed(loop, group, task, rc) : child_failed(loop, group, task, rc);
@@ -194,6 +194,7 @@ int nidoi_group_judge(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
     return rc;
 }
 
+/* The body ended with rc < 0. */
 static void judge_body(struct nidoi_loop *loop, nido_group *group, int rc)
 {
     struct nidoi_task *task = loop->sched.current;
@@ -201,20 +202,21 @@ static void judge_body(struct nidoi_loop *loop, nido_group *group, int rc)
     if (rc == -ECANCELED && nidoi_scope_test(loop) == 0) rc = stray(task);
     if (rc == -ECANCELED)
         group->seen = 1;
-    else if (rc < 0)
+    else
         owner_failed(loop, group, task, rc);
 }
 
 /* ---- Closing ---- */
 
+/* Once it is over it stays so: nobody is admitted any more. */
 static void wait_until_over(struct nidoi_loop *loop, nido_group *group)
 {
     struct nidoi_waiter waiter = {.kind = &nidoi_group_closing, .object = group};
 
-    while (!over(group)) {
-        group->closer = &waiter;
-        nidoi_park(loop, &waiter);
-    }
+    if (over(group)) return;
+    group->closer = &waiter;
+    nidoi_park(loop, &waiter);
+    nidoi_assert(over(group));
 }
 
 /* Services were shielded from everything but their own end, which is now. */
@@ -227,6 +229,7 @@ static void release_services(struct nidoi_loop *loop, nido_group *group)
 
         nidoi_scope_strike(loop, &task->base, NIDO_CAUSE_RELEASE, 0, "its group is done");
     }
+    wait_until_over(loop, group);
 }
 
 int nidoi_group_outcome(struct nidoi_loop *loop, nido_group *group, int rc)
@@ -246,22 +249,18 @@ int nidoi_group_outcome(struct nidoi_loop *loop, nido_group *group, int rc)
     return group->seen ? nidoi_scope_verdict(loop, &group->scope, -ECANCELED) : rc;
 }
 
-void nidoi_group_keep(struct nidoi_loop *loop, nido_group *group, uint32_t number)
+void nidoi_group_keep(struct nidoi_loop *loop, nido_group *group, struct nidoi_slot *slot)
 {
-    struct nidoi_slot *slot = nidoi_slots_get(&loop->slots, number);
-
     slot->kept = true;
     slot->group = group;
     slot->prev = 0;
     slot->next = group->kept;
-    if (slot->next) nidoi_slots_get(&loop->slots, slot->next)->prev = number;
-    group->kept = number;
+    group->kept = slot->timer.owner;
+    if (slot->next) nidoi_slots_get(&loop->slots, slot->next)->prev = group->kept;
 }
 
-void nidoi_group_forget(struct nidoi_loop *loop, uint32_t number)
+void nidoi_group_forget(struct nidoi_loop *loop, struct nidoi_slot *slot)
 {
-    struct nidoi_slot *slot = nidoi_slots_get(&loop->slots, number);
-
     if (slot->prev)
         nidoi_slots_get(&loop->slots, slot->prev)->next = slot->next;
     else
@@ -273,10 +272,10 @@ void nidoi_group_forget(struct nidoi_loop *loop, uint32_t number)
 static void free_handles(struct nidoi_loop *loop, nido_group *group)
 {
     while (group->kept) {
-        uint32_t number = group->kept;
+        struct nidoi_slot *slot = nidoi_slots_get(&loop->slots, group->kept);
 
-        nidoi_group_forget(loop, number);
-        nidoi_slots_free(&loop->slots, number);
+        nidoi_group_forget(loop, slot);
+        nidoi_slots_free(&loop->slots, slot);
     }
 }
 
@@ -286,12 +285,11 @@ int nido_group_close(nido_group *group, int rc)
     int err = nidoi_scope_closable(loop, &group->scope);
 
     if (err) return err;
-    judge_body(loop, group, rc);
+    if (rc < 0) judge_body(loop, group, rc);
     group->state = NIDOI_GROUP_CLOSING;
     wait_until_over(loop, group);
     group->state = NIDOI_GROUP_RELEASING;
-    release_services(loop, group);
-    wait_until_over(loop, group);
+    if (group->services) release_services(loop, group);
     nidoi_charge(loop);
     rc = nidoi_group_outcome(loop, group, rc);
     free_handles(loop, group);

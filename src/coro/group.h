@@ -36,7 +36,8 @@ void nidoi_group_open(struct nidoi_loop *loop, nido_group *group, const nido_gro
 
 /* A member (task) has come home with rc: counts it, keeps the first failure, cancels, wins. Returns
  * what a join of it answers. */
-int nidoi_group_judge(struct nidoi_loop *loop, struct nidoi_task *task, int rc);
+static inline int nidoi_group_judge(struct nidoi_loop *loop, struct nidoi_task *task, int rc);
+int nidoi_group_judge_closely(struct nidoi_loop *loop, struct nidoi_task *task, int rc);
 
 /* Something in the group changed: gives free places away, wakes the closer if its wait is over. */
 void nidoi_group_changed(nido_group *group);
@@ -50,8 +51,8 @@ static inline void nidoi_group_settle(nido_group *group)
 int nidoi_group_outcome(struct nidoi_loop *loop, nido_group *group, int rc);
 
 /* The handles that the group keeps until it closes. */
-void nidoi_group_keep(struct nidoi_loop *loop, nido_group *group, uint32_t slot);
-void nidoi_group_forget(struct nidoi_loop *loop, uint32_t slot);
+void nidoi_group_keep(struct nidoi_loop *loop, nido_group *group, struct nidoi_slot *slot);
+void nidoi_group_forget(struct nidoi_loop *loop, struct nidoi_slot *slot);
 
 /* Would `me` wait for ever if it waited for `owner`? True if that task waits for `me`: by locks,
  * joins, or the close of a group that `me` lives in. */
@@ -60,5 +61,11 @@ bool nidoi_wait_cycle(const struct nidoi_loop *loop, const struct nidoi_task *ow
 
 /* Waiting for the children: the kind of a closer's wait (its object is the group). */
 extern const struct nidoi_wait_kind nidoi_group_closing;
+
+static inline int nidoi_group_judge(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
+{
+    if (rc >= 0 && task->group->policy != NIDO_RACE) return rc;
+    return nidoi_group_judge_closely(loop, task, rc);
+}
 
 #endif

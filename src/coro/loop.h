@@ -125,6 +125,12 @@ void nidoi_loop_expect(struct nidoi_loop *loop, int change);
 /* The same for what may wake us or not. */
 void nidoi_loop_listen(struct nidoi_loop *loop, int change);
 
+static inline nido_task nidoi_loop_handle(const struct nidoi_loop *loop,
+                                          const struct nidoi_task *task)
+{
+    return (nido_task){task->slot->timer.owner, loop->number, task->id};
+}
+
 /* Reads the clock. */
 static inline int64_t nidoi_loop_refresh(struct nidoi_loop *loop)
 {
@@ -134,8 +140,10 @@ static inline int64_t nidoi_loop_refresh(struct nidoi_loop *loop)
 /* The task's timer goes off at `when` or earlier. */
 static inline void nidoi_loop_arm(struct nidoi_loop *loop, struct nidoi_task *task, int64_t when)
 {
-    if (!nidoi_timer_is_set(task->timer) || when < task->timer->when)
-        nidoi_timers_set(&loop->timers, task->timer, when);
+    struct nidoi_timer *timer = &task->slot->timer;
+
+    if (!nidoi_timer_is_set(timer) || when < timer->when)
+        nidoi_timers_set(&loop->timers, timer, when);
 }
 
 /* Says something to whoever listens: options.on_report or stderr. */

@@ -26,12 +26,13 @@ static int64_t next_of(const struct nidoi_task *task)
 
 static void correct(struct nidoi_loop *loop, struct nidoi_task *task)
 {
+    struct nidoi_timer *timer = &task->slot->timer;
     int64_t when = next_of(task);
 
     if (when == NIDO_NEVER)
-        nidoi_timers_remove(&loop->timers, task->timer);
-    else if (!nidoi_timer_is_set(task->timer) || when != task->timer->when)
-        nidoi_timers_set(&loop->timers, task->timer, when);
+        nidoi_timers_remove(&loop->timers, timer);
+    else if (!nidoi_timer_is_set(timer) || when != timer->when)
+        nidoi_timers_set(&loop->timers, timer, when);
 }
 
 static struct nidoi_task *task_of(struct nidoi_timer *timer)
@@ -137,11 +138,11 @@ int nidoi_enter_slowly(struct nidoi_loop *loop)
     return nidoi_scope_test(loop);
 }
 
-void nidoi_charge(struct nidoi_loop *loop)
+void nidoi_charge_slowly(struct nidoi_loop *loop)
 {
     struct nidoi_sched *sched = &loop->sched;
 
-    if (--sched->budget > 0 || sched->no_parking || !nidoi_on_task(sched)) return;
+    if (sched->no_parking || !nidoi_on_task(sched)) return;
     if (sched->probe)
         nidoi_probe_charge(sched);
     else

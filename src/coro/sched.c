@@ -9,11 +9,27 @@
 
 _Thread_local struct nidoi_sched *nidoi_sched_self;
 
-static void begin(void)
+/* The running task is over: who goes on? */
+static struct nidoi_departure depart(struct nidoi_sched *sched)
 {
-    struct nidoi_task *task = nidoi_sched_self->current;
+    struct nidoi_task *dead = sched->current, *to = &sched->loop;
 
-    task->main(task);
+    nidoi_task_become(dead, NIDOI_RUNNING, NIDOI_DONE);
+    if (nidoi_sched_ready(sched) && --sched->batch > 0) {
+        to = nidoi_switch_next(sched);
+        nidoi_task_become(to, NIDOI_READY, NIDOI_RUNNING);
+        sched->budget = NIDOI_BUDGET;
+    }
+    sched->current = to;
+    return (struct nidoi_departure){&dead->context, &to->context};
+}
+
+static struct nidoi_departure begin(void)
+{
+    struct nidoi_sched *sched = nidoi_sched_self;
+
+    sched->current->main(sched->current);
+    return depart(sched);
 }
 
 void nidoi_switch_with_exceptions(struct nidoi_sched *sched, struct nidoi_task *from,
@@ -66,51 +82,6 @@ int nidoi_sched_reserve(struct nidoi_sched *sched, size_t n)
     }
     sched->mask = (uint32_t)(capacity - 1);
     return 0;
-}
-
-struct nidoi_task *nidoi_task_lay(struct nidoi_sched *sched, struct nidoi_stack *stack,
-                                  size_t extra, void **payload)
-{
-    uintptr_t top = ((uintptr_t)stack - sizeof(struct nidoi_task)) & ~(uintptr_t)63;
-    struct nidoi_task *task = (void *)top;
-
-    *payload = (void *)((top - extra) & ~(uintptr_t)15);
-    task->waiter = NULL;
-    task->sched = sched;
-    task->lowest = *payload;
-    task->state = NIDOI_NEW;
-    task->refused = 0;
-    task->alarm = INT64_MAX;
-    task->sibling.next = NULL;
-    task->error = NULL;
-    task->locals = NULL;
-    nidoi_list_init(&task->held);
-    task->name = NULL;
-    task->stack = stack;
-    task->service = task->started = false;
-    nidoi_context_make(&task->context, stack->bottom, *payload);
-    return task;
-}
-
-void nidoi_sched_start(struct nidoi_task *task)
-{
-    nidoi_assert(nidoi_sched_ready(task->sched) <= task->sched->mask);
-    nidoi_task_become(task, NIDOI_NEW, NIDOI_READY);
-    nidoi_sched_enqueue(task->sched, task);
-}
-
-void nidoi_sched_exit(struct nidoi_sched *sched)
-{
-    struct nidoi_task *dead = sched->current, *to = &sched->loop;
-
-    nidoi_task_become(dead, NIDOI_RUNNING, NIDOI_DONE);
-    if (nidoi_sched_ready(sched) && --sched->batch > 0) {
-        to = nidoi_switch_next(sched);
-        nidoi_task_become(to, NIDOI_READY, NIDOI_RUNNING);
-        sched->budget = NIDOI_BUDGET;
-    }
-    sched->current = to;
-    nidoi_context_leave(&dead->context, &to->context);
 }
 
 void nidoi_sched_run(struct nidoi_sched *sched, int batch)

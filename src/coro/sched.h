@@ -25,13 +25,14 @@
 
 struct nidoi_probe;
 struct nidoi_sched;
+struct nidoi_slot;
 struct nidoi_start;
 struct nidoi_local_value;
 
 /*  nidoi_sched_start    its turn           nidoi_park
  *  ------------> READY ---------> RUNNING -----------> PARKED
  *                  ^  ^-- yield --'  |                    |
- *                  |                 | nidoi_sched_exit   |
+ *                  |                 | its main returns   |
  *                  |                 v                    |
  *                  |               DONE                   |
  *                  '------------ nidoi_wake --------------'     */
@@ -78,23 +79,23 @@ struct nidoi_queued {
 };
 
 struct nidoi_task {
-    /* What a switch touches: one cache line. */
+    /* What a switch touches: one cache line, up to the flags of `base`. */
     struct nidoi_context context;
     struct nidoi_waiter *waiter;
     nido_scope *scope; /* innermost open one; never NULL */
     struct nidoi_sched *sched;
     char *lowest; /* the lowest stack pointer seen at a park */
     enum nidoi_state state;
-    uint32_t refused;          /* calls refused in a row: who ignores its cancel */
-    struct nidoi_timer *timer; /* in its slot */
+    uint32_t refused; /* calls refused in a row: who ignores its cancel */
+    nido_scope base;  /* the outermost of its own scopes: the task's life */
 
+    struct nidoi_slot *slot;     /* with its timer; NULL: no task (the loop's own context) */
     int64_t alarm;               /* when a sleep ends; NIDO_NEVER */
     struct nidoi_task *next_due; /* while timers fire */
     struct nidoi_link sibling;   /* among its group's children */
     nido_group *group;           /* NULL: the root */
-    nido_scope base;             /* the outermost of its own scopes: the task's life */
 
-    void (*main)(struct nidoi_task *task);
+    void (*main)(struct nidoi_task *task); /* when it returns, the task is over */
     nido_fn *fn;
     void *arg;
     uint64_t id;
@@ -105,7 +106,6 @@ struct nidoi_task {
     struct nidoi_link held;           /* struct nidoi_held: what it holds */
     struct nidoi_start *start;        /* set until nido_started */
     struct nidoi_stack *stack;
-    uint32_t slot;
     bool service;
     bool started; /* has called nido_started */
     char name_text[32];
@@ -140,17 +140,6 @@ void nidoi_sched_deinit(struct nidoi_sched *sched);
 /* Room for n live tasks. 0 or -ENOMEM. */
 int nidoi_sched_reserve(struct nidoi_sched *sched, size_t n);
 
-/* Lays a task out at the top of a stack, `extra` bytes of payload below it (*payload, 16-aligned);
- * its context will begin at task->main. */
-struct nidoi_task *nidoi_task_lay(struct nidoi_sched *sched, struct nidoi_stack *stack,
-                                  size_t extra, void **payload);
-
-/* A laid-out task becomes ready, last in the queue. */
-void nidoi_sched_start(struct nidoi_task *task);
-
-/* The running task is over. Its stack may be reused at once. */
-_Noreturn void nidoi_sched_exit(struct nidoi_sched *sched);
-
 /* From the loop: runs ready tasks, at most `batch` resumes. */
 void nidoi_sched_run(struct nidoi_sched *sched, int batch);
 
@@ -170,6 +159,40 @@ static inline void nidoi_task_become(struct nidoi_task *task, enum nidoi_state f
 static inline void nidoi_sched_enqueue(struct nidoi_sched *sched, struct nidoi_task *task)
 {
     sched->ready[sched->tail++ & sched->mask] = task;
+}
+
+/* Lays a task out at the top of a stack, `extra` bytes of payload below it (*payload, 16-aligned);
+ * its context will begin at task->main. */
+static inline struct nidoi_task *
+nidoi_task_lay(struct nidoi_sched *sched, struct nidoi_stack *stack, size_t extra, void **payload)
+{
+    uintptr_t top = ((uintptr_t)stack - sizeof(struct nidoi_task)) & ~(uintptr_t)63;
+    struct nidoi_task *task = (void *)top;
+
+    *payload = (void *)((top - extra) & ~(uintptr_t)15);
+    task->waiter = NULL;
+    task->sched = sched;
+    task->lowest = *payload;
+    task->state = NIDOI_NEW;
+    task->refused = 0;
+    task->alarm = INT64_MAX;
+    task->sibling.next = NULL;
+    task->error = NULL;
+    task->locals = NULL;
+    nidoi_list_init(&task->held);
+    task->name = NULL;
+    task->stack = stack;
+    task->service = task->started = false;
+    nidoi_context_make(&task->context, stack->bottom, *payload);
+    return task;
+}
+
+/* A laid-out task becomes ready, last in the queue. */
+static inline void nidoi_sched_start(struct nidoi_task *task)
+{
+    nidoi_assert(nidoi_sched_ready(task->sched) <= task->sched->mask);
+    nidoi_task_become(task, NIDOI_NEW, NIDOI_READY);
+    nidoi_sched_enqueue(task->sched, task);
 }
 
 /* Claims a waiter: its wait returns `value`. */

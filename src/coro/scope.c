@@ -119,17 +119,6 @@ int64_t nidoi_scope_bounded(struct nidoi_loop *loop, const nido_scope *scope, in
 
 /* ---- Opening and closing ---- */
 
-void nidoi_scope_base(struct nidoi_loop *loop, struct nidoi_task *task, nido_scope *parent,
-                      bool shield)
-{
-    int64_t end = shield ? nidoi_scope_bounded(loop, parent, NIDO_NEVER) : NIDO_NEVER;
-
-    nidoi_assert(!loop->spreading);
-    nidoi_scope_hang(&task->base, parent, task, shield ? NIDOI_SCOPE_SHIELD : 0, end);
-    task->base.place = task->spawned_at;
-    task->scope = &task->base;
-}
-
 void nidoi_scope_fault(nido_scope *scope, int code)
 {
     *scope = (nido_scope){.flags = NIDOI_SCOPE_FAULTY, .code = code};
@@ -174,7 +163,7 @@ int nidoi_scope_strike(struct nidoi_loop *loop, nido_scope *scope, enum nido_cau
     scope->order = ++loop->strikes;
     scope->when = grace == NIDO_NEVER ? loop->sched.now : nidoi_loop_refresh(loop);
     scope->by = kind == NIDO_CAUSE_DEADLINE ? 0 : loop->sched.current->id;
-    scope->by_slot = loop->sched.current->slot;
+    scope->by_slot = nidoi_slot_number(loop->sched.current);
     spread(loop, scope, nidoi_time_add(scope->when, grace));
     return 0;
 }

@@ -35,10 +35,6 @@ enum {
 /* Fills the loop's hooks. */
 void nidoi_scope_init(struct nidoi_loop *loop);
 
-/* A task's first scope, below `parent` (NULL: the root). */
-void nidoi_scope_base(struct nidoi_loop *loop, struct nidoi_task *task, nido_scope *parent,
-                      bool shield);
-
 /* A scope that was opened wrongly answers `code` to everything. */
 void nidoi_scope_fault(nido_scope *scope, int code);
 
@@ -117,7 +113,11 @@ static inline int nidoi_enter(struct nidoi_loop **out)
 }
 
 /* For calls that are no cancellation points but may be repeated without end: charged like them. */
-void nidoi_charge(struct nidoi_loop *loop);
+void nidoi_charge_slowly(struct nidoi_loop *loop);
+static inline void nidoi_charge(struct nidoi_loop *loop)
+{
+    if (--loop->sched.budget <= 0) nidoi_charge_slowly(loop);
+}
 
 /* The one way to sleep. `waiter` has its kind and object set and is enlisted wherever somebody will
  * wake it. Returns what it was woken with; -ECANCELED if the scope is cancelled, then it is
@@ -138,6 +138,18 @@ static inline void nidoi_scope_hang(nido_scope *scope, nido_scope *parent, struc
     scope->due = deadline < above ? deadline : above;
     scope->flags = flags | NIDOI_SCOPE_OPEN | (parent ? parent->flags & NIDOI_SCOPE_UNARMED : 0) |
                    (deadline == INT64_MAX ? 0 : NIDOI_SCOPE_UNARMED);
+}
+
+/* A task's first scope, below `parent` (NULL: the root). */
+static inline void nidoi_scope_base(struct nidoi_loop *loop, struct nidoi_task *task,
+                                    nido_scope *parent, bool shield)
+{
+    int64_t end = shield ? nidoi_scope_bounded(loop, parent, INT64_MAX) : INT64_MAX;
+
+    nidoi_assert(!loop->spreading);
+    nidoi_scope_hang(&task->base, parent, task, shield ? NIDOI_SCOPE_SHIELD : 0, end);
+    task->base.place = task->spawned_at;
+    task->scope = &task->base;
 }
 
 /* Opens: below the running task's innermost scope. `flags`: SHIELD, GROUP. */

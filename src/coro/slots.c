@@ -34,12 +34,14 @@ static int make_chunk(struct nidoi_slots *slots)
 
 int nidoi_slots_make(struct nidoi_slots *slots)
 {
+    struct nidoi_slot *slot;
     int err;
 
     if (slots->made % NIDOI_SLOTS_CHUNK == 0 && (err = make_chunk(slots)) != 0) return err;
-    slots->made++;
-    nidoi_waitq_init(&nidoi_slots_get(slots, slots->made)->joiners);
-    nidoi_slots_get(slots, slots->made)->next = slots->free;
-    slots->free = slots->made;
+    slot = nidoi_slots_get(slots, ++slots->made);
+    nidoi_waitq_init(&slot->joiners);
+    slot->timer.owner = slots->made;
+    slot->next_free = slots->free;
+    slots->free = slot;
     return 0;
 }

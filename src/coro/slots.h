@@ -11,18 +11,25 @@ struct nidoi_slot {
     struct nidoi_task *task;    /* NULL once that has ended */
     struct nidoi_waitq joiners; /* here, so that joining outlasts the task */
     nido_group *group;          /* that keeps it */
-    struct nidoi_timer timer;   /* here, for sorting timers must not walk through the stacks */
-    uint32_t next, prev; /* the next free one, or neighbours among those that a group keeps */
+    struct nidoi_timer
+        timer; /* here, for sorting timers must not walk through the stacks; its owner
+                                 is the slot's number */
+    union {
+        struct nidoi_slot *next_free;
+        struct {
+            uint32_t next, prev; /* neighbours among those that a group keeps */
+        };
+    };
     int32_t rc;
     bool kept;      /* until its group closes or the handle is forgotten */
     bool cancelled; /* ended by a cancel of its own */
 };
 
-/* Slot numbers begin at 1. */
 struct nidoi_slots {
     struct nidoi_slot **chunks;
     size_t capacity; /* of `chunks` */
-    uint32_t made, free;
+    uint32_t made;
+    struct nidoi_slot *free;  /* latest freed first */
     uint64_t next_id, end_id; /* a share of the process's ids */
 };
 
@@ -37,7 +44,7 @@ void nidoi_slots_more_ids(struct nidoi_slots *slots);
 
 enum { NIDOI_SLOTS_CHUNK = 256 };
 
-/* NULL: no such slot was ever made. */
+/* By its number, from 1. NULL: no such slot was ever made. */
 static inline struct nidoi_slot *nidoi_slots_get(const struct nidoi_slots *slots, uint32_t number)
 {
     uint32_t at = number - 1;
@@ -46,39 +53,37 @@ static inline struct nidoi_slot *nidoi_slots_get(const struct nidoi_slots *slots
     return &slots->chunks[at / NIDOI_SLOTS_CHUNK][at % NIDOI_SLOTS_CHUNK];
 }
 
+/* A task's; 0 for what is no task. */
+static inline uint32_t nidoi_slot_number(const struct nidoi_task *task)
+{
+    return task->slot ? task->slot->timer.owner : 0;
+}
+
 /* A slot for a new task, whose id and slot it sets. */
 static inline void nidoi_slots_take(struct nidoi_slots *slots, struct nidoi_task *task)
 {
-    struct nidoi_slot *slot = nidoi_slots_get(slots, slots->free);
+    struct nidoi_slot *slot = slots->free;
 
     if (slots->next_id == slots->end_id) nidoi_slots_more_ids(slots);
-    task->slot = slots->free;
-    task->id = slots->next_id++;
-    slots->free = slot->next;
-    slot->id = task->id;
+    slots->free = slot->next_free;
+    slot->id = task->id = slots->next_id++;
     slot->task = task;
-    slot->next = 0;
     slot->kept = slot->cancelled = false;
-    slot->timer.place = 0;
-    task->timer = &slot->timer;
+    task->slot = slot;
 }
 
-static inline void nidoi_slots_free(struct nidoi_slots *slots, uint32_t number)
+static inline void nidoi_slots_free(struct nidoi_slots *slots, struct nidoi_slot *slot)
 {
-    struct nidoi_slot *slot = nidoi_slots_get(slots, number);
-
     nidoi_assert(slot->id && nidoi_waitq_empty(&slot->joiners));
     slot->id = 0;
-    slot->task = NULL;
-    slot->next = slots->free;
-    slots->free = number;
+    slot->next_free = slots->free;
+    slots->free = slot;
 }
 
 /* The task of this slot has ended with rc: wakes who joined it, with the result in their nodes'
  * items (int *), because the slot may be gone when they run; frees the slot unless it is kept. */
-static inline void nidoi_slots_leave(struct nidoi_slots *slots, uint32_t number, int rc)
+static inline void nidoi_slots_leave(struct nidoi_slots *slots, struct nidoi_slot *slot, int rc)
 {
-    struct nidoi_slot *slot = nidoi_slots_get(slots, number);
     struct nidoi_node *node;
 
     slot->rc = rc;
@@ -87,7 +92,7 @@ static inline void nidoi_slots_leave(struct nidoi_slots *slots, uint32_t number,
         *(int *)node->item = rc;
         nidoi_claim(node, 0);
     }
-    if (!slot->kept) nidoi_slots_free(slots, number);
+    if (!slot->kept) nidoi_slots_free(slots, slot);
 }
 
 #endif

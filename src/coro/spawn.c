@@ -41,7 +41,7 @@ static void leave_run(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
     if (loop->root_ended) loop->root_ended(loop);
 }
 
-static _Noreturn void something_is_open(const struct nidoi_task *task)
+static NIDOI_RARE _Noreturn void something_is_open(const struct nidoi_task *task)
 {
     struct nidoi_place place, spawned;
 
@@ -53,7 +53,7 @@ static _Noreturn void something_is_open(const struct nidoi_task *task)
 
 /* What is held must not lie in the frame that has just returned: nothing in it can be trusted any
  * more. */
-static void orphan(struct nidoi_task *task, struct nidoi_link *link)
+static NIDOI_RARE void orphan(struct nidoi_task *task, struct nidoi_link *link)
 {
     const struct nidoi_probe *probe = task->sched->probe;
     struct nidoi_held *held = nidoi_container(link, struct nidoi_held, link);
@@ -92,17 +92,17 @@ static void live_and_die(struct nidoi_task *task)
     else
         leave_run(loop, task, rc);
     if (task->error) nidoi_error_keep(task, NULL);
-    if (nidoi_timer_is_set(task->timer)) nidoi_timers_remove(&loop->timers, task->timer);
+    if (nidoi_timer_is_set(&task->slot->timer))
+        nidoi_timers_remove(&loop->timers, &task->slot->timer);
     loop->live--;
     nidoi_stacks_put(&loop->stacks, task->stack, loop->sched.now);
-    nidoi_sched_exit(&loop->sched);
 }
 
 /* ---- The beginning ---- */
 
 /* Room for one more task everywhere, so that nothing in its life needs memory to sleep, wake or be
  * armed. */
-static int grow(struct nidoi_loop *loop)
+static NIDOI_RARE int grow(struct nidoi_loop *loop)
 {
     uint32_t room = loop->room ? 2 * loop->room : 16;
     int err;
@@ -138,7 +138,7 @@ static int find_stack(struct nidoi_loop *loop, const struct nidoi_birth *birth,
     return class ? nidoi_stacks_take(&loop->stacks, class, out) : -EINVAL;
 }
 
-static void explain(struct nidoi_loop *loop, int err)
+static NIDOI_RARE void explain(struct nidoi_loop *loop, int err)
 {
     struct nidoi_task *task = loop->sched.current;
 
@@ -247,7 +247,7 @@ static int spawn_member(struct nidoi_loop *loop, const struct nidoi_birth *birth
         group->live++;
     if (!out) return 0;
     nidoi_group_keep(loop, group, task->slot);
-    *out = (nido_task){task->slot, loop->number, task->id};
+    *out = nidoi_loop_handle(loop, task);
     return 0;
 }
 
@@ -280,7 +280,8 @@ void nido_spawn_options_init(nido_spawn_options *options)
     *options = (nido_spawn_options){.size = sizeof *options};
 }
 
-int nido_spawn(nido_group *group, nido_fn *fn, void *arg)
+/* Flattened: most tasks begin here, and a call in which all is known takes half the work. */
+__attribute__((flatten)) int nido_spawn(nido_group *group, nido_fn *fn, void *arg)
 {
     struct nidoi_birth birth = BIRTH(.arg = arg);
 

@@ -158,8 +158,8 @@ static struct nidoi_stack *record(char *memory, size_t size, size_t guard_size)
 }
 
 /* Slabs without a cold stack go to the end, so the first one tells whether there is any. */
-static int take_cold(struct nidoi_stacks *stacks, struct nidoi_stack_class *class,
-                     struct nidoi_stack **out)
+int nidoi_stacks_take_cold(struct nidoi_stacks *stacks, struct nidoi_stack_class *class,
+                           struct nidoi_stack **out)
 {
     struct nidoi_slab *slab = nidoi_container(class->slabs.next, struct nidoi_slab, link);
     uint32_t index;
@@ -170,6 +170,7 @@ static int take_cold(struct nidoi_stacks *stacks, struct nidoi_stack_class *clas
         if (err) return err;
         slab = nidoi_container(class->slabs.next, struct nidoi_slab, link);
     }
+    stacks->in_use++;
     index = slab->cold[--slab->cold_count];
     *out = record(slab->memory + index * class->size, class->size, stacks->page);
     (*out)->class = class;
@@ -179,35 +180,6 @@ static int take_cold(struct nidoi_stacks *stacks, struct nidoi_stack_class *clas
         nidoi_list_remove(&slab->link);
         nidoi_list_append(&class->slabs, &slab->link);
     }
-    return 0;
-}
-
-enum { TOP = 640 }; /* bytes that a new task writes: its record and its first frame */
-
-/* Whoever takes one often takes many, and the tops of stacks that were away lie far from the
- * caches. */
-static inline __attribute__((always_inline)) void prefetch_top(const struct nidoi_link *link)
-{
-    const char *end = (const char *)(nidoi_container(link, const struct nidoi_stack, link) + 1);
-
-    for (int at = 64; at <= TOP; at += 64) __builtin_prefetch(end - at, 1);
-}
-
-int nidoi_stacks_take(struct nidoi_stacks *stacks, struct nidoi_stack_class *class,
-                      struct nidoi_stack **out)
-{
-    struct nidoi_link *link = nidoi_list_pop(&class->warm);
-    int err;
-
-    if (link) {
-        *out = nidoi_container(link, struct nidoi_stack, link);
-        if (--class->warm_count < class->spare) class->spare = class->warm_count;
-        if (class->warm_count) prefetch_top(class->warm.next);
-    } else {
-        err = take_cold(stacks, class, out);
-        if (err) return err;
-    }
-    stacks->in_use++;
     return 0;
 }
 

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "nido/impl.h"
+#include "base/list.h"
 
 struct nidoi_slab;
 struct nidoi_stack_class;
@@ -60,8 +60,8 @@ struct nidoi_stack_class *nidoi_stacks_class(struct nidoi_stacks *stacks, size_t
 
 /* A stack of the class, guard and record included. 0; -EAGAIN: no more guards (vm.max_map_count);
  * -ENOMEM. */
-int nidoi_stacks_take(struct nidoi_stacks *stacks, struct nidoi_stack_class *class,
-                      struct nidoi_stack **out);
+static inline int nidoi_stacks_take(struct nidoi_stacks *stacks, struct nidoi_stack_class *class,
+                                    struct nidoi_stack **out);
 
 /* Makes the record of a stack in the user's memory. NULL: too small. */
 struct nidoi_stack *nidoi_stacks_adopt(void *memory, size_t size);
@@ -71,5 +71,36 @@ void nidoi_stacks_put(struct nidoi_stacks *stacks, struct nidoi_stack *stack, in
 
 /* From the loop: gives pages of some unwanted stacks back. True: there are more, come again. */
 bool nidoi_stacks_trim(struct nidoi_stacks *stacks, int64_t now);
+
+/* ---- A warm one, inline ---- */
+
+enum { NIDOI_STACK_TOP = 640 }; /* bytes that a new task writes: its record and its first frame */
+
+/* Whoever takes one often takes many, and the tops of stacks that were away lie far from the
+ * caches. */
+static inline __attribute__((always_inline)) void
+nidoi_stacks_prefetch(const struct nidoi_stack *stack)
+{
+    const char *end = (const char *)(stack + 1);
+
+    for (int at = 64; at <= NIDOI_STACK_TOP; at += 64) __builtin_prefetch(end - at, 1);
+}
+
+int nidoi_stacks_take_cold(struct nidoi_stacks *stacks, struct nidoi_stack_class *class,
+                           struct nidoi_stack **out);
+
+static inline int nidoi_stacks_take(struct nidoi_stacks *stacks, struct nidoi_stack_class *class,
+                                    struct nidoi_stack **out)
+{
+    struct nidoi_link *link = nidoi_list_pop(&class->warm);
+
+    if (!link) return nidoi_stacks_take_cold(stacks, class, out);
+    *out = nidoi_container(link, struct nidoi_stack, link);
+    if (--class->warm_count < class->spare) class->spare = class->warm_count;
+    if (class->warm_count)
+        nidoi_stacks_prefetch(nidoi_container(class->warm.next, struct nidoi_stack, link));
+    stacks->in_use++;
+    return 0;
+}
 
 #endif

@@ -37,7 +37,7 @@ nido_task nido_self(void)
     struct nidoi_task *task = caller();
 
     if (!task) return (nido_task){0};
-    return (nido_task){task->slot, nidoi_loop_self()->number, task->id};
+    return nidoi_loop_handle(nidoi_loop_self(), task);
 }
 
 uint64_t nido_task_id(nido_task task)
@@ -163,7 +163,7 @@ int nido_task_forget(nido_task handle)
 
     if (err) return err;
     if (!slot->kept) return -ESRCH;
-    nidoi_group_forget(loop, handle.slot);
-    if (!slot->task) nidoi_slots_free(&loop->slots, handle.slot);
+    nidoi_group_forget(loop, slot);
+    if (!slot->task) nidoi_slots_free(&loop->slots, slot);
     return 0;
 }

@@ -4,7 +4,7 @@
  * 1. Setting and removing never fail: room is reserved beforehand, one entry for each timer that
  * may be set.
  * 2. Equal instants come out in the order in which they were set.
- * 3. Only the heap writes a timer's fields; `place` 0 is a timer that is not set. */
+ * 3. Only the heap writes a timer's fields but `owner`; `place` 0 is a timer that is not set. */
 #ifndef NIDOI_TIMERS_H
 #define NIDOI_TIMERS_H
 
@@ -16,6 +16,7 @@ struct nidoi_timer {
     int64_t when;
     uint64_t order; /* breaks ties */
     uint32_t place; /* index in the heap plus one */
+    uint32_t owner; /* its owner's to use */
 };
 
 struct nidoi_timers_entry {

@@ -38,9 +38,9 @@ int nido_broadcast_send(nido_broadcast *broadcast, const void *item)
 
     if (err) return err;
     if (broadcast->closed) return -EPIPE;
-    memcpy(place(broadcast, broadcast->sent++), item, broadcast->item_size);
+    nidoi_items_copy(place(broadcast, broadcast->sent++), item, broadcast->item_size);
     while ((node = nidoi_waitq_first(&broadcast->waiters)) != NULL) {
-        memcpy(node->item, item, broadcast->item_size);
+        nidoi_items_copy(node->item, item, broadcast->item_size);
         ((nido_broadcast_reader *)node->waiter->object)->next = broadcast->sent;
         nidoi_claim(node, 0);
     }
@@ -77,7 +77,7 @@ static int take(const struct nidoi_loop *loop, nido_broadcast_reader *reader, vo
     if (!behind) return broadcast->closed ? -EPIPE : -EAGAIN;
     if (behind > broadcast->capacity) lost = behind - broadcast->capacity;
     reader->next += lost;
-    memcpy(item, place(broadcast, reader->next++), broadcast->item_size);
+    nidoi_items_copy(item, place(broadcast, reader->next++), broadcast->item_size);
     return lost < INT_MAX ? (int)lost : INT_MAX;
 }
 

@@ -40,7 +40,7 @@ static bool idle(const nido_chan *chan)
 
 static int bind(const struct nidoi_loop *loop, nido_chan *chan)
 {
-    return nidoi_bind(loop, &chan->rt, idle(chan));
+    return chan->rt == loop->door ? 0 : nidoi_bind(loop, &chan->rt, idle(chan));
 }
 
 static int bind_here(nido_chan *chan)
@@ -55,7 +55,7 @@ static void push(nido_chan *chan, const void *item)
     size_t at = chan->head + chan->count++;
 
     if (at >= chan->capacity) at -= chan->capacity;
-    memcpy(&chan->buffer[at * chan->item_size], item, chan->item_size);
+    nidoi_items_copy(&chan->buffer[at * chan->item_size], item, chan->item_size);
 }
 
 /* The oldest item, which is in the buffer no more but lies there until the next push. */
@@ -85,7 +85,7 @@ static void put(nido_chan *chan, const void *item)
         push(chan, item);
         return;
     }
-    memcpy(receiver->item, item, chan->item_size);
+    nidoi_items_copy(receiver->item, item, chan->item_size);
     nidoi_claim(receiver, 0);
 }
 
@@ -141,22 +141,24 @@ int nidoi_chan_take(const struct nidoi_loop *loop, nido_chan *chan, void *item)
     if (err) return err;
     if (!chan->recv_ends) return -EPIPE;
     if (chan->count) {
-        memcpy(item, pop(chan), chan->item_size);
+        nidoi_items_copy(item, pop(chan), chan->item_size);
         admit(chan);
         return 0;
     }
     if (!chan->send_ends) return -EPIPE;
     sender = chan->capacity ? NULL : nidoi_waitq_first(&chan->senders);
     if (!sender) return -EAGAIN;
-    memcpy(item, sender->item, chan->item_size);
+    nidoi_items_copy(item, sender->item, chan->item_size);
     nidoi_claim(sender, 0);
     return 0;
 }
 
 /* ---- The calls ---- */
 
-static int wait_for(struct nidoi_loop *loop, nido_chan *chan, struct nidoi_waitq *line,
-                    const struct nidoi_wait_kind *kind, void *item)
+/* Not inline: the calls that need not wait should not pay for its frame. */
+static __attribute__((noinline)) int wait_for(struct nidoi_loop *loop, nido_chan *chan,
+                                              struct nidoi_waitq *line,
+                                              const struct nidoi_wait_kind *kind, void *item)
 {
     struct nidoi_queued queued = {.waiter = {.kind = kind, .object = chan}};
 

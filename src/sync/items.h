@@ -3,6 +3,8 @@
 #ifndef NIDOI_ITEMS_H
 #define NIDOI_ITEMS_H
 
+#include <string.h>
+
 #include "coro/scope.h"
 
 /* An object belongs to the runtime of the first task that uses it, until it is idle again. 0: it is
@@ -23,6 +25,15 @@ static inline int nidoi_bind_here(nido_rt **rt, bool idle, bool awaited)
 
     if (!loop) return awaited ? -EPERM : 0;
     return nidoi_bind(loop, rt, idle);
+}
+
+/* Most items are a pointer or a number. */
+static inline void nidoi_items_copy(void *to, const void *from, size_t size)
+{
+    if (size == 8)
+        memcpy(to, from, 8);
+    else
+        memcpy(to, from, size);
 }
 
 /* The bytes of `capacity` items, with room in memory for a little more. 0; -EINVAL. */

@@ -41,10 +41,12 @@ static void orphaned(struct nidoi_held *held)
 
 int nidoi_mutex_mine(const nido_mutex *mutex)
 {
-    int err = nidoi_sync_foreign(&mutex->sync, mutex->owner);
+    const struct nidoi_sched *sched = nidoi_sched_self;
+    int err;
 
-    if (err) return err;
-    return mutex->owner && mutex->owner == nidoi_sched_self->current ? 0 : -EPERM;
+    if (sched && mutex->owner == sched->current) return 0;
+    err = nidoi_sync_foreign(&mutex->sync, mutex->owner);
+    return err ? err : -EPERM;
 }
 
 void nidoi_mutex_pass(nido_mutex *mutex)
@@ -85,17 +87,23 @@ static int take(nido_mutex *mutex, struct nidoi_loop *loop)
     return nidoi_mutex_state(mutex);
 }
 
-int nido_mutex_lock(nido_mutex *mutex)
+/* Not inline: who need not wait should not pay for its frame. */
+static __attribute__((noinline)) int wait_for(nido_mutex *mutex, struct nidoi_loop *loop)
 {
     struct nidoi_queued queued;
+
+    if (nidoi_wait_cycle(loop, mutex->owner, loop->sched.current)) return -EDEADLK;
+    nidoi_sync_line_up(loop, &mutex->sync, &waiting, &queued);
+    return (int)nidoi_park(loop, &queued.waiter);
+}
+
+int nido_mutex_lock(nido_mutex *mutex)
+{
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
     if (!err) err = take(mutex, loop);
-    if (err != -EAGAIN) return err;
-    if (nidoi_wait_cycle(loop, mutex->owner, loop->sched.current)) return -EDEADLK;
-    nidoi_sync_line_up(loop, &mutex->sync, &waiting, &queued);
-    return (int)nidoi_park(loop, &queued.waiter);
+    return err == -EAGAIN ? wait_for(mutex, loop) : err;
 }
 
 int nido_mutex_try_lock(nido_mutex *mutex)

@@ -48,18 +48,24 @@ static int take(nido_sem *sem, uint32_t n)
     return 0;
 }
 
-static int acquire(nido_sem *sem, uint32_t n)
+/* Not inline: who need not wait should not pay for its frame. */
+static __attribute__((noinline)) int wait_for(struct nidoi_loop *loop, nido_sem *sem, uint32_t n)
 {
     struct nidoi_queued queued;
+
+    nidoi_sync_line_up(loop, &sem->sync, &waiting, &queued);
+    queued.node.n = (int32_t)n;
+    return (int)nidoi_park(loop, &queued.waiter);
+}
+
+static int acquire(nido_sem *sem, uint32_t n)
+{
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
     if (!err) err = nidoi_sync_foreign(&sem->sync, false);
     if (!err) err = take(sem, n);
-    if (err != -EAGAIN) return err;
-    nidoi_sync_line_up(loop, &sem->sync, &waiting, &queued);
-    queued.node.n = (int32_t)n;
-    return (int)nidoi_park(loop, &queued.waiter);
+    return err == -EAGAIN ? wait_for(loop, sem, n) : err;
 }
 
 static int try_acquire(nido_sem *sem, uint32_t n)

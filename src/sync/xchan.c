@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "nido/cross.h"
 #include "sync/cross.h"
+#include "sync/items.h"
 
 /* No receiver waits while there are items, no sender while there is room. */
 struct nido_xchan {
@@ -62,18 +63,18 @@ static int give(nido_xchan *chan, const void *item)
 
     if (chan->closed) return -EPIPE;
     if (receiver) {
-        memcpy(receiver->item, item, chan->item_size);
+        nidoi_items_copy(receiver->item, item, chan->item_size);
         nidoi_cross_grant(receiver, 0);
         return 0;
     }
     if (chan->count == chan->capacity) return -EAGAIN;
-    memcpy(place(chan, chan->count++), item, chan->item_size);
+    nidoi_items_copy(place(chan, chan->count++), item, chan->item_size);
     return 0;
 }
 
 static void take_oldest(nido_xchan *chan, void *item)
 {
-    memcpy(item, place(chan, 0), chan->item_size);
+    nidoi_items_copy(item, place(chan, 0), chan->item_size);
     chan->head = (chan->head + 1) % chan->capacity;
     chan->count--;
 }
@@ -85,10 +86,10 @@ static int take(nido_xchan *chan, void *item)
 
     if (!chan->count && !sender) return chan->closed ? -EPIPE : -EAGAIN;
     if (!chan->count) {
-        memcpy(item, sender->item, chan->item_size);
+        nidoi_items_copy(item, sender->item, chan->item_size);
     } else {
         take_oldest(chan, item);
-        if (sender) memcpy(place(chan, chan->count++), sender->item, chan->item_size);
+        if (sender) nidoi_items_copy(place(chan, chan->count++), sender->item, chan->item_size);
     }
     if (sender) nidoi_cross_grant(sender, 0);
     return 0;

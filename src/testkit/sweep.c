@@ -8,7 +8,7 @@
 enum { MOST_CALLS_AFTER = 1000000 };
 enum column { BEFORE, PARKED, AT_REST, WOKEN };
 
-/* What a task does, by its slot. */
+/* What a task does, by its slot's number. */
 struct place {
     size_t row;                /* of the point it entered last */
     size_t wait;               /* of the wait that it is in */
@@ -40,14 +40,16 @@ struct sweep {
 
 static struct place *place_of(struct sweep *sweep, const struct nidoi_task *task)
 {
-    if (task->slot >= sweep->slots) {
-        size_t grown = 2 * task->slot + 16;
+    uint32_t number = nidoi_slot_number(task);
+
+    if (number >= sweep->slots) {
+        size_t grown = 2 * (size_t)number + 16;
 
         sweep->places = nidoi_kit_memory(sweep->places, grown * sizeof *sweep->places);
         memset(sweep->places + sweep->slots, 0, (grown - sweep->slots) * sizeof *sweep->places);
         sweep->slots = grown;
     }
-    return &sweep->places[task->slot];
+    return &sweep->places[number];
 }
 
 static void strike(struct sweep *sweep, struct nidoi_task *task)
