@@ -12,11 +12,11 @@ static ssize_t count(void *unused)
     return __atomic_add_fetch(&done, 1, __ATOMIC_SEQ_CST);
 }
 
-static void begin_many(nido_group *group)
+static void begin_many(nido_group *group, ssize_t (*job)(void *))
 {
     nido_group_open(group, NIDO_WAIT_ALL, "jobs");
     for (int i = 0; i < JOBS; i++) {
-        works[i] = (struct work){.fn = count};
+        works[i] = (struct work){.fn = job};
         work_begin(group, &works[i]);
     }
 }
@@ -29,6 +29,13 @@ INSIDE(offload_workers, one_job_after_the_other_needs_one_worker)
     cr_expect(eq(int, threads.started, 1));
 }
 
+/* So the first worker cannot be done with all before anybody thinks of a second. */
+static ssize_t count_beside_another(void *unused)
+{
+    while (__atomic_load_n(&threads.started, __ATOMIC_SEQ_CST) < 2) sched_yield();
+    return count(unused);
+}
+
 /* The second worker is held up on its way. */
 INSIDE(offload_workers, while_one_is_on_its_way_nobody_else_is_called)
 {
@@ -36,7 +43,7 @@ INSIDE(offload_workers, while_one_is_on_its_way_nobody_else_is_called)
 
     threads_watch();
     threads.hold = 2;
-    begin_many(&group);
+    begin_many(&group, count_beside_another);
     cr_expect(zero(int, nido_group_close(&group, 0)));
     cr_expect(eq(int, done, JOBS), "the first does the work");
     cr_expect(eq(int, threads.started, 2));
@@ -83,7 +90,7 @@ INSIDE(offload_workers, ends_of_a_busy_moment_come_in_one_batch)
     nido_group group;
 
     faults_begin();
-    begin_many(&group);
+    begin_many(&group, count);
     nido_yield();
     while (__atomic_load_n(&done, __ATOMIC_SEQ_CST) < JOBS) sched_yield();
     cr_expect(zero(ulong, faults_count(FAULT_write)), "the loop is busy");
@@ -113,7 +120,7 @@ static int offload_some(void *unused)
 
     (void)unused;
     for (int i = 0; i < 100; i++) cr_expect(gt(int, (int)nido_offload(count, NULL), 0));
-    begin_many(&group);
+    begin_many(&group, count);
     return nido_group_close(&group, 0);
 }
 

@@ -207,8 +207,8 @@ static inline int run_with_workers(nido_fn *fn, void *arg, uint32_t workers)
 
 static struct {
     int (*real)(pthread_t *out, void *(*fn)(void *), void *arg);
-    int started;
-    int hold; /* the how manieth waits at its beginning for `go`; 0: none */
+    int started; /* atomic */
+    int hold;    /* the how manieth waits at its beginning for `go`; 0: none */
     sem_t go;
     sem_t ended; /* posted when one has nothing of the library's left to do */
 } threads;
@@ -235,7 +235,8 @@ static inline int start_watched(pthread_t *out, void *(*fn)(void *), void *arg)
     struct watched *watched = malloc(sizeof *watched);
     int err;
 
-    *watched = (struct watched){fn, arg, ++threads.started == threads.hold};
+    *watched = (struct watched){
+        fn, arg, __atomic_add_fetch(&threads.started, 1, __ATOMIC_SEQ_CST) == threads.hold};
     err = threads.real(out, watched_thread, watched);
     if (err) free(watched);
     return err;
