@@ -17,6 +17,7 @@ static int64_t next_of(const struct nidoi_task *task)
     int64_t when = task->alarm;
     const nido_scope *scope = task->scope;
 
+    if (scope == &task->base && scope->due == NIDO_NEVER) return when;
     for (;; scope = scope->parent) {
         if (scope->deadline < when && !(scope->flags & NIDOI_SCOPE_CANCELLED))
             when = scope->deadline;
@@ -51,17 +52,32 @@ static int64_t next_due(struct nidoi_loop *loop)
     return NIDO_NEVER;
 }
 
-static struct nidoi_task *take_due(struct nidoi_loop *loop)
+/* The record of a sleeper has left the caches; by the time the last is prefetched the first is
+ * there. */
+static void prefetch(const struct nidoi_timer *timer)
+{
+    for (; timer; timer = timer->next)
+        __builtin_prefetch(nidoi_container(timer, const struct nidoi_slot, timer)->task, 1);
+}
+
+/* Ends the sleeps; returns whose deadline has passed, by `next_due`. */
+static struct nidoi_task *ring_due(struct nidoi_loop *loop, struct nidoi_timer *timer)
 {
     struct nidoi_task *first = NULL, **end = &first;
-    struct nidoi_timer *top;
 
-    while ((top = nidoi_timers_top(&loop->timers)) != NULL && top->when <= loop->sched.now) {
-        nidoi_timers_remove(&loop->timers, top);
-        *end = task_of(top);
-        end = &(*end)->next_due;
-        *end = NULL;
+    for (struct nidoi_timer *next; timer; timer = next) {
+        struct nidoi_task *task = task_of(timer);
+
+        next = timer->next;
+        if (task->alarm <= loop->sched.now) nidoi_task_ring(task);
+        if (next_of(task) <= loop->sched.now) {
+            *end = task;
+            end = &task->next_due;
+        } else {
+            correct(loop, task);
+        }
     }
+    *end = NULL;
     return first;
 }
 
@@ -69,10 +85,11 @@ static struct nidoi_task *take_due(struct nidoi_loop *loop)
  */
 static void fire_due(struct nidoi_loop *loop)
 {
-    struct nidoi_task *first = take_due(loop);
+    struct nidoi_timer *due = nidoi_timers_take(&loop->timers, loop->sched.now);
+    struct nidoi_task *first;
 
-    for (struct nidoi_task *task = first; task; task = task->next_due)
-        if (task->alarm <= loop->sched.now) nidoi_task_ring(task);
+    prefetch(due);
+    first = ring_due(loop, due);
     for (struct nidoi_task *task = first; task; task = task->next_due)
         nidoi_scope_expire(loop, task->scope);
     for (struct nidoi_task *task = first; task; task = task->next_due) correct(loop, task);

@@ -84,14 +84,14 @@ struct nidoi_task {
     struct nidoi_waiter *waiter;
     nido_scope *scope; /* innermost open one; never NULL */
     struct nidoi_sched *sched;
-    char *lowest; /* the lowest stack pointer seen at a park */
-    enum nidoi_state state;
-    uint32_t refused; /* calls refused in a row: who ignores its cancel */
+    uint8_t state;    /* enum nidoi_state */
+    uint16_t refused; /* calls refused in a row: who ignores its cancel */
+    uint32_t deepest; /* bytes of stack below this record, at most, seen at a park */
+    int64_t alarm;    /* when a sleep ends; NIDO_NEVER */
     nido_scope base;  /* the outermost of its own scopes: the task's life */
 
     struct nidoi_slot *slot;     /* with its timer; NULL: no task (the loop's own context) */
-    int64_t alarm;               /* when a sleep ends; NIDO_NEVER */
-    struct nidoi_task *next_due; /* while timers fire */
+    struct nidoi_task *next_due; /* while deadlines fire */
     struct nidoi_link sibling;   /* among its group's children */
     nido_group *group;           /* NULL: the root */
 
@@ -153,7 +153,7 @@ static inline void nidoi_task_become(struct nidoi_task *task, enum nidoi_state f
                                      enum nidoi_state to)
 {
     nidoi_assert(task->state == from);
-    task->state = to;
+    task->state = (uint8_t)to;
 }
 
 static inline void nidoi_sched_enqueue(struct nidoi_sched *sched, struct nidoi_task *task)
@@ -172,7 +172,7 @@ nidoi_task_lay(struct nidoi_sched *sched, struct nidoi_stack *stack, size_t extr
     *payload = (void *)((top - extra) & ~(uintptr_t)15);
     task->waiter = NULL;
     task->sched = sched;
-    task->lowest = *payload;
+    task->deepest = 0;
     task->state = NIDOI_NEW;
     task->refused = 0;
     task->alarm = INT64_MAX;

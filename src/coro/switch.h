@@ -82,12 +82,12 @@ static inline void nidoi_sched_yield(struct nidoi_sched *sched)
 static inline void nidoi_sched_suspend(struct nidoi_sched *sched, struct nidoi_waiter *waiter)
 {
     struct nidoi_task *task = sched->current;
-    char *here = __builtin_frame_address(0);
+    size_t depth = (size_t)((char *)task - (char *)__builtin_frame_address(0));
 
     nidoi_assert(waiter->task == task && !task->waiter);
     nidoi_task_become(task, NIDOI_RUNNING, NIDOI_PARKED);
     task->waiter = waiter;
-    if (here < task->lowest) task->lowest = here;
+    if (depth > task->deepest) task->deepest = (uint32_t)depth;
     nidoi_switch_away(sched);
     nidoi_assert(!task->waiter);
 }

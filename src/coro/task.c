@@ -75,7 +75,7 @@ size_t nido_stack_used(void)
 {
     struct nidoi_task *task = caller();
 
-    return task ? (size_t)((char *)(task->stack + 1) - task->lowest) : 0;
+    return task ? (size_t)((char *)(task->stack + 1) - (char *)task) + task->deepest : 0;
 }
 
 /* ---- Joining ---- */

@@ -31,22 +31,34 @@ static int yield_and_test(struct nidoi_loop *loop)
     return nido_check();
 }
 
-int nido_sleep_until(int64_t when)
+/* The clock has just been read. */
+static int sleep_until(struct nidoi_loop *loop, int64_t when)
 {
-    struct nidoi_loop *loop;
     struct nidoi_waiter waiter = {.kind = &sleeping};
-    int err = nidoi_enter(&loop);
 
-    if (err) return err;
-    if (when <= nidoi_loop_refresh(loop)) return yield_and_test(loop);
+    if (when <= loop->sched.now) return yield_and_test(loop);
     loop->sched.current->alarm = when;
     if (when != NIDO_NEVER) nidoi_loop_arm(loop, loop->sched.current, when);
     return (int)nidoi_park(loop, &waiter);
 }
 
+int nido_sleep_until(int64_t when)
+{
+    struct nidoi_loop *loop;
+    int err = nidoi_enter(&loop);
+
+    if (err) return err;
+    nidoi_loop_refresh(loop);
+    return sleep_until(loop, when);
+}
+
 int nido_sleep(int64_t ns)
 {
-    return nido_sleep_until(ns <= 0 ? INT64_MIN : nido_after(ns));
+    struct nidoi_loop *loop;
+    int err = nidoi_enter(&loop);
+
+    if (err) return err;
+    return sleep_until(loop, ns <= 0 ? INT64_MIN : nidoi_time_add(nidoi_loop_refresh(loop), ns));
 }
 
 /* Not by way of nidoi_enter: the budget is of no interest to a call that yields. */

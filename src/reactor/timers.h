@@ -14,7 +14,10 @@
 
 struct nidoi_timer {
     int64_t when;
-    uint64_t order; /* breaks ties */
+    union {
+        uint64_t order;           /* breaks ties */
+        struct nidoi_timer *next; /* among those just taken */
+    };
     uint32_t place; /* index in the heap plus one */
     uint32_t owner; /* its owner's to use */
 };
@@ -41,6 +44,9 @@ void nidoi_timers_set(struct nidoi_timers *timers, struct nidoi_timer *timer, in
 
 /* Unsets it; one that is not set is fine. */
 void nidoi_timers_remove(struct nidoi_timers *timers, struct nidoi_timer *timer);
+
+/* Unsets all whose time has come and returns them in their order, by `next`; NULL: none. */
+struct nidoi_timer *nidoi_timers_take(struct nidoi_timers *timers, int64_t now);
 
 /* The earliest, NULL if none. */
 static inline struct nidoi_timer *nidoi_timers_top(const struct nidoi_timers *timers)
