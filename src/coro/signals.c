@@ -48,15 +48,20 @@ uint64_t nidoi_signal_bit(int number)
 
 /* ---- In a signal handler ---- */
 
+/* It asks a run to end, and no receiver of the program wants it. */
+static bool for_roots_alone(int index)
+{
+    return __atomic_load_n(&roots[index], __ATOMIC_SEQ_CST) &&
+           !__atomic_load_n(&users[index], __ATOMIC_SEQ_CST);
+}
+
 /* Whoever asks a run to end twice wants out, whatever the loop is doing. */
 static void restore_defaults(void)
 {
     const struct sigaction none = {.sa_handler = SIG_DFL};
 
     for (int i = 0; i < NUMBERS; i++)
-        if (__atomic_load_n(&roots[i], __ATOMIC_SEQ_CST) &&
-            !__atomic_load_n(&users[i], __ATOMIC_SEQ_CST))
-            nidoi_sys.sigaction(i + 1, &none, NULL);
+        if (for_roots_alone(i)) nidoi_sys.sigaction(i + 1, &none, NULL);
 }
 
 static void handler(int number)
@@ -65,7 +70,7 @@ static void handler(int number)
     struct listener *listener;
 
     __atomic_add_fetch(&handlers_inside, 1, __ATOMIC_SEQ_CST);
-    if (!__atomic_load_n(&users[index], __ATOMIC_SEQ_CST)) restore_defaults();
+    if (for_roots_alone(index)) restore_defaults();
     for (listener = __atomic_load_n(&listeners, __ATOMIC_SEQ_CST); listener;
          listener = __atomic_load_n(&listener->next, __ATOMIC_SEQ_CST)) {
         struct note *note = &listener->notes[index];
