@@ -15,6 +15,7 @@ static struct answer {
     const char *address; /* NULL: there is no such name */
     int why;             /* unless 0: this failure */
     bool slow;           /* only after open_gate */
+    bool empty;          /* the name is known and has no address */
 } answers[2];
 
 static int gate[2], asked[2];
@@ -40,8 +41,9 @@ static int resolve(const char *host, const char *service, const struct addrinfo 
     if (answer->slow && read(gate[0], &byte, 1) != 1) return -EIO;
     *why = answer->why ? answer->why : EAI_NONAME;
     if (answer->why == EAI_AGAIN) return -EHOSTUNREACH;
-    if (!answer->address) return -ENOENT;
+    if (!answer->address && !answer->empty) return -ENOENT;
     *why = 0;
+    if (answer->empty) return 0;
     return getaddrinfo(answer->address, port, &numeric, out) ? -EIO : 0;
 }
 
@@ -214,6 +216,32 @@ RESOLVING(names, a_number_needs_no_look_up)
     cr_expect(eq(ulong, faults_count(FAULT_thread), 0));
     nido_close(fd);
     nido_close(listener);
+    return 0;
+}
+
+RESOLVING(names, numbers_are_read_without_a_worker)
+{
+    struct addrinfo *found;
+    const struct sockaddr_in *address;
+
+    (void)unused;
+    cr_expect(zero(int, nido_getaddrinfo("127.0.0.1", "80", NULL, &found)));
+    address = (const struct sockaddr_in *)(const void *)found->ai_addr;
+    cr_expect(eq(int, ntohs(address->sin_port), 80));
+    cr_expect(eq(u32, ntohl(address->sin_addr.s_addr), INADDR_LOOPBACK));
+    freeaddrinfo(found);
+    cr_expect(eq(ulong, faults_count(FAULT_thread), 0));
+    cr_expect(eq(int, nido_getaddrinfo("127.0.0.1", "no such service", NULL, &found), -ENOENT),
+              "that is for the resolver to say");
+    return 0;
+}
+
+RESOLVING(names, a_name_without_an_address_cannot_be_dialled)
+{
+    (void)unused;
+    answers[0].empty = answers[1].empty = true;
+    cr_expect(eq(int, nido_dial("empty.test", "80", NULL), -ENOENT));
+    cr_expect(ne(ptr, strstr(nido_error_text(nido_error_last()), "no address"), NULL));
     return 0;
 }
 

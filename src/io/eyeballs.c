@@ -9,6 +9,7 @@
 #include "io/dial.h"
 #include "io/fd.h"
 #include "io/names.h"
+#include "nido/error.h"
 #include "nido/event.h"
 #include "nido/fd.h"
 #include "nido/group.h"
@@ -213,6 +214,9 @@ static int nothing_found(const struct search searches[2])
     /* Most names have no IPv6 address; what went wrong otherwise says more. */
     const struct search *telling = searches[1].lookup.err ? &searches[1] : &searches[0];
 
+    if (!telling->lookup.err)
+        return nido_fail(-ENOENT, "look-up of %s port %s: no address that a socket can connect to",
+                         telling->host, telling->service);
     return nidoi_lookup_explained(&telling->lookup, telling->host, telling->service);
 }
 

@@ -85,6 +85,16 @@ int nidoi_lookup_explained(const struct nidoi_lookup *lookup, const char *host, 
                      service ? service : "0", gai_strerror(lookup->why));
 }
 
+/* Numbers are read here and now: this asks nobody. */
+static bool only_numbers(const char *host, const char *service, const struct addrinfo *hints,
+                         struct addrinfo **out)
+{
+    struct addrinfo numeric = hints ? *hints : (struct addrinfo){0};
+
+    numeric.ai_flags |= AI_NUMERICHOST | AI_NUMERICSERV;
+    return getaddrinfo(host, service, &numeric, out) == 0;
+}
+
 int nido_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                      struct addrinfo **out)
 {
@@ -94,6 +104,7 @@ int nido_getaddrinfo(const char *host, const char *service, const struct addrinf
 
     if (err) return err;
     if (!host && !service) return -EINVAL;
+    if (only_numbers(host, service, hints, out)) return 0;
     if (nidoi_lookup(host, service, hints, &lookup))
         return nidoi_lookup_explained(&lookup, host, service);
     *out = lookup.found;
