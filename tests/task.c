@@ -322,7 +322,7 @@ static int ask_for_names(void *unused)
 
     (void)unused;
     cr_expect(eq(str, (char *)nido_task_name(nido_self()), ""));
-    cr_expect(zero(ptr, nido_task_spawn_place(nido_self())));
+    cr_expect(ne(ptr, nido_task_spawn_place(nido_self()), NULL), "where the run began");
     cr_expect(eq(ulong, nido_task_id(nido_self()), nido_self().id));
     nido_group_open(&group, NIDO_FAIL_FAST, NULL);
     nido_spawn_options_init(&options);

@@ -64,8 +64,8 @@ NIDO_API const char *nido_error_detail(const nido_error *error);
 NIDO_API uint64_t nido_error_task_id(const nido_error *error);
 /* Its name, "" if it had none. Cannot fail. Not a cancellation point. */
 NIDO_API const char *nido_error_task_name(const nido_error *error);
-/* Code address of the call that spawned the task; NULL for the root. Cannot fail. Not a
- * cancellation point. */
+/* Code address of the call that spawned the task, for the root the one that began its run. Cannot
+ * fail. Not a cancellation point. */
 NIDO_API void *nido_error_spawn_place(const nido_error *error);
 /* Code address of the nido_fail, NULL if there was none. Cannot fail. Not a cancellation point. */
 NIDO_API void *nido_error_fail_place(const nido_error *error);

@@ -46,8 +46,8 @@ NIDO_API uint64_t nido_task_id(nido_task task);
  * name. Cannot fail. Not a cancellation point. */
 NIDO_API const char *nido_task_name(nido_task task);
 
-/* Where a live task was spawned (a code address), NULL for the root or a task that is over. Cannot
- * fail. Not a cancellation point. */
+/* Where a live task was spawned (a code address; for the root, where its run was begun), NULL for a
+ * task that is over. Cannot fail. Not a cancellation point. */
 NIDO_API void *nido_task_spawn_place(nido_task task);
 
 /* Names the calling task, up to 31 bytes; ignored outside one. Cannot fail. Not a cancellation

@@ -46,12 +46,16 @@ static void add_wait(char *text, size_t size, size_t *used, const struct nidoi_w
 
 static void add_task(char *text, size_t size, size_t *used, const struct nidoi_task *task)
 {
+    bool root = task == nidoi_loop_of(task->sched)->root;
     struct nidoi_place place;
 
     add(text, size, used, "  #%llu \"%s\" ", (unsigned long long)task->id,
         task->name ? task->name : "");
     add_wait(text, size, used, task->waiter);
-    add(text, size, used, ", %s%s\n", task->group ? "spawned at " : "the root",
+    add(text, size, used, ", %s%s\n",
+        root          ? "the root"
+        : task->group ? "spawned at "
+                      : "nido's own",
         task->group ? nidoi_place(&place, task->spawned_at) : "");
 }
 

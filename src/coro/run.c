@@ -129,23 +129,22 @@ static int run_open(struct run *run, const nido_options *options)
     return err;
 }
 
-static int run_start(struct run *run, nido_fn *fn, void *arg)
+static int run_start(struct run *run, nido_fn *fn, void *arg, void *place)
 {
-    struct nidoi_birth birth = {.fn = fn, .arg = arg};
-
+    struct nidoi_birth birth = {.fn = fn, .arg = arg, .place = place};
     int err = nidoi_spawn(&run->loop, &birth, &run->loop.root);
 
     run->started = !err;
     return err;
 }
 
-static int run_whole(nido_fn *fn, void *arg, const nido_options *options)
+static int run_whole(nido_fn *fn, void *arg, const nido_options *options, void *place)
 {
     struct run run;
     int err = run_open(&run, options);
 
     if (err) return err;
-    err = run_start(&run, fn, arg);
+    err = run_start(&run, fn, arg, place);
     if (!err) {
         nidoi_loop_run(&run.loop, nidoi_deadlock);
         if (run.loop.probe.watcher)
@@ -172,7 +171,7 @@ int nido_run(nido_fn *fn, void *arg, const nido_options *options)
     nido_options_init(&defaults);
     if (!options) options = &defaults;
     err = fn ? startable(options) : -EINVAL;
-    return err ? err : run_whole(fn, arg, options);
+    return err ? err : run_whole(fn, arg, options, __builtin_return_address(0));
 }
 
 /* ---- Inside another loop ---- */
@@ -214,7 +213,7 @@ int nido_rt_start(nido_rt *rt, nido_fn *fn, void *arg)
 
     if (!err && !fn) err = -EINVAL;
     if (!err && run->started) err = -EALREADY;
-    if (!err) err = run_start(run, fn, arg);
+    if (!err) err = run_start(run, fn, arg, __builtin_return_address(0));
     return err;
 }
 
