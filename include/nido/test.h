@@ -46,7 +46,8 @@ NIDO_API void nido_test_options_init(nido_test_options *options);
 
 /* nido_run under the virtual clock, so that hours take no time. If NIDO_TEST_SEED is set in the
  * environment the ready tasks are shuffled by that seed, and a run that fails says so. Not a
- * cancellation point; blocks the thread. Errors as nido_run. */
+ * cancellation point; blocks the thread. fn's result; errors as nido_run (-EINVAL,
+ * -EBUSY, -ENOMEM, -EDEADLK, ...). */
 NIDO_API int nido_test_run(nido_fn *fn, void *arg);
 
 /* nido_run, then looks at what it has left behind: memory of the library, descriptors, locks held

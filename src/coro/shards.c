@@ -123,13 +123,6 @@ static int run_all(struct shards *all)
     return all->failure ? all->failure : all->shards[0].rc;
 }
 
-static unsigned processors(void)
-{
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return online < 1 ? 1 : online > MOST_SHARDS ? MOST_SHARDS : (unsigned)online;
-}
-
 int nido_shards(unsigned n, nido_shard_fn *fn, void *arg, const nido_options *options)
 {
     struct shards *all;
@@ -137,7 +130,7 @@ int nido_shards(unsigned n, nido_shard_fn *fn, void *arg, const nido_options *op
 
     if (!fn || n > MOST_SHARDS) return -EINVAL;
     if (nidoi_loop_self()) return -EBUSY;
-    if (!n) n = processors();
+    if (!n) n = nidoi_sys_processors() < MOST_SHARDS ? nidoi_sys_processors() : MOST_SHARDS;
     all = nidoi_mem_zeroed(sizeof *all + n * sizeof *all->shards);
     if (!all) return -ENOMEM;
     pthread_mutex_init(&all->lock, NULL);

@@ -1,5 +1,6 @@
 /* io/dir.c: reading a directory, many entries a job. */
 #include <dirent.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -11,12 +12,12 @@ enum { ROOM = 16384 };
 
 struct nido_dir {
     DIR *stream;
-    bool busy;          /* a task is reading */
-    bool ended;         /* the stream has no more */
-    int err;            /* what ended it, told when the entries before it have been read */
-    size_t at;          /* of the next entry */
-    size_t used;        /* bytes of entries */
-    char entries[ROOM]; /* struct entry, name, zero; each aligned */
+    bool busy;   /* a task is reading */
+    bool ended;  /* the stream has no more */
+    int err;     /* what ended it, told when the entries before it have been read */
+    size_t at;   /* of the next entry */
+    size_t used; /* bytes of entries */
+    _Alignas(max_align_t) char entries[ROOM]; /* struct entry, name, zero; each aligned */
 };
 
 struct entry {

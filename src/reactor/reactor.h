@@ -38,7 +38,7 @@ struct nidoi_fd {
     uint8_t armed; /* foreign: 1 << direction: will be reported */
     uint8_t busy;  /* 1 << direction: an exclusive call is under way; kept by the caller */
     bool closing;  /* it was closed while jobs used the number: the last one closes it; so too */
-    uint16_t jobs; /* on workers, that use the number; so too */
+    uint32_t jobs; /* on workers, that use the number; so too */
 };
 
 struct nidoi_reactor {
