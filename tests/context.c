@@ -16,25 +16,25 @@ static struct nidoi_context thread, coroutine;
 static char *memory;
 
 /* Makes `coroutine`, which will run `entry`. */
-static void make(struct nidoi_departure (*entry)(void))
+static void make(nidoi_context_entry *entry)
 {
     memory = malloc(SIZE);
-    nidoi_context_entry = entry;
     nidoi_context_adopt(&thread);
-    nidoi_context_make(&coroutine, memory, memory + SIZE);
+    nidoi_context_make(&coroutine, memory, memory + SIZE, entry);
 }
 
 /* ---- Going and coming back ---- */
 
 static int steps;
 
-static struct nidoi_departure count_and_leave(void)
+static void count_and_leave(struct nidoi_transfer transfer)
 {
+    NIDOI_CONTEXT_BEGINS(transfer);
     for (int i = 0; i < 3; i++) {
         steps++;
         nidoi_context_switch(&coroutine, &thread);
     }
-    return (struct nidoi_departure){&coroutine, &thread};
+    nidoi_context_leave(&coroutine, &thread);
 }
 
 NIDO_TEST(context, a_context_goes_on_where_it_stood)
@@ -52,14 +52,15 @@ NIDO_TEST(context, a_context_goes_on_where_it_stood)
 
 static bool on_own_stack, aligned;
 
-static struct nidoi_departure look_at_the_stack(void)
+static void look_at_the_stack(struct nidoi_transfer transfer)
 {
     _Alignas(16) char here[16];
 
+    NIDOI_CONTEXT_BEGINS(transfer);
     on_own_stack = memory <= (char *)__builtin_frame_address(0) &&
                    (char *)__builtin_frame_address(0) < memory + SIZE;
     aligned = ((uintptr_t)__builtin_frame_address(0) & 15) == 0 && ((uintptr_t)here & 15) == 0;
-    return (struct nidoi_departure){&coroutine, &thread};
+    nidoi_context_leave(&coroutine, &thread);
 }
 
 NIDO_TEST(context, a_context_runs_on_the_stack_it_was_given)
@@ -76,7 +77,7 @@ NIDO_TEST(context, a_stack_that_was_left_may_be_used_at_once)
     make(count_and_leave);
     for (int round = 0; round < 100; round++) {
         for (int i = 0; i < 4; i++) nidoi_context_switch(&thread, &coroutine);
-        nidoi_context_make(&coroutine, memory, memory + SIZE);
+        nidoi_context_make(&coroutine, memory, memory + SIZE, count_and_leave);
     }
     cr_expect(eq(int, steps, 300));
     free(memory);
@@ -102,11 +103,12 @@ static inline uint64_t keep_over_a_switch(uint64_t start, struct nidoi_context *
 
 static uint64_t differences;
 
-static struct nidoi_departure keep_other_values(void)
+static void keep_other_values(struct nidoi_transfer transfer)
 {
+    NIDOI_CONTEXT_BEGINS(transfer);
     for (int i = 0; i < VALUES; i++)
         differences |= keep_over_a_switch(seed + 1, &coroutine, &thread);
-    return (struct nidoi_departure){&coroutine, &thread};
+    nidoi_context_leave(&coroutine, &thread);
 }
 
 NIDO_TEST(context, values_in_registers_outlive_a_switch)
@@ -139,14 +141,15 @@ static bool rounds_downward(void)
 
 static int downward;
 
-static struct nidoi_departure round_downward(void)
+static void round_downward(struct nidoi_transfer transfer)
 {
+    NIDOI_CONTEXT_BEGINS(transfer);
     fesetround(FE_DOWNWARD);
     for (int i = 0; i < 4; i++) {
         nidoi_context_switch(&coroutine, &thread);
         downward += rounds_downward();
     }
-    return (struct nidoi_departure){&coroutine, &thread};
+    nidoi_context_leave(&coroutine, &thread);
 }
 
 NIDO_TEST(context, each_context_keeps_its_own_rounding)
@@ -164,10 +167,11 @@ NIDO_TEST(context, each_context_keeps_its_own_rounding)
 
 static bool inherited;
 
-static struct nidoi_departure look_at_rounding(void)
+static void look_at_rounding(struct nidoi_transfer transfer)
 {
+    NIDOI_CONTEXT_BEGINS(transfer);
     inherited = rounds_upward();
-    return (struct nidoi_departure){&coroutine, &thread};
+    nidoi_context_leave(&coroutine, &thread);
 }
 
 NIDO_TEST(context, a_new_context_rounds_as_its_maker_did)
@@ -224,20 +228,26 @@ NIDO_TEST(context, two_tasks_that_change_rounding_keep_their_own)
 
 static void *outermost, *caller;
 
-static struct nidoi_departure look_back(void)
+static __attribute__((noinline)) void note_frames(void)
 {
     void *frames[16];
 
     outermost = frames[backtrace(frames, 16) - 1];
     caller = __builtin_return_address(0);
-    return (struct nidoi_departure){&coroutine, &thread};
+}
+
+static void look_back(struct nidoi_transfer transfer)
+{
+    NIDOI_CONTEXT_BEGINS(transfer);
+    note_frames();
+    nidoi_context_leave(&coroutine, &thread);
 }
 
 NIDO_TEST(context, a_backtrace_ends_where_the_context_began)
 {
     make(look_back);
     nidoi_context_switch(&thread, &coroutine);
-    cr_expect(eq(ptr, outermost, caller), "what called the entry is the last, nothing is made up");
+    cr_expect(eq(ptr, outermost, caller), "the entry is the last, nothing is made up");
     free(memory);
 }
 

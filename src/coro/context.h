@@ -49,32 +49,8 @@ struct nidoi_context {
 #endif
 };
 
-/* Who goes for good, and who goes on in its place. */
-struct nidoi_departure {
-    struct nidoi_context *from, *to;
-};
-
-/* What every new context runs. It ends by returning: `from`, which must be the context that ran it,
- * is never switched to again, `to` goes on, and the stack may be reused at once. (A context that
- * left from deeper down would leave calls open that the processor still expects to return, and
- * every return of whoever goes on would be mispredicted.) Set once a thread, by the floor above. */
-extern _Thread_local struct nidoi_departure (*nidoi_context_entry)(void);
-
 /* The context of the thread that calls, as it stands. */
 void nidoi_context_adopt(struct nidoi_context *context);
-
-/* A context that will begin at nidoi_context_entry on the stack [bottom, top). */
-static inline void nidoi_context_make(struct nidoi_context *context, void *bottom, void *top);
-
-/* Leaves `from`, which must be the running context, and goes on in `to`. Returns when somebody
- * switches back. */
-static inline void nidoi_context_switch(struct nidoi_context *from, struct nidoi_context *to);
-
-/* The end of the calling function's frame: what lies above it belongs to its callers, what lies
- * below to itself, to whom it calls and to frames that are gone. */
-#define nidoi_frame_end() ((char *)__builtin_dwarf_cfa())
-
-/* ---- How: in the header, because a call more is a return more to mispredict ---- */
 
 /* fcontext's own interface: two pointers, in and out of every jump. */
 struct nidoi_transfer {
@@ -82,10 +58,32 @@ struct nidoi_transfer {
     void *data;
 };
 
-struct nidoi_transfer nidoi_fctx_jump(void *to, void *data);
-void *nidoi_fctx_make(void *top, size_t size, void (*entry)(struct nidoi_transfer));
+/* What a context runs. It begins with NIDOI_CONTEXT_BEGINS, ends with nidoi_context_leave, and never
+ * returns. It must leave from its own frame: from deeper down, calls would stay open that the
+ * processor still expects to return, and every return of whoever goes on would be mispredicted. */
+typedef void nidoi_context_entry(struct nidoi_transfer transfer);
 
-void nidoi_context_begin(struct nidoi_transfer transfer); /* calls nidoi_context_entry */
+/* A context that will begin at `entry` on the stack [bottom, top). */
+static inline void nidoi_context_make(struct nidoi_context *context, void *bottom, void *top,
+                                      nidoi_context_entry *entry);
+
+/* Leaves `from`, which must be the running context, and goes on in `to`. Returns when somebody
+ * switches back. */
+static inline void nidoi_context_switch(struct nidoi_context *from, struct nidoi_context *to);
+
+/* The same for the last time: `from` is never switched to again, and its stack may be reused by the
+ * next who runs. */
+static inline _Noreturn void nidoi_context_leave(struct nidoi_context *from,
+                                                 struct nidoi_context *to);
+
+/* The end of the calling function's frame: what lies above it belongs to its callers, what lies
+ * below to itself, to whom it calls and to frames that are gone. */
+#define nidoi_frame_end() ((char *)__builtin_dwarf_cfa())
+
+/* ---- How: in the header, because a call more is a return more to mispredict ---- */
+
+struct nidoi_transfer nidoi_fctx_jump(void *to, void *data);
+void *nidoi_fctx_make(void *top, size_t size, nidoi_context_entry *entry);
 
 #ifdef NIDOI_BALANCED
 struct nidoi_transfer nidoi_context_jump(void *to, void *data); /* context_x86_64.S */
@@ -111,11 +109,12 @@ static inline void nidoi_context_exchange_fpcr(struct nidoi_context *from,
 }
 #endif
 
-static inline void nidoi_context_make(struct nidoi_context *context, void *bottom, void *top)
+static inline void nidoi_context_make(struct nidoi_context *context, void *bottom, void *top,
+                                      nidoi_context_entry *entry)
 {
     size_t size = (size_t)((char *)top - (char *)bottom);
 
-    *context = (struct nidoi_context){.sp = nidoi_fctx_make(top, size, nidoi_context_begin)};
+    *context = (struct nidoi_context){.sp = nidoi_fctx_make(top, size, entry)};
 #ifdef __aarch64__
     context->fpcr = nidoi_context_fpcr();
 #endif
@@ -175,6 +174,42 @@ static inline void nidoi_context_switch(struct nidoi_context *from, struct nidoi
 #else
     nidoi_context_arrived(before, NULL);
 #endif
+}
+
+#if defined(__x86_64__)
+#define NIDOI_CONTEXT_OUTERMOST() __asm__ volatile(".cfi_undefined rip")
+#elif defined(__aarch64__)
+#define NIDOI_CONTEXT_OUTERMOST() __asm__ volatile(".cfi_undefined x30")
+#else
+#define NIDOI_CONTEXT_OUTERMOST() ((void)0)
+#endif
+
+/* Backtraces end here; and who switched to us is told where it stands. */
+#define NIDOI_CONTEXT_BEGINS(transfer) \
+    do {                               \
+        NIDOI_CONTEXT_OUTERMOST();     \
+        nidoi_context_begun(transfer); \
+    } while (0)
+
+static inline void nidoi_context_begun(struct nidoi_transfer transfer)
+{
+    struct nidoi_context *before = transfer.data;
+
+    before->sp = transfer.sp;
+    nidoi_context_arrived(before, NULL);
+}
+
+static inline _Noreturn __attribute__((always_inline)) void
+nidoi_context_leave(struct nidoi_context *from, struct nidoi_context *to)
+{
+    nidoi_context_departing(from, to, 1);
+#if defined(__x86_64__) && defined(NIDOI_BALANCED)
+    /* A bare jump: no call is left open. */
+    __asm__ volatile("jmp nidoi_fctx_jump" : : "D"(to->sp), "S"(from) : "memory");
+#else
+    nidoi_fctx_jump(to->sp, from);
+#endif
+    __builtin_unreachable();
 }
 
 #endif

@@ -9,29 +9,6 @@
 
 _Thread_local struct nidoi_sched *nidoi_sched_self;
 
-/* The running task is over: who goes on? */
-static struct nidoi_departure depart(struct nidoi_sched *sched)
-{
-    struct nidoi_task *dead = sched->current, *to = &sched->loop;
-
-    nidoi_task_become(dead, NIDOI_RUNNING, NIDOI_DONE);
-    if (nidoi_sched_ready(sched) && --sched->batch > 0) {
-        to = nidoi_switch_next(sched);
-        nidoi_task_become(to, NIDOI_READY, NIDOI_RUNNING);
-        sched->budget = NIDOI_BUDGET;
-    }
-    sched->current = to;
-    return (struct nidoi_departure){&dead->context, &to->context};
-}
-
-static struct nidoi_departure begin(void)
-{
-    struct nidoi_sched *sched = nidoi_sched_self;
-
-    sched->current->main(sched->current);
-    return depart(sched);
-}
-
 void nidoi_switch_with_exceptions(struct nidoi_sched *sched, struct nidoi_task *from,
                                   struct nidoi_task *to)
 {
@@ -44,7 +21,6 @@ void nidoi_switch_with_exceptions(struct nidoi_sched *sched, struct nidoi_task *
 
 int nidoi_sched_init(struct nidoi_sched *sched)
 {
-    nidoi_context_entry = begin;
     *sched = (struct nidoi_sched){.err = &errno, .current = &sched->loop};
     sched->exceptions = nidoi_exceptions_self();
     sched->cxx = sched->exceptions != NULL;

@@ -32,7 +32,7 @@ struct nidoi_local_value;
 /*  nidoi_sched_start    its turn           nidoi_park
  *  ------------> READY ---------> RUNNING -----------> PARKED
  *                  ^  ^-- yield --'  |                    |
- *                  |                 | its main returns   |
+ *                  |                 | nidoi_switch_leave |
  *                  |                 v                    |
  *                  |               DONE                   |
  *                  '------------ nidoi_wake --------------'     */
@@ -95,7 +95,6 @@ struct nidoi_task {
     struct nidoi_link sibling;   /* among its group's children */
     nido_group *group;           /* NULL: the root */
 
-    void (*main)(struct nidoi_task *task); /* when it returns, the task is over */
     nido_fn *fn;
     void *arg;
     uint64_t id;
@@ -162,9 +161,11 @@ static inline void nidoi_sched_enqueue(struct nidoi_sched *sched, struct nidoi_t
 }
 
 /* Lays a task out at the top of a stack, `extra` bytes of payload below it (*payload, 16-aligned);
- * its context will begin at task->main. */
-static inline struct nidoi_task *
-nidoi_task_lay(struct nidoi_sched *sched, struct nidoi_stack *stack, size_t extra, void **payload)
+ * its context will begin at `entry`. */
+static inline struct nidoi_task *nidoi_task_lay(struct nidoi_sched *sched,
+                                                struct nidoi_stack *stack,
+                                                nidoi_context_entry *entry, size_t extra,
+                                                void **payload)
 {
     uintptr_t top = ((uintptr_t)stack - sizeof(struct nidoi_task)) & ~(uintptr_t)63;
     struct nidoi_task *task = (void *)top;
@@ -183,7 +184,7 @@ nidoi_task_lay(struct nidoi_sched *sched, struct nidoi_stack *stack, size_t extr
     task->name = NULL;
     task->stack = stack;
     task->service = task->started = false;
-    nidoi_context_make(&task->context, stack->bottom, *payload);
+    nidoi_context_make(&task->context, stack->bottom, *payload, entry);
     return task;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/place.h"
 #include "coro/probe.h"
+#include "coro/switch.h"
 
 enum { MOST_COPY = 1024 };
 
@@ -98,6 +99,13 @@ static void live_and_die(struct nidoi_task *task)
     nidoi_stacks_put(&loop->stacks, task->stack, loop->sched.now);
 }
 
+static void whole_life(struct nidoi_transfer transfer)
+{
+    NIDOI_CONTEXT_BEGINS(transfer);
+    live_and_die(nidoi_sched_self->current);
+    nidoi_switch_leave(nidoi_sched_self);
+}
+
 /* ---- The beginning ---- */
 
 /* Room for one more task everywhere, so that nothing in its life needs memory to sleep, wake or be
@@ -159,7 +167,6 @@ static void fill(struct nidoi_loop *loop, struct nidoi_task *task, const struct 
 {
     const nido_spawn_options *options = birth->options;
 
-    task->main = live_and_die;
     task->fn = birth->fn;
     task->arg = birth->arg;
     task->spawned_at = birth->place;
@@ -187,7 +194,7 @@ int nidoi_spawn(struct nidoi_loop *loop, const struct nidoi_birth *birth, struct
         explain(loop, err);
         return err;
     }
-    task = nidoi_task_lay(&loop->sched, stack, extra, &copy);
+    task = nidoi_task_lay(&loop->sched, stack, whole_life, extra, &copy);
     fill(loop, task, birth, copy);
     nidoi_scope_base(loop, task, birth->group ? &birth->group->scope : NULL, task->service);
     loop->live++;

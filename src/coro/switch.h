@@ -64,6 +64,22 @@ static inline void nidoi_switch_away(struct nidoi_sched *sched)
         nidoi_switch_jump(sched, &sched->loop);
 }
 
+/* The running task is over, and its stack may be reused at once: in the task's outermost frame. */
+static inline _Noreturn __attribute__((always_inline)) void
+nidoi_switch_leave(struct nidoi_sched *sched)
+{
+    struct nidoi_task *dead = sched->current, *to = &sched->loop;
+
+    nidoi_task_become(dead, NIDOI_RUNNING, NIDOI_DONE);
+    if (nidoi_sched_ready(sched) && --sched->batch > 0) {
+        to = nidoi_switch_next(sched);
+        nidoi_task_become(to, NIDOI_READY, NIDOI_RUNNING);
+        sched->budget = NIDOI_BUDGET;
+    }
+    sched->current = to;
+    nidoi_context_leave(&dead->context, &to->context);
+}
+
 /* The running task goes to the end of the queue. */
 static inline void nidoi_sched_yield(struct nidoi_sched *sched)
 {
