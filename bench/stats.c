@@ -22,5 +22,5 @@ double stats_percentile(const double *sorted, size_t n, double percent)
     size_t below = (size_t)place;
     if (below + 1 >= n) return sorted[n - 1];
     double share = place - (double)below;
-    return sorted[below] * (1 - share) + sorted[below + 1] * share;
+    return sorted[below] + (sorted[below + 1] - sorted[below]) * share;
 }

@@ -89,10 +89,19 @@ static void peer_row(FILE *out, const struct peer_result *peer, size_t m)
                 number(cells[2], sizeof cells[2], series_median(&peer->ratio[m])));
 }
 
+/* Some metrics are nido's alone. */
+static bool any_peer(const struct result *result, size_t m)
+{
+    bool any = m == 0;
+    for (int p = 0; p < result->peer_count; p++) any = any || result->peers[p].values[m].n;
+    return any;
+}
+
 static void rows(FILE *out, const struct result *result, size_t m)
 {
     row(out, result, m);
-    for (int p = 0; p < result->peer_count && m < PEER_METRICS; p++)
+    if (m >= PEER_METRICS || !any_peer(result, m)) return;
+    for (int p = 0; p < result->peer_count; p++)
         if (result->peers[p].peer->cases) peer_row(out, &result->peers[p], m);
 }
 

@@ -7,6 +7,7 @@
 extern const struct bench_case case_switch, case_yield_1000, case_yield_100000;
 extern const struct bench_case case_spawn_join, case_spawn_10000, case_spawn_cold;
 extern const struct bench_case case_group, case_scope_deadline, case_scope_timeout;
+extern const struct bench_case case_with_timeout_ready;
 extern const struct bench_case case_deadline_parked_0, case_deadline_parked_100000, case_timers;
 extern const struct bench_case case_cancel_1000, case_cancel_100000;
 extern const struct bench_case case_memory_10000, case_memory_100000, case_memory_1000000;
@@ -15,6 +16,8 @@ extern const struct bench_case case_chan_pingpong, case_chan_stream, case_chan_m
 extern const struct bench_case case_select_2, case_select_16, case_select_128;
 extern const struct bench_case case_mutex_free, case_mutex_handoff, case_sem_free, case_sem_handoff;
 extern const struct bench_case case_cond_pingpong, case_barrier_1000;
+extern const struct bench_case case_startup, case_size;
+extern const struct bench_case case_wake_idle, case_wake_busy;
 extern const struct bench_case case_offload_1, case_offload_1_spin, case_offload_64;
 extern const struct bench_case case_offload_1024;
 extern const struct bench_case case_procpool_call;

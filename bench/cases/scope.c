@@ -59,6 +59,25 @@ static int ready_event(void *arg)
     return rc;
 }
 
+static int wait_once(void *arg)
+{
+    return nido_event_wait(arg);
+}
+
+static int with_timeout(void *arg)
+{
+    const struct bench_run *run = arg;
+    nido_event event;
+    nido_event_init(&event, NULL);
+    int rc = nido_event_set(&event);
+    int64_t start = bench_now();
+    for (long i = 0; i < run->ask->rounds && !rc; i++)
+        rc = nido_with_timeout(NIDO_SEC(3600), wait_once, &event);
+    bench_per_operation(run->out, bench_now() - start, run->ask->rounds);
+    nido_event_deinit(&event);
+    return rc;
+}
+
 static void measure_group(const struct bench_ask *ask, struct bench_sample *out)
 {
     bench_nido(group, ask, out);
@@ -77,6 +96,11 @@ static void measure_timeout(const struct bench_ask *ask, struct bench_sample *ou
 static void measure_event(const struct bench_ask *ask, struct bench_sample *out)
 {
     bench_nido(ready_event, ask, out);
+}
+
+static void measure_with_timeout(const struct bench_ask *ask, struct bench_sample *out)
+{
+    bench_nido(with_timeout, ask, out);
 }
 
 const struct bench_case case_group = {
@@ -101,6 +125,14 @@ const struct bench_case case_scope_timeout = {
     .nido = measure_timeout,
     .floor = floor_scope,
     .metrics = {{.unit = "ns/scope"}},
+};
+
+const struct bench_case case_with_timeout_ready = {
+    .name = "with_timeout_ready",
+    .what = "nido_with_timeout around a wait for an event that is set",
+    .nido = measure_with_timeout,
+    .floor = floor_with_timeout,
+    .metrics = {{.unit = "ns/call"}},
 };
 
 const struct bench_case case_event_wait = {

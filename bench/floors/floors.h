@@ -11,7 +11,7 @@ enum { BENCH_WORKERS = 4 }; /* threads for many calls at once, on both sides; on
 bench_fn floor_ping_pong, floor_ring;
 bench_fn floor_spawn_join, floor_spawn_many;
 bench_fn floor_cancel, floor_timers;
-bench_fn floor_scope, floor_wheel;
+bench_fn floor_scope, floor_with_timeout, floor_wheel;
 bench_fn floor_rendezvous, floor_stream, floor_select;
 bench_fn floor_lock_free, floor_lock_handoff, floor_turns, floor_barrier;
 bench_fn floor_offload, floor_offload_spin;

@@ -1,10 +1,11 @@
 /* scope.c: floors of scopes and deadlines.
  *
  * The scope is linked into a chain with the earlier of two deadlines, and taken out again: a few
- * stores and no clock. The wheel is one level of a timer wheel: arming puts a node into the list of
- * its slot, disarming takes it out, whatever else is in there; it never expires anything, and has
- * no second level. Both leave out tasks and cancelling; noinline stands for the call into a
- * library. */
+ * stores and no clock. The timeout around a ready call is the same and a reading of the clock,
+ * without which "from now on" means nothing, and a call through a pointer, which looks at a flag.
+ * The wheel is one level of a timer wheel: arming puts a node into the list of its slot, disarming
+ * takes it out, whatever else is in there; it never expires anything, and has no second level. All
+ * leave out tasks and cancelling; noinline stands for the call into a library. */
 #include "floors.h"
 
 #include <stdlib.h>
@@ -42,6 +43,32 @@ void floor_scope(const struct bench_ask *ask, struct bench_sample *out)
         scope_open(&current, &scope, i);
         rc = scope_close(&current, &scope, 0);
     }
+    bench_per_operation(out, bench_now() - start, ask->rounds);
+}
+
+static __attribute__((noinline)) int is_ready(void *arg)
+{
+    const volatile bool *ready = arg;
+    return *ready ? 0 : -1;
+}
+
+static __attribute__((noinline)) int with_timeout(struct scope **current, int64_t ns, nido_fn *fn,
+                                                  void *arg)
+{
+    struct scope scope;
+    scope_open(current, &scope, bench_now() + ns);
+    return scope_close(current, &scope, fn(arg));
+}
+
+void floor_with_timeout(const struct bench_ask *ask, struct bench_sample *out)
+{
+    struct scope root = {.due = INT64_MAX};
+    struct scope *current = &root;
+    bool ready = true;
+    int rc = 0;
+    int64_t start = bench_now();
+    for (long i = 0; i < ask->rounds && !rc; i++)
+        rc = with_timeout(&current, NIDO_SEC(3600), is_ready, &ready);
     bench_per_operation(out, bench_now() - start, ask->rounds);
 }
 

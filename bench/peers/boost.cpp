@@ -117,6 +117,11 @@ static void mutex_handoff(const ask *ask)
     other.join();
 }
 
+static void hello(const ask *)
+{
+    spawn([] { puts("hello"); }).join();
+}
+
 static void timers(const ask *ask)
 {
     unsigned short seed[3] = {1, 2, 3};
@@ -152,6 +157,7 @@ int main(int argc, char **argv)
         {"chan_pingpong", pingpong},
         {"chan_stream", stream},
         {"mutex_handoff", mutex_handoff},
+        {"startup", hello},
         {"timers", timers},
         {"memory_10000", memory},
         {"memory_100000", memory},

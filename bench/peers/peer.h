@@ -75,6 +75,50 @@ static inline void say_parked(const struct ask *ask)
     for (;;) pause();
 }
 
+/* Of the wakes: in us, in order of coming, with room for all that come. */
+enum { WAKES_MOST = 1 << 16, WAKE_STAMPS = 64, WAKE_WORK_NS = 1000, WAKE_WARM_UP_SHARE = 5 };
+
+struct wakes {
+    double us[WAKES_MOST];
+    size_t count;
+};
+
+static inline void wake_work(void)
+{
+    int64_t end = now_ns() + WAKE_WORK_NS;
+    while (now_ns() < end) {
+    }
+}
+
+static inline void wake_note(struct wakes *wakes, const int64_t *stamps, ssize_t bytes)
+{
+    int64_t now = now_ns();
+    size_t n = (size_t)bytes / sizeof *stamps;
+    for (size_t i = 0; i < n && wakes->count < WAKES_MOST; i++)
+        wakes->us[wakes->count++] = (double)(now - stamps[i]) / 1000;
+}
+
+static inline int compare_us(const void *a, const void *b)
+{
+    double one = *(const double *)a, two = *(const double *)b;
+    return (one > two) - (one < two);
+}
+
+static inline double wake_percentile(const double *us, size_t n, double percent)
+{
+    return us[(size_t)(percent / 100 * (double)(n - 1))];
+}
+
+static inline void say_wakes(struct wakes *wakes)
+{
+    size_t skip = wakes->count / WAKE_WARM_UP_SHARE, n = wakes->count - skip;
+    double *us = wakes->us + skip;
+    if (!n) die("nothing was woken");
+    qsort(us, n, sizeof *us, compare_us);
+    printf("{\"ns\": 0, \"values\": [%.6g, %.6g, %.6g]}\n", wake_percentile(us, n, 50),
+           wake_percentile(us, n, 99), wake_percentile(us, n, 99.9));
+}
+
 static inline void say_about(const char *version, const struct peer_case *cases)
 {
     printf("{\"version\": \"%s\", \"cases\": [", version);

@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import struct
 import sys
 import time
 
@@ -45,6 +46,29 @@ def say_parked(ask):
     """All tasks of a memory case are parked; the rest is up to who kills this process."""
     say(parked=ask.count)
     signal.pause()
+
+
+class Wakes:
+    """How late it was at work after each stamp of the waker, in us, in order of coming."""
+
+    def __init__(self):
+        self.us = []
+
+    def note(self, stamps):
+        now = time.monotonic_ns()
+        self.us += [(now - stamp) / 1000 for (stamp,) in struct.iter_unpack("=q", stamps)]
+
+    def say(self):
+        """The first fifth is the warm-up."""
+        us = sorted(self.us[len(self.us) // 5 :])
+        say(ns=0, values=[us[int(share * (len(us) - 1))] for share in (0.5, 0.99, 0.999)])
+
+
+def work():
+    """Computes for a microsecond."""
+    end = time.monotonic_ns() + 1000
+    while time.monotonic_ns() < end:
+        pass
 
 
 def draw_seconds():

@@ -4,6 +4,7 @@
 import asyncio
 import platform
 import socket
+import sys
 
 import peer
 
@@ -97,12 +98,49 @@ async def mutex_handoff(ask):
         peer.say_per_operation(watch.ns(), ask.rounds * ask.count)
 
 
+async def with_timeout(ask):
+    event = asyncio.Event()
+    event.set()
+    watch = peer.Watch()
+    for _ in range(ask.rounds):
+        async with asyncio.timeout(3600):
+            await event.wait()
+    peer.say_per_operation(watch.ns(), ask.rounds)
+
+
+async def hello(_ask):
+    async def greet():
+        print("hello")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(greet())
+
+
 async def timers(ask):
     async with asyncio.TaskGroup() as group:
         for _ in range(ask.count):
             group.create_task(asyncio.sleep(peer.draw_seconds()))
         watch = peer.Watch()
     peer.say_cpu_and_wall(watch)
+
+
+async def wake(ask):
+    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=sys.stdin.fileno()))
+    over, wakes = False, peer.Wakes()
+
+    async def busy():
+        while not over:
+            peer.work()
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(ask.count):
+            group.create_task(busy())
+        writer.write(b"\0")
+        while stamps := await reader.read(512):
+            wakes.note(stamps)
+        over = True
+    wakes.say()
 
 
 async def park(count, never):
@@ -165,6 +203,10 @@ CASES = {
     "chan_pingpong": ping_pong,
     "chan_stream": stream,
     "mutex_handoff": mutex_handoff,
+    "with_timeout_ready": with_timeout,
+    "wake_idle": wake,
+    "wake_busy": wake,
+    "startup": hello,
     "timers": timers,
     "cancel_1000": cancel,
     "cancel_100000": cancel,

@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 """Peer of nido-bench: Trio."""
 
+import socket
+import sys
+
 import trio
 
 import peer
@@ -96,12 +99,50 @@ async def mutex_handoff(ask):
         peer.say_per_operation(watch.ns(), ask.rounds * ask.count)
 
 
+async def with_timeout(ask):
+    event = trio.Event()
+    event.set()
+    watch = peer.Watch()
+    for _ in range(ask.rounds):
+        with trio.fail_after(3600):
+            await event.wait()
+    peer.say_per_operation(watch.ns(), ask.rounds)
+
+
+async def hello(_ask):
+    async def greet():
+        print("hello")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(greet)
+
+
 async def timers(ask):
     async with trio.open_nursery() as nursery:
         for _ in range(ask.count):
             nursery.start_soon(trio.sleep, peer.draw_seconds())
         watch = peer.Watch()
     peer.say_cpu_and_wall(watch)
+
+
+async def wake(ask):
+    stdin = socket.socket(fileno=sys.stdin.fileno())
+    waker = trio.SocketStream(trio.socket.from_stdlib_socket(stdin))
+    over, wakes = False, peer.Wakes()
+
+    async def busy():
+        while not over:
+            peer.work()
+            await trio.sleep(0)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(ask.count):
+            nursery.start_soon(busy)
+        await waker.send_all(b"\0")
+        while stamps := await waker.receive_some(512):
+            wakes.note(stamps)
+        over = True
+    wakes.say()
 
 
 async def park(nursery, count, never):
@@ -162,6 +203,10 @@ CASES = {
     "chan_pingpong": ping_pong,
     "chan_stream": stream,
     "mutex_handoff": mutex_handoff,
+    "with_timeout_ready": with_timeout,
+    "wake_idle": wake,
+    "wake_busy": wake,
+    "startup": hello,
     "timers": timers,
     "cancel_1000": cancel,
     "cancel_100000": cancel,

@@ -97,6 +97,18 @@ static void mutex_handoff(const struct ask *ask)
     st_thread_join(other, NULL);
 }
 
+static void *greet(void *arg)
+{
+    puts("hello");
+    return arg;
+}
+
+static void hello(const struct ask *ask)
+{
+    (void)ask;
+    st_thread_join(spawn(greet, NULL), NULL);
+}
+
 static void *sleeper(void *arg)
 {
     unsigned short *seed = (unsigned short *)arg;
@@ -112,6 +124,33 @@ static void timers(const struct ask *ask)
     int64_t cpu = cpu_ns(), start = now_ns();
     join_many(threads, ask->count);
     say_cpu_and_wall(cpu_ns() - cpu, now_ns() - start);
+}
+
+static int over;
+
+static void *busy(void *arg)
+{
+    while (!over) {
+        wake_work();
+        st_usleep(0);
+    }
+    return arg;
+}
+
+static void wake(const struct ask *ask)
+{
+    static struct wakes wakes;
+    int64_t stamps[WAKE_STAMPS];
+    ssize_t n;
+    st_thread_t *threads = threads_of(ask);
+    st_netfd_t waker = st_netfd_open_socket(STDIN_FILENO);
+    spawn_many(threads, ask->count, busy, NULL);
+    if (st_write(waker, "", 1, ST_UTIME_NO_TIMEOUT) != 1) die("st_write");
+    while ((n = st_read(waker, stamps, sizeof stamps, ST_UTIME_NO_TIMEOUT)) > 0)
+        wake_note(&wakes, stamps, n);
+    over = 1;
+    join_many(threads, ask->count);
+    say_wakes(&wakes);
 }
 
 static void *wait_in_vain(void *arg)
@@ -194,6 +233,9 @@ int main(int argc, char **argv)
         {"spawn_join", spawn_and_join},
         {"spawn_10000", spawn_and_join},
         {"mutex_handoff", mutex_handoff},
+        {"wake_idle", wake},
+        {"wake_busy", wake},
+        {"startup", hello},
         {"timers", timers},
         {"cancel_1000", cancel},
         {"cancel_100000", cancel},

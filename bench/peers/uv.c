@@ -6,7 +6,7 @@
 
 #include "peer.h"
 
-static void wake(uv_timer_t *timer)
+static void on_time(uv_timer_t *timer)
 {
     (void)timer;
 }
@@ -19,10 +19,69 @@ static void timers(const struct ask *ask)
     int64_t cpu = cpu_ns(), start = now_ns();
     for (long i = 0; i < ask->count; i++) {
         uv_timer_init(loop, &all[i]);
-        uv_timer_start(&all[i], wake, (uint64_t)(1 + nrand48(seed) % 1000), 0);
+        uv_timer_start(&all[i], on_time, (uint64_t)(1 + nrand48(seed) % 1000), 0);
     }
     uv_run(loop, UV_RUN_DEFAULT);
     say_cpu_and_wall(cpu_ns() - cpu, now_ns() - start);
+}
+
+static void greet(uv_timer_t *timer)
+{
+    (void)timer;
+    puts("hello");
+}
+
+static void hello(const struct ask *ask)
+{
+    uv_timer_t timer;
+    (void)ask;
+    uv_timer_init(uv_default_loop(), &timer);
+    uv_timer_start(&timer, greet, 0, 0);
+    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}
+
+/* A callback of every turn of the loop is what a task that yields is here. */
+static void compute(uv_idle_t *idle)
+{
+    (void)idle;
+    wake_work();
+}
+
+static struct wakes wakes;
+static int64_t stamps[WAKE_STAMPS];
+
+static void lend_stamps(uv_handle_t *handle, size_t size, uv_buf_t *out)
+{
+    (void)handle;
+    (void)size;
+    *out = uv_buf_init((char *)stamps, sizeof stamps);
+}
+
+static void note(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
+{
+    (void)buffer;
+    if (n < 0)
+        uv_stop(stream->loop);
+    else
+        wake_note(&wakes, stamps, n);
+}
+
+static void wake(const struct ask *ask)
+{
+    uv_loop_t *loop = uv_default_loop();
+    uv_idle_t *others = calloc((size_t)ask->count + 1, sizeof *others);
+    uv_pipe_t waker;
+    uv_buf_t ready = uv_buf_init((char *)"", 1);
+    for (long i = 0; i < ask->count; i++) {
+        uv_idle_init(loop, &others[i]);
+        uv_idle_start(&others[i], compute);
+    }
+    uv_pipe_init(loop, &waker, 0);
+    if (uv_pipe_open(&waker, STDIN_FILENO)) die("uv_pipe_open");
+    if (uv_try_write((uv_stream_t *)&waker, &ready, 1) != 1) die("uv_try_write");
+    uv_read_start((uv_stream_t *)&waker, lend_stamps, note);
+    uv_run(loop, UV_RUN_DEFAULT);
+    say_wakes(&wakes);
 }
 
 struct connection {
@@ -81,6 +140,7 @@ static void echo(const struct ask *ask)
 int main(int argc, char **argv)
 {
     static const struct peer_case cases[] = {
+        {"wake_idle", wake}, {"wake_busy", wake}, {"startup", hello},
         {"timers", timers},  {"echo_1", echo},    {"echo_100", echo},
         {"echo_1000", echo}, {"echo_5000", echo}, {NULL, NULL},
     };

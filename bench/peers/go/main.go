@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"log"
@@ -10,10 +11,13 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sort"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 type ask struct {
@@ -35,6 +39,10 @@ var cases = []peerCase{
 	{"chan_pingpong", pingPong},
 	{"chan_stream", stream},
 	{"mutex_handoff", mutexHandoff},
+	{"with_timeout_ready", withTimeout},
+	{"wake_idle", wake},
+	{"wake_busy", wake},
+	{"startup", hello},
 	{"timers", timers},
 	{"cancel_1000", cancel},
 	{"cancel_100000", cancel},
@@ -165,6 +173,33 @@ func mutexHandoff(a ask) {
 	other.Wait()
 }
 
+// The context is what a function is handed here to be bounded in time.
+func receiveOrGiveUp(ctx context.Context, ready <-chan struct{}) {
+	select {
+	case <-ready:
+	case <-ctx.Done():
+		log.Fatal(ctx.Err())
+	}
+}
+
+func withTimeout(a ask) {
+	ready := make(chan struct{})
+	close(ready)
+	start := time.Now()
+	for i := 0; i < a.rounds; i++ {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+		receiveOrGiveUp(ctx, ready)
+		cancel()
+	}
+	sayPerOperation(time.Since(start), a.rounds)
+}
+
+func hello(ask) {
+	var group sync.WaitGroup
+	goMany(&group, 1, func() { fmt.Println("hello") })
+	group.Wait()
+}
+
 func timers(a ask) {
 	var group sync.WaitGroup
 	goMany(&group, a.count, func() {
@@ -174,6 +209,57 @@ func timers(a ask) {
 	group.Wait()
 	wall := time.Since(start)
 	sayResult(wall, (cpuTime() - cpu).Seconds()*1000, wall.Seconds()*1000)
+}
+
+// CLOCK_MONOTONIC, as the stamps of the waker are; package time does not give it away.
+func monotonic() int64 {
+	const clockMonotonic = 1
+	var now syscall.Timespec
+	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&now)), 0)
+	return now.Nano()
+}
+
+// How late it was at work after each stamp, in us.
+func noteWakes(us []float64, stamps []byte) []float64 {
+	now := monotonic()
+	for ; len(stamps) >= 8; stamps = stamps[8:] {
+		sent := int64(binary.LittleEndian.Uint64(stamps))
+		us = append(us, float64(now-sent)/1000)
+	}
+	return us
+}
+
+// The first fifth is the warm-up.
+func sayWakes(us []float64) {
+	us = us[len(us)/5:]
+	sort.Float64s(us)
+	at := func(share float64) float64 { return us[int(share*float64(len(us)-1))] }
+	sayResult(0, at(0.5), at(0.99), at(0.999))
+}
+
+func wake(a ask) {
+	var over atomic.Bool
+	var others sync.WaitGroup
+	var us []float64
+	stamps := make([]byte, 512)
+	goMany(&others, a.count, func() {
+		for !over.Load() {
+			for start := time.Now(); time.Since(start) < time.Microsecond; {
+			}
+			runtime.Gosched()
+		}
+	})
+	os.Stdin.Write([]byte{0})
+	for {
+		n, err := os.Stdin.Read(stamps)
+		if err != nil {
+			break
+		}
+		us = noteWakes(us, stamps[:n])
+	}
+	over.Store(true)
+	others.Wait()
+	sayWakes(us)
 }
 
 // Starts goroutines that wait until the channel is closed, and lets all of them get there.

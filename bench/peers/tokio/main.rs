@@ -3,13 +3,16 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::os::unix::io::FromRawFd;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, Mutex, Notify};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::{mpsc, Mutex, Notify, Semaphore};
 use tokio::task::{self, JoinHandle};
+use tokio::time::timeout;
 
 #[derive(Clone, Copy)]
 struct Ask {
@@ -29,6 +32,10 @@ const CASES: &[(&str, Work)] = &[
     ("chan_pingpong", |ask| Box::pin(ping_pong(ask))),
     ("chan_stream", |ask| Box::pin(stream(ask))),
     ("mutex_handoff", |ask| Box::pin(mutex_handoff(ask))),
+    ("with_timeout_ready", |ask| Box::pin(with_timeout(ask))),
+    ("wake_idle", |ask| Box::pin(wake(ask))),
+    ("wake_busy", |ask| Box::pin(wake(ask))),
+    ("startup", |_| Box::pin(hello())),
     ("timers", |ask| Box::pin(timers(ask))),
     ("cancel_1000", |ask| Box::pin(cancel(ask))),
     ("cancel_100000", |ask| Box::pin(cancel(ask))),
@@ -168,6 +175,23 @@ async fn mutex_handoff(ask: Ask) {
     other.await.unwrap();
 }
 
+/// What is ready is a permit: a semaphore that never runs out of them.
+async fn with_timeout(ask: Ask) {
+    let work = async move {
+        let permits = Semaphore::new(1);
+        let start = Instant::now();
+        for _ in 0..ask.rounds {
+            let _permit = timeout(Duration::from_secs(3600), permits.acquire()).await.unwrap();
+        }
+        say_per_operation(start.elapsed(), ask.rounds);
+    };
+    task::spawn(work).await.unwrap();
+}
+
+async fn hello() {
+    task::spawn(async { println!("hello") }).await.unwrap();
+}
+
 thread_local! {
     static SEED: RefCell<[u16; 3]> = RefCell::new([1, 2, 3]);
 }
@@ -193,6 +217,59 @@ async fn timers(ask: Ask) {
         cpu.as_secs_f64() * 1e3,
         wall.as_secs_f64() * 1e3
     );
+}
+
+/// CLOCK_MONOTONIC, as the stamps of the waker are.
+fn monotonic() -> i64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a valid place for the answer.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    now.tv_sec * 1_000_000_000 + now.tv_nsec
+}
+
+/// How late it was at work after each stamp, in us.
+fn note_wakes(us: &mut Vec<f64>, stamps: &[u8]) {
+    let now = monotonic();
+    for stamp in stamps.chunks_exact(8) {
+        let sent = i64::from_ne_bytes(stamp.try_into().unwrap());
+        us.push((now - sent) as f64 / 1e3);
+    }
+}
+
+/// The first fifth is the warm-up.
+fn say_wakes(us: &[f64]) {
+    let mut us = us[us.len() / 5..].to_vec();
+    us.sort_by(f64::total_cmp);
+    let at = |share: f64| us[(share * (us.len() - 1) as f64) as usize];
+    println!("{{\"ns\": 0, \"values\": [{}, {}, {}]}}", at(0.5), at(0.99), at(0.999));
+}
+
+async fn busy(over: Arc<AtomicBool>) {
+    while !over.load(Ordering::Relaxed) {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_micros(1) {}
+        task::yield_now().await;
+    }
+}
+
+async fn woken() {
+    // SAFETY: nobody else uses the standard input.
+    let stdin = unsafe { std::os::unix::net::UnixStream::from_raw_fd(0) };
+    let mut waker = UnixStream::from_std(stdin).unwrap();
+    let (mut us, mut stamps) = (Vec::new(), [0; 512]);
+    waker.write_all(&[0]).await.unwrap();
+    while let Ok(n @ 1..) = waker.read(&mut stamps).await {
+        note_wakes(&mut us, &stamps[..n]);
+    }
+    say_wakes(&us);
+}
+
+async fn wake(ask: Ask) {
+    let over = Arc::new(AtomicBool::new(false));
+    let others = spawn_many(ask.count, || busy(over.clone()));
+    task::spawn(woken()).await.unwrap();
+    over.store(true, Ordering::Relaxed);
+    join_many(others).await;
 }
 
 /// Tasks that wait for what never comes.
