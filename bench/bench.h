@@ -81,11 +81,16 @@ struct bench_case {
 /* All cases in the order of the table; NULL ends it. */
 extern const struct bench_case *const bench_cases[];
 
-static inline int64_t bench_now(void)
+static inline int64_t bench_clock(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static inline int64_t bench_now(void)
+{
+    return bench_clock(CLOCK_MONOTONIC);
 }
 
 /* Rounds before the measured ones: everybody's first turns touch the stacks. */

@@ -1,14 +1,16 @@
-/* load.c: a closed-loop load on an echo server, edge-triggered on epoll, the same for every server.
+/* load.c: a closed-loop load on a server, edge-triggered on epoll, the same for every server.
  *
  * 1. It runs on the second CPU, the server on the first; from about a hundred connections on both
  *    are busy all the time, so requests per second say as much of this file as of the server. The
  *    server's own figure is its CPU time per request, which is read here, from the scheduler's
  *    account of its process, at both ends of the measured time.
  * 2. Every latency is kept, so the percentiles are exact.
- * 3. Connections are closed by a reset: no port is left in TIME_WAIT for the next sample. */
+ * 3. Connections are closed by a reset: no port is left in TIME_WAIT, which a churn would soon run
+ *    out of. */
 #include "load.h"
 #include "stats.h"
 #include "trace.h"
+#include "wrk.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -34,6 +36,7 @@ struct connection {
 struct load {
     const struct load_plan *plan;
     struct connection *connections;
+    uint16_t port;
     int epoll;
     int err; /* the first error, a negated errno */
     clockid_t server_clock;
@@ -41,13 +44,6 @@ struct load {
     double *latencies;         /* us */
     size_t count, room;
 };
-
-static int64_t read_clock(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static int dial(uint16_t port)
 {
@@ -67,16 +63,20 @@ static int dial(uint16_t port)
     return fd;
 }
 
-static int dial_all(struct load *load, uint16_t port)
+static int connect_one(struct load *load, struct connection *connection)
 {
-    for (long i = 0; i < load->plan->connections; i++) {
-        struct connection *connection = &load->connections[i];
-        struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = connection};
-        connection->fd = dial(port);
-        if (connection->fd < 0) return connection->fd;
-        if (epoll_ctl(load->epoll, EPOLL_CTL_ADD, connection->fd, &event)) return -errno;
-    }
-    return 0;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = connection};
+    connection->fd = dial(load->port);
+    if (connection->fd < 0) return connection->fd;
+    return epoll_ctl(load->epoll, EPOLL_CTL_ADD, connection->fd, &event) ? -errno : 0;
+}
+
+static int dial_all(struct load *load)
+{
+    int err = 0;
+    for (long i = 0; i < load->plan->connections && !err; i++)
+        err = connect_one(load, &load->connections[i]);
+    return err;
 }
 
 static int ask(struct connection *connection)
@@ -87,6 +87,17 @@ static int ask(struct connection *connection)
     ssize_t n = send(connection->fd, message, sizeof message, MSG_NOSIGNAL);
     if (n == LOAD_MESSAGE) return 0;
     return n < 0 ? -errno : -EPROTO;
+}
+
+/* Its time begins with the dialling. */
+static int replace(struct load *load, struct connection *connection)
+{
+    close(connection->fd);
+    int64_t start = bench_now();
+    int err = connect_one(load, connection);
+    if (!err) err = ask(connection);
+    connection->sent = start;
+    return err;
 }
 
 static void keep(struct load *load, int64_t ns)
@@ -114,7 +125,7 @@ static int answer(struct load *load, struct connection *connection)
     connection->missing -= (size_t)n;
     if (connection->missing) return 0;
     keep(load, bench_now() - connection->sent);
-    return ask(connection);
+    return load->plan->kind == LOAD_CHURN ? replace(load, connection) : ask(connection);
 }
 
 static void turn(struct load *load)
@@ -139,7 +150,7 @@ struct account {
 
 static struct account read_account(const struct load *load)
 {
-    struct account account = {.cpu = read_clock(load->server_clock)};
+    struct account account = {.cpu = bench_clock(load->server_clock)};
     if (!load->calls) return account;
     account.calls = load->calls->calls;
     account.polls = load->calls->polls;
@@ -170,6 +181,21 @@ static void report(struct load *load, const struct account *before, struct bench
 int load_tell_port(int port_fd, uint16_t port)
 {
     return dprintf(port_fd, LOAD_PORT_LINE "\n", port) > 0 ? 0 : -errno;
+}
+
+int load_listen(int port_fd)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t length = sizeof address;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int err = 0, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -errno;
+    if (bind(fd, (struct sockaddr *)&address, length) || listen(fd, SOMAXCONN) ||
+        getsockname(fd, (struct sockaddr *)&address, &length))
+        err = -errno;
+    if (!err) err = load_tell_port(port_fd, ntohs(address.sin_port));
+    if (err) close(fd);
+    return err ? err : fd;
 }
 
 /* Where the server listens; 0 if it ended without a word. */
@@ -227,13 +253,13 @@ static void run_load(const struct service *service, pid_t pid, uint16_t port,
 {
     const struct load_plan *plan = service->plan;
     struct load load = {
-        .plan = plan, .epoll = epoll_create1(EPOLL_CLOEXEC), .calls = service->calls};
+        .plan = plan, .port = port, .epoll = epoll_create1(EPOLL_CLOEXEC), .calls = service->calls};
     load.connections = calloc((size_t)plan->connections, sizeof *load.connections);
     if (!load.connections || clock_getcpuclockid(pid, &load.server_clock)) {
         bench_fail(out, "no memory, or no CPU clock of the server");
         return;
     }
-    load.err = dial_all(&load, port);
+    load.err = dial_all(&load);
     play(&load, out);
     hang_up(&load);
     free(load.connections);
@@ -256,21 +282,23 @@ static _Noreturn void be_server(struct service *service)
     _exit(service->calls ? trace_run(serve, service, service->calls) : serve(service));
 }
 
-/* After a good run all ends of the connections are closed and it ends by itself; after a bad one it
- * may wait for connections that never come. */
-static void await_end(pid_t server, struct bench_sample *out)
+/* After a good run of echoes all ends of the connections are closed and it ends by itself; after a
+ * bad one it may wait for connections that never come. The servers of the other kinds never end. */
+static void await_end(const struct load_plan *plan, pid_t server, struct bench_sample *out)
 {
+    bool ends = plan->kind == LOAD_ECHO && out->outcome == BENCH_MEASURED;
     int status;
-    if (out->outcome != BENCH_MEASURED) kill(server, SIGKILL);
+    if (!ends) kill(server, SIGKILL);
     waitpid(server, &status, 0);
-    if (out->outcome == BENCH_MEASURED && status)
-        bench_fail(out, "the server's process ended with status %d", status);
+    if (ends && status) bench_fail(out, "the server's process ended with status %d", status);
 }
 
 /* True if everything that the plan needs is there; else the sample says what is not. */
 static bool prepare(struct service *service, struct bench_sample *out)
 {
-    if (!bench_want_fds(service->plan->connections, out)) return false;
+    enum { CHURN_ROOM = 4 }; /* some are closed here and not yet there */
+    long room = service->plan->kind == LOAD_CHURN ? CHURN_ROOM : 1;
+    if (!bench_want_fds(room * service->plan->connections, out)) return false;
     if (!service->plan->trace) return true;
     if (!trace_allowed()) {
         bench_skip(out, "processes may not be traced here");
@@ -295,10 +323,12 @@ void load_measure(const struct load_plan *plan, load_server *server, struct benc
     close(ends[1]);
     bench_pin(1);
     uint16_t port = hear_port(ends[0]);
-    if (port)
-        run_load(&service, pid, port, out);
-    else
+    if (!port)
         bench_fail(out, "the server did not start");
+    else if (plan->kind == LOAD_HTTP)
+        wrk_run(plan, pid, port, out);
+    else
+        run_load(&service, pid, port, out);
     close(ends[0]);
-    await_end(pid, out);
+    await_end(plan, pid, out);
 }

@@ -1,4 +1,4 @@
-/* load.h: the load generator of the echo cases, and the servers it is pointed at. */
+/* load.h: the load generators of the server cases, and the servers they are pointed at. */
 #ifndef NIDO_BENCH_LOAD_H
 #define NIDO_BENCH_LOAD_H
 
@@ -9,10 +9,17 @@ enum {
     LOAD_SERVER_BUFFER = 512 /* a server's read asks for more, so a whole message is a short read */
 };
 
+enum load_kind {
+    LOAD_ECHO = 0, /* each connection sends a message, waits for its echo, and sends the next */
+    LOAD_CHURN,    /* each is closed after one echo, and another takes its place */
+    LOAD_HTTP      /* wrk asks (wrk.h), the server says hello */
+};
+
 struct load_plan {
-    long connections;
-    bool spin;  /* the server polls without sleeping while it has nothing to do */
-    bool trace; /* count the server's system calls, and nothing else */
+    enum load_kind kind;
+    long connections; /* at a time */
+    bool spin;        /* the server polls without sleeping while it has nothing to do */
+    bool trace;       /* count the server's system calls, and nothing else */
     double seconds;
     const struct peer *peer; /* whose program is the server; NULL for ours */
     const char *name;        /* of the case */
@@ -22,17 +29,31 @@ struct load_plan {
 enum load_value { LOAD_CPU_US, LOAD_REQUESTS, LOAD_P50_US, LOAD_P99_US, LOAD_P999_US };
 enum load_traced_value { LOAD_CALLS, LOAD_POLLS };
 
-/* A server: listens on 127.0.0.1, says by load_tell_port where, takes `plan->connections`
- * connections, echoes until all are closed, returns. 0, or a negated errno. */
+/* A server: listens on 127.0.0.1 and says by load_tell_port where. Of LOAD_ECHO it takes
+ * `plan->connections` connections, echoes until all are closed, and returns; of the others it
+ * serves whoever comes until it is killed. 0, or a negated errno. */
 typedef int load_server(const struct load_plan *plan, int port_fd);
 
 /* Writes the line that a peer writes too. 0, or a negated errno. */
 int load_tell_port(int port_fd, uint16_t port);
 
+/* A socket that listens on a free port of 127.0.0.1, which it has told; or a negated errno. */
+int load_listen(int port_fd);
+
+/* A load_server with a task for each connection, which is its argument: (void *)(intptr_t)fd. */
+int nido_serve(const struct load_plan *plan, int port_fd, nido_fn *serve);
+
+int nido_echo_server(const struct load_plan *plan, int port_fd);
 int floor_echo_server(const struct load_plan *plan, int port_fd);
 
-/* Runs the server in a process of its own on the first CPU, and the load in this one on the second:
- * each connection sends a message, waits for its echo, and sends the next. */
+/* Answers what has come. False if the connection is over. */
+typedef bool floor_reply(int fd);
+floor_reply floor_echo, floor_hello;
+
+/* The floor of an endless server, which takes whoever comes. */
+int floor_serve(int port_fd, floor_reply *reply);
+
+/* Runs the server in a process of its own on the first CPU, and the load on the second. */
 void load_measure(const struct load_plan *plan, load_server *server, struct bench_sample *out);
 
 #endif

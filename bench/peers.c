@@ -21,6 +21,7 @@ static struct peer peers[] = {
     {.program = "peer-pth", .label = "GNU Pth", .package = "libpth-dev"},
     {.program = "peer-uv", .label = "libuv", .package = "libuv1-dev"},
     {.program = "peer-asyncio", .label = "asyncio", .package = "python3"},
+    {.program = "peer-nginx", .label = "nginx", .package = "nginx"},
     {.program = "peer-trio", .label = "Trio", .package = "python3-trio"},
 };
 

@@ -10,9 +10,7 @@
 
 int64_t bench_cpu_now(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return bench_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 void bench_per_operation(struct bench_sample *out, int64_t ns, int64_t operations)

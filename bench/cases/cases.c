@@ -48,5 +48,7 @@ const struct bench_case *const bench_cases[] = {
     &case_echo_1000,
     &case_echo_5000,
     &case_echo_calls,
+    &case_churn,
+    &case_http_hello,
     NULL,
 };

@@ -11,10 +11,11 @@
 struct server {
     const struct load_plan *plan;
     int port_fd;
+    nido_fn *serve;
 };
 
 /* However the connection ends, the server goes on. */
-static int serve(void *arg)
+static int echo(void *arg)
 {
     int fd = (int)(intptr_t)arg;
     char buffer[LOAD_SERVER_BUFFER];
@@ -24,13 +25,13 @@ static int serve(void *arg)
     return nido_close(fd);
 }
 
-static int accept_one(nido_group *group, int listener)
+static int accept_one(nido_group *group, int listener, nido_fn *serve_one)
 {
     int on = 1;
     int fd = nido_accept(listener, NULL, NULL);
     if (fd < 0) return fd;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    int rc = nido_spawn(group, serve, (void *)(intptr_t)fd);
+    int rc = nido_spawn(group, serve_one, (void *)(intptr_t)fd);
     if (rc) nido_close(fd);
     return rc;
 }
@@ -51,18 +52,25 @@ static int listen_and_serve(void *arg)
     if (listener < 0) return listener;
     nido_group_open(&group, NIDO_FAIL_FAST, "connections");
     int rc = tell_port(listener, server->port_fd);
-    for (long i = 0; i < server->plan->connections && !rc; i++) rc = accept_one(&group, listener);
+    bool endless = server->plan->kind != LOAD_ECHO;
+    for (long i = 0; (endless || i < server->plan->connections) && !rc; i++)
+        rc = accept_one(&group, listener, server->serve);
     nido_close(listener);
     return nido_group_close(&group, rc);
 }
 
-static int nido_server(const struct load_plan *plan, int port_fd)
+int nido_serve(const struct load_plan *plan, int port_fd, nido_fn *serve)
 {
-    struct server server = {.plan = plan, .port_fd = port_fd};
+    struct server server = {.plan = plan, .port_fd = port_fd, .serve = serve};
     nido_options options;
     nido_options_init(&options);
     options.spin_ns = plan->spin ? NIDO_US(50) : 0;
     return nido_run(listen_and_serve, &server, &options);
+}
+
+int nido_echo_server(const struct load_plan *plan, int port_fd)
+{
+    return nido_serve(plan, port_fd, echo);
 }
 
 static struct load_plan plan(const struct bench_ask *ask)
@@ -74,7 +82,7 @@ static struct load_plan plan(const struct bench_ask *ask)
 static void measure(const struct bench_ask *ask, struct bench_sample *out)
 {
     struct load_plan sleeping = plan(ask);
-    load_measure(&sleeping, nido_server, out);
+    load_measure(&sleeping, nido_echo_server, out);
 }
 
 static void measure_floor(const struct bench_ask *ask, struct bench_sample *out)
@@ -95,7 +103,7 @@ static void measure_spinning(const struct bench_ask *ask, struct bench_sample *o
 {
     struct load_plan spinning = plan(ask);
     spinning.spin = true;
-    load_measure(&spinning, nido_server, out);
+    load_measure(&spinning, nido_echo_server, out);
 }
 
 static void measure_spinning_floor(const struct bench_ask *ask, struct bench_sample *out)
@@ -109,7 +117,7 @@ static void count_calls(const struct bench_ask *ask, struct bench_sample *out)
 {
     struct load_plan traced = plan(ask);
     traced.trace = true;
-    load_measure(&traced, nido_server, out);
+    load_measure(&traced, nido_echo_server, out);
 }
 
 static void count_floor_calls(const struct bench_ask *ask, struct bench_sample *out)

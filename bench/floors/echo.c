@@ -3,29 +3,12 @@
  * leaves out tasks, deadlines, cancelling, and slow readers. */
 #include "../load.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static int listen_anywhere(uint16_t *port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t length = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return -errno;
-    if (bind(fd, (struct sockaddr *)&address, length) || listen(fd, SOMAXCONN) ||
-        getsockname(fd, (struct sockaddr *)&address, &length)) {
-        int err = -errno;
-        close(fd);
-        return err;
-    }
-    *port = ntohs(address.sin_port);
-    return fd;
-}
 
 static int take_all(int listener, int epoll, long count)
 {
@@ -40,8 +23,7 @@ static int take_all(int listener, int epoll, long count)
     return 0;
 }
 
-/* False if the connection is over. */
-static bool echo(int fd)
+bool floor_echo(int fd)
 {
     char buffer[LOAD_SERVER_BUFFER];
     ssize_t n;
@@ -61,7 +43,7 @@ static int serve(int epoll, long live, int timeout)
         int n = epoll_wait(epoll, events, EVENTS, timeout);
         if (n < 0) return -errno;
         for (int i = 0; i < n; i++) {
-            if (echo(events[i].data.fd)) continue;
+            if (floor_echo(events[i].data.fd)) continue;
             close(events[i].data.fd);
             live--;
         }
@@ -71,11 +53,9 @@ static int serve(int epoll, long live, int timeout)
 
 int floor_echo_server(const struct load_plan *plan, int port_fd)
 {
-    uint16_t port = 0;
     int epoll = epoll_create1(EPOLL_CLOEXEC);
-    int listener = listen_anywhere(&port);
+    int listener = load_listen(port_fd);
     if (epoll < 0 || listener < 0) return epoll < 0 ? -EMFILE : listener;
-    int rc = load_tell_port(port_fd, port);
-    if (!rc) rc = take_all(listener, epoll, plan->connections);
+    int rc = take_all(listener, epoll, plan->connections);
     return rc ? rc : serve(epoll, plan->connections, plan->spin ? 0 : -1);
 }

@@ -2,6 +2,7 @@
 """Peer of nido-bench: asyncio. It has no channel without a buffer: a queue of one stands for it."""
 
 import asyncio
+import math
 import platform
 import socket
 import sys
@@ -194,6 +195,12 @@ async def echo(ask):
     await all_closed.wait()
 
 
+async def churn(ask):
+    """Until it is killed."""
+    ask.count = math.inf
+    await echo(ask)
+
+
 CASES = {
     "switch": ring,
     "yield_1000": ring,
@@ -216,6 +223,7 @@ CASES = {
     "echo_100": echo,
     "echo_1000": echo,
     "echo_5000": echo,
+    "churn": churn,
 }
 
 if __name__ == "__main__":

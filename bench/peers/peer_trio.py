@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Peer of nido-bench: Trio."""
 
+import itertools
 import socket
 import sys
 
@@ -185,13 +186,22 @@ async def serve(connection):
     await connection.aclose()
 
 
-async def echo(ask):
+async def take(connections):
     """Streams set TCP_NODELAY themselves."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
     peer.say(port=listener.socket.getsockname()[1])
     async with trio.open_nursery() as nursery:
-        for _ in range(ask.count):
+        for _ in connections:
             nursery.start_soon(serve, await listener.accept())
+
+
+async def echo(ask):
+    await take(range(ask.count))
+
+
+async def churn(_ask):
+    """Until it is killed."""
+    await take(itertools.count())
 
 
 CASES = {
@@ -216,6 +226,7 @@ CASES = {
     "echo_100": echo,
     "echo_1000": echo,
     "echo_5000": echo,
+    "churn": churn,
 }
 
 if __name__ == "__main__":

@@ -10,11 +10,16 @@
 
 enum { STACK = 64 * 1024 };
 
-static st_thread_t spawn(void *(*fn)(void *arg), void *arg)
+static st_thread_t start(void *(*fn)(void *arg), void *arg, int joinable)
 {
-    st_thread_t thread = st_thread_create(fn, arg, 1, STACK);
+    st_thread_t thread = st_thread_create(fn, arg, joinable, STACK);
     if (!thread) die("st_thread_create");
     return thread;
+}
+
+static st_thread_t spawn(void *(*fn)(void *arg), void *arg)
+{
+    return start(fn, arg, 1);
 }
 
 static void spawn_many(st_thread_t *threads, long count, void *(*fn)(void *arg), void *arg)
@@ -210,18 +215,28 @@ static st_netfd_t listen_anywhere(void)
     return st_netfd_open_socket(fd);
 }
 
+static st_netfd_t take(st_netfd_t listener)
+{
+    int on = 1;
+    st_netfd_t connection = st_accept(listener, NULL, NULL, ST_UTIME_NO_TIMEOUT);
+    if (!connection) die("st_accept");
+    setsockopt(st_netfd_fileno(connection), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return connection;
+}
+
 static void echo(const struct ask *ask)
 {
     st_thread_t *threads = threads_of(ask);
     st_netfd_t listener = listen_anywhere();
-    for (long i = 0; i < ask->count; i++) {
-        int on = 1;
-        st_netfd_t connection = st_accept(listener, NULL, NULL, ST_UTIME_NO_TIMEOUT);
-        if (!connection) die("st_accept");
-        setsockopt(st_netfd_fileno(connection), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        threads[i] = spawn(serve, connection);
-    }
+    for (long i = 0; i < ask->count; i++) threads[i] = spawn(serve, take(listener));
     join_many(threads, ask->count);
+}
+
+/* Until it is killed. */
+static void churn(const struct ask *ask)
+{
+    (void)ask;
+    for (st_netfd_t listener = listen_anywhere();;) start(serve, take(listener), 0);
 }
 
 int main(int argc, char **argv)
@@ -245,6 +260,7 @@ int main(int argc, char **argv)
         {"echo_1", echo},
         {"echo_100", echo},
         {"echo_1000", echo},
+        {"churn", churn},
         {NULL, NULL},
     };
     st_set_eventsys(ST_EVENTSYS_ALT);

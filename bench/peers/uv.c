@@ -2,6 +2,7 @@
  * own; a callback that echoes holds no stack, which makes it the cheaper server to write and not to
  * read. */
 #include <arpa/inet.h>
+#include <limits.h>
 #include <uv.h>
 
 #include "peer.h"
@@ -111,23 +112,22 @@ static void echo_back(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
     if (n < 0) uv_close((uv_handle_t *)stream, forget);
 }
 
-static void welcome(uv_stream_t *listener, int status)
+/* `size` is that of what begins with the connection. */
+static struct connection *take(uv_stream_t *listener, int status, size_t size)
 {
-    struct connection *connection = calloc(1, sizeof *connection);
+    struct connection *connection = calloc(1, size);
     if (status || !connection) die("uv_listen");
     uv_tcp_init(listener->loop, &connection->tcp);
     if (uv_accept(listener, (uv_stream_t *)&connection->tcp)) die("uv_accept");
     uv_tcp_nodelay(&connection->tcp, 1);
-    uv_read_start((uv_stream_t *)&connection->tcp, lend, echo_back);
-    if (--missing == 0) uv_close((uv_handle_t *)listener, NULL);
+    return connection;
 }
 
-static void echo(const struct ask *ask)
+static void serve(uv_connection_cb welcome)
 {
     struct sockaddr_in address;
     int length = sizeof address;
     uv_tcp_t listener;
-    missing = ask->count;
     uv_ip4_addr("127.0.0.1", 0, &address);
     uv_tcp_init(uv_default_loop(), &listener);
     uv_tcp_bind(&listener, (const struct sockaddr *)&address, 0);
@@ -137,12 +137,98 @@ static void echo(const struct ask *ask)
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }
 
+static void take_echo(uv_stream_t *listener, int status)
+{
+    struct connection *connection = take(listener, status, sizeof *connection);
+    uv_read_start((uv_stream_t *)&connection->tcp, lend, echo_back);
+    if (--missing == 0) uv_close((uv_handle_t *)listener, NULL);
+}
+
+static void echo(const struct ask *ask)
+{
+    missing = ask->count;
+    serve(take_echo);
+}
+
+/* Until it is killed. */
+static void churn(const struct ask *ask)
+{
+    (void)ask;
+    missing = LONG_MAX;
+    serve(take_echo);
+}
+
+#ifdef PEER_HTTP_PARSER
+#include <http_parser.h>
+
+#include "../http.h"
+
+struct visitor {
+    struct connection connection;
+    http_parser parser;
+    long requests; /* that a read has brought */
+    int last;      /* the client wants no more on this connection */
+};
+
+static int on_request(http_parser *parser)
+{
+    struct visitor *visitor = parser->data;
+    visitor->requests++;
+    visitor->last = !http_should_keep_alive(parser);
+    return 0;
+}
+
+/* wrk waits for each answer before it asks again, so there is always room for the whole. */
+static int answer(struct visitor *visitor, const char *bytes, size_t n)
+{
+    static const http_parser_settings settings = {.on_message_complete = on_request};
+    size_t length;
+    uv_buf_t hello = uv_buf_init((char *)http_hello(&length), 0);
+    hello.len = length;
+    visitor->requests = 0;
+    int good = http_parser_execute(&visitor->parser, &settings, bytes, n) == n;
+    for (; visitor->requests && good; visitor->requests--)
+        good = uv_try_write((uv_stream_t *)visitor, &hello, 1) == (int)length;
+    return good && !visitor->last;
+}
+
+static void on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
+{
+    if (n < 0 || (n > 0 && !answer((struct visitor *)stream, buffer->base, (size_t)n)))
+        uv_close((uv_handle_t *)stream, forget);
+}
+
+static void take_visitor(uv_stream_t *listener, int status)
+{
+    struct visitor *visitor = (struct visitor *)take(listener, status, sizeof(struct visitor));
+    http_parser_init(&visitor->parser, HTTP_REQUEST);
+    visitor->parser.data = visitor;
+    uv_read_start((uv_stream_t *)visitor, lend, on_bytes);
+}
+
+static void http_hello_case(const struct ask *ask)
+{
+    (void)ask;
+    serve(take_visitor);
+}
+#endif
+
 int main(int argc, char **argv)
 {
     static const struct peer_case cases[] = {
-        {"wake_idle", wake}, {"wake_busy", wake}, {"startup", hello},
-        {"timers", timers},  {"echo_1", echo},    {"echo_100", echo},
-        {"echo_1000", echo}, {"echo_5000", echo}, {NULL, NULL},
+        {"wake_idle", wake},
+        {"wake_busy", wake},
+        {"startup", hello},
+        {"timers", timers},
+        {"echo_1", echo},
+        {"echo_100", echo},
+        {"echo_1000", echo},
+        {"echo_5000", echo},
+        {"churn", churn},
+#ifdef PEER_HTTP_PARSER
+        {"http_hello", http_hello_case},
+#endif
+        {NULL, NULL},
     };
     return peer_main(argc, argv, uv_version_string(), cases);
 }

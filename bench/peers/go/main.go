@@ -6,9 +6,12 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
+	"math"
 	"math/rand"
 	"net"
+	"net/http"
 	"os"
 	"runtime"
 	"sort"
@@ -53,6 +56,8 @@ var cases = []peerCase{
 	{"echo_100", echo},
 	{"echo_1000", echo},
 	{"echo_5000", echo},
+	{"churn", churn},
+	{"http_hello", httpHello},
 }
 
 func say(answer any) {
@@ -330,6 +335,24 @@ func echo(a ask) {
 		goMany(&group, 1, func() { serve(connection) })
 	}
 	group.Wait()
+}
+
+// Until it is killed.
+func churn(ask) {
+	echo(ask{count: math.MaxInt})
+}
+
+func httpHello(ask) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	say(map[string]int{"port": listener.Addr().(*net.TCPAddr).Port})
+	hello := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		io.WriteString(w, "Hello, world!\n")
+	}
+	log.Fatal(http.Serve(listener, http.HandlerFunc(hello)))
 }
 
 func sayAbout() {

@@ -46,6 +46,7 @@ const CASES: &[(&str, Work)] = &[
     ("echo_100", |ask| Box::pin(echo(ask))),
     ("echo_1000", |ask| Box::pin(echo(ask))),
     ("echo_5000", |ask| Box::pin(echo(ask))),
+    ("churn", |_| Box::pin(churn())),
 ];
 
 fn say_per_operation(elapsed: Duration, operations: usize) {
@@ -331,6 +332,17 @@ async fn echo(ask: Ask) {
         tasks.push(task::spawn(serve(connection)));
     }
     join_many(tasks).await;
+}
+
+/// Until it is killed.
+async fn churn() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("{{\"port\": {}}}", listener.local_addr().unwrap().port());
+    loop {
+        let (connection, _) = listener.accept().await.unwrap();
+        let _ = connection.set_nodelay(true); // it may be over by now
+        task::spawn(serve(connection));
+    }
 }
 
 fn say_about() {

@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+"""Peer of nido-bench: nginx, one process of it, with a configuration and files of its own in a
+folder beside this program. A bound socket keeps its port free for it."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import peer
+
+FOLDER = os.path.dirname(os.path.realpath(__file__))
+PREFIX = os.path.join(FOLDER, "nginx-run")
+PLACES = [os.path.join(FOLDER, "nginx/usr/sbin"), "/usr/sbin", os.environ.get("PATH", "")]
+
+CONFIGURATION = """
+daemon off;
+master_process off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    server_tokens off;
+    default_type text/plain;
+    keepalive_requests 1000000000;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server {{
+        listen 127.0.0.1:{port} reuseport;
+        location / {{ return 200 "Hello, world!\\n"; }}
+    }}
+}}
+"""
+
+
+def find():
+    return shutil.which("nginx", path=":".join(PLACES))
+
+
+def version():
+    about = subprocess.run([find(), "-v"], capture_output=True, text=True, check=True).stderr
+    return re.search(r"nginx/([0-9.]+)", about).group(1)
+
+
+def listens(port):
+    with socket.socket() as visitor:
+        return visitor.connect_ex(("127.0.0.1", port)) == 0
+
+
+def say_port_when_ready(port):
+    """In a process of its own, for which nginx waits; it gives up in the end."""
+    if os.fork():
+        return
+    for _ in range(500):
+        if listens(port):
+            peer.say(port=port)
+            break
+        time.sleep(0.01)
+    os._exit(0)
+
+
+def serve():
+    """Becomes nginx: what watches or kills this process watches or kills that."""
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    keeper.bind(("127.0.0.1", 0))
+    keeper.set_inheritable(True)
+    port = keeper.getsockname()[1]
+    os.makedirs(PREFIX, exist_ok=True)
+    with open(os.path.join(PREFIX, "nginx.conf"), "w", encoding="utf-8") as file:
+        file.write(CONFIGURATION.format(port=port))
+    say_port_when_ready(port)
+    os.execv(find(), ["nginx", "-p", PREFIX, "-e", "stderr", "-c", "nginx.conf"])
+
+
+def main():
+    if not find():
+        sys.exit("nginx is not installed")
+    if sys.argv[1:] == ["--about"]:
+        peer.say(version=version(), cases=["http_hello"])
+    elif len(sys.argv) == 4 and sys.argv[1] == "http_hello":
+        serve()
+    else:
+        sys.exit(f"usage: {sys.argv[0]} --about | http_hello ROUNDS COUNT")
+
+
+if __name__ == "__main__":
+    main()
