@@ -16,8 +16,9 @@ struct command {
     const char *patterns[PATTERNS_MOST];
     size_t pattern_count;
     const char *save, *compare;
-    const char *peers; /* the folder of their programs; NULL: without them */
-    const char *plots; /* where to draw; NULL: nothing */
+    const char *peers;  /* the folder of their programs; NULL: without them */
+    const char *plots;  /* where to draw; NULL: nothing */
+    const char *report; /* where to write a page; NULL: none */
     bool list;
 };
 
@@ -27,12 +28,13 @@ static const char help[] =
     "\n"
     "  -c, --case NAME    only this case; a shell pattern; may be repeated\n"
     "  -l, --list         print the cases and end\n"
-    "  -q, --quick        fewer and shorter samples, about 20 s\n"
+    "  -q, --quick        fewer and shorter samples, about 30 s\n"
     "  -r, --repeat N     N samples of each side, 1 to 99 (5 by default)\n"
     "  -p, --peers[=DIR]  measure other runtimes too: the programs in DIR, or those built\n"
     "  -s, --save FILE    write every sample to FILE, as JSON\n"
     "  -d, --compare FILE compare with an earlier run that was saved to FILE\n"
     "  -P, --plots[=DIR]  draw the results into DIR, build/plots by default\n"
+    "  -R, --report[=FILE] make a page of the results, build/report.html by default\n"
     "  -h, --help         print this and end\n"
     "\n"
     "Ends with 0, or 1 if a case failed, or 2 for a mistake on the command line. A case\n"
@@ -77,13 +79,19 @@ static long parse_repeats(const char *text)
 static void parse(struct command *command, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"case", required_argument, NULL, 'c'},    {"list", no_argument, NULL, 'l'},
-        {"quick", no_argument, NULL, 'q'},         {"repeat", required_argument, NULL, 'r'},
-        {"peers", optional_argument, NULL, 'p'},   {"save", required_argument, NULL, 's'},
-        {"compare", required_argument, NULL, 'd'}, {"plots", optional_argument, NULL, 'P'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"case", required_argument, NULL, 'c'},
+        {"list", no_argument, NULL, 'l'},
+        {"quick", no_argument, NULL, 'q'},
+        {"repeat", required_argument, NULL, 'r'},
+        {"peers", optional_argument, NULL, 'p'},
+        {"save", required_argument, NULL, 's'},
+        {"compare", required_argument, NULL, 'd'},
+        {"plots", optional_argument, NULL, 'P'},
+        {"report", optional_argument, NULL, 'R'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
-    for (int c; (c = getopt_long(argc, argv, "c:lqr:p::s:d:P::h", options, NULL)) != -1;) {
+    for (int c; (c = getopt_long(argc, argv, "c:lqr:p::s:d:P::R::h", options, NULL)) != -1;) {
         switch (c) {
         case 'c':
             add_pattern(command, optarg);
@@ -105,6 +113,9 @@ static void parse(struct command *command, int argc, char **argv)
             break;
         case 'P':
             command->plots = optarg ? optarg : "build/plots";
+            break;
+        case 'R':
+            command->report = optarg ? optarg : "build/report.html";
             break;
         case 'd':
             command->compare = optarg;
@@ -187,16 +198,28 @@ static bool save(const struct json_report *report, FILE *file, const char *path)
     return false;
 }
 
-/* The folder goes by the environment, where no shell looks at it. What draws may end before it has
- * read everything, and says why itself. */
-static bool draw(const struct json_report *report, const char *folder)
+/* Has a command read the report and write what it makes of it to `to`, which goes by the
+ * environment, where no shell looks at it. The command may end before it has read all, and says why
+ * itself. */
+static bool hand_over(const struct json_report *report, const char *command, const char *to)
 {
-    setenv("NIDO_PLOTS", folder, 1);
+    setenv("NIDO_BENCH_TO", to, 1);
     signal(SIGPIPE, SIG_IGN);
     fflush(stdout);
-    FILE *plots = popen("exec '" BENCH_SOURCE "/bench/plots' \"$NIDO_PLOTS\"", "w");
-    bool written = plots && json_write(report, plots);
-    return plots && !pclose(plots) && written;
+    FILE *program = popen(command, "w");
+    bool written = program && json_write(report, program);
+    return program && !pclose(program) && written;
+}
+
+#define HAND_OVER_TO(name) "exec '" BENCH_SOURCE "/bench/" name "' \"$NIDO_BENCH_TO\""
+
+/* All that was asked for is tried. */
+static bool show(const struct json_report *report, const struct command *command)
+{
+    bool good = true;
+    if (command->plots) good = hand_over(report, HAND_OVER_TO("plots"), command->plots);
+    if (command->report) good = hand_over(report, HAND_OVER_TO("report"), command->report) && good;
+    return good;
 }
 
 static void find_peers(struct command *command)
@@ -223,7 +246,7 @@ int main(int argc, char **argv)
     bool good = run_all(&command, report);
     if (past) json_past_compare(past, report, stdout);
     if (file) good = save(report, file, command.save) && good;
-    if (command.plots) good = draw(report, command.plots) && good;
+    good = show(report, &command) && good;
     if (past) json_past_free(past);
     json_free(report);
     return good ? 0 : 1;
