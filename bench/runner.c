@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,6 +39,7 @@ static _Noreturn void answer(const struct side *side, int fd)
 {
     struct bench_sample sample;
     clear(&sample);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* what it starts ends with it in turn */
     alarm(SAMPLE_SECONDS_MOST);
     if (side->peer)
         side->ask_peer(side->peer, &side->ask, &sample);
