@@ -30,7 +30,9 @@ class Watch:
 
 
 def say(**answer):
-    print(json.dumps(answer), flush=True)
+    """In one write, even if Python does not buffer: who reads it may close the pipe after that."""
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
 
 
 def say_per_operation(ns, operations):
