@@ -132,6 +132,7 @@ NIDO_TEST(run, options_start_as_zeros)
     cr_expect(eq(int, options.clock, NIDO_CLOCK_REAL));
     cr_expect(zero(long, options.grace_ns));
     cr_expect(zero(long, options.spin_ns));
+    cr_expect(zero(long, options.timer_slack_ns));
     cr_expect(zero(ptr, options.ctx));
     cr_expect(zero(int, nido_run(give, NULL, &zeros)));
 }
@@ -159,6 +160,8 @@ NIDO_TEST(run, bad_options_are_refused)
     bad = good, bad.grace_ns = -1;
     cr_expect(eq(int, run_with(bad), -EINVAL));
     bad = good, bad.spin_ns = -1;
+    cr_expect(eq(int, run_with(bad), -EINVAL));
+    bad = good, bad.timer_slack_ns = -1;
     cr_expect(eq(int, run_with(bad), -EINVAL));
     cr_expect(eq(int, nido_run(NULL, NULL, &good), -EINVAL));
 }

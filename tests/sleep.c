@@ -306,3 +306,60 @@ NIDO_TEST(sleep, a_thread_without_a_runtime_has_the_monotonic_clock)
     cr_expect(le(i64, now, nidoi_sys_now()));
     cr_expect(eq(i64, nido_after(NIDO_NEVER), NIDO_NEVER));
 }
+
+/* What an idle loop asks the kernel for, which here answers at once that nothing has come. */
+static struct {
+    int asked, astray;
+} naps;
+
+static int note_nap(int backend, backend_event *events, int n, int64_t ns)
+{
+    (void)backend, (void)events, (void)n;
+    naps.asked++;
+    naps.astray += (nidoi_loop_self()->sched.now + ns) % HOUR != 0;
+    return 0;
+}
+
+static int sleep_a_moment(void *unused)
+{
+    int64_t start = nido_now();
+
+    (void)unused;
+    cr_expect(zero(int, nido_sleep(NIDO_US(200))));
+    cr_expect(ge(i64, nido_now(), start + NIDO_US(200)), "never early");
+    cr_expect(lt(i64, nido_now(), start + HOUR), "an awake loop serves everybody at his own time");
+    return 0;
+}
+
+NIDO_TEST(sleep, with_a_slack_the_kernel_is_asked_for_its_multiples_alone)
+{
+    nido_options options;
+
+    nido_options_init(&options);
+    options.timer_slack_ns = HOUR;
+    naps.asked = naps.astray = 0;
+    faults_begin();
+    nidoi_sys.BACKEND_WAIT = note_nap;
+    cr_expect(zero(int, nido_run(sleep_a_moment, NULL, &options)));
+    faults_end();
+    cr_expect(gt(int, naps.asked, 0));
+    cr_expect(zero(int, naps.astray));
+}
+
+static int sleep_exactly(void *unused)
+{
+    int64_t start = nido_now();
+
+    (void)unused;
+    cr_expect(zero(int, nido_sleep(1)));
+    cr_expect(eq(i64, nido_now(), start + 1));
+    return 0;
+}
+
+NIDO_TEST(sleep, virtual_time_knows_no_slack)
+{
+    nido_options options = nido_test_virtual();
+
+    options.timer_slack_ns = HOUR;
+    cr_expect(zero(int, nido_run(sleep_exactly, NULL, &options)));
+}

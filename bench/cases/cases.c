@@ -15,6 +15,7 @@ const struct bench_case *const bench_cases[] = {
     &case_deadline_parked_0,
     &case_deadline_parked_100000,
     &case_timers,
+    &case_timers_slack,
     &case_cancel_1000,
     &case_cancel_100000,
     &case_memory_10000,

@@ -8,7 +8,8 @@ extern const struct bench_case case_switch, case_yield_1000, case_yield_100000;
 extern const struct bench_case case_spawn_join, case_spawn_10000, case_spawn_cold;
 extern const struct bench_case case_group, case_scope_deadline, case_scope_timeout;
 extern const struct bench_case case_with_timeout_ready;
-extern const struct bench_case case_deadline_parked_0, case_deadline_parked_100000, case_timers;
+extern const struct bench_case case_deadline_parked_0, case_deadline_parked_100000, case_timers,
+    case_timers_slack;
 extern const struct bench_case case_cancel_1000, case_cancel_100000;
 extern const struct bench_case case_memory_10000, case_memory_100000, case_memory_1000000;
 extern const struct bench_case case_event_wait;

@@ -31,6 +31,14 @@ static void measure(const struct bench_ask *ask, struct bench_sample *out)
     bench_nido(timers, ask, out);
 }
 
+static void measure_slack(const struct bench_ask *ask, struct bench_sample *out)
+{
+    nido_options options;
+    nido_options_init(&options);
+    options.timer_slack_ns = NIDO_MS(1);
+    bench_nido_with(&options, timers, ask, out);
+}
+
 const struct bench_case case_timers = {
     .name = "timers",
     .what = "100 000 tasks sleep 1 to 1 000 ms: CPU time after they were spawned",
@@ -38,6 +46,18 @@ const struct bench_case case_timers = {
     .count = 100000,
     .rounds = 1,
     .nido = measure,
+    .floor = floor_timers,
+    .metrics = {{.unit = "ms CPU", .target = 80, .target_ratio = 4},
+                {.name = "wall", .unit = "ms"}},
+};
+
+const struct bench_case case_timers_slack = {
+    .name = "timers_slack",
+    .what = "the same where all may be a millisecond late (nido_options.timer_slack_ns)",
+    .weight = BENCH_HEAVY,
+    .count = 100000,
+    .rounds = 1,
+    .nido = measure_slack,
     .floor = floor_timers,
     .metrics = {{.unit = "ms CPU", .target = 80, .target_ratio = 4},
                 {.name = "wall", .unit = "ms"}},

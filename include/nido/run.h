@@ -35,6 +35,10 @@ typedef struct nido_options {
     int64_t grace_ns; /* how long shields may hold up a cancelled tree in all; 0: NIDO_NEVER */
     int64_t spin_ns;  /* how long an idle loop, and an idle worker, spins for news before it sleeps;
                          0: not at all */
+    int64_t
+        timer_slack_ns; /* how much later than asked a real sleep or deadline may end, so that one
+                           wake-up serves many: an idle loop wakes for them at multiples of this
+                           alone; 0: each at its own time */
     uint32_t pool_threads; /* most workers for nido_offload (nido/offload.h); 0: 64 */
     int64_t
         pool_grace_ns; /* how long the end of the run waits for jobs that were abandoned; 0: 1 s */

@@ -258,9 +258,19 @@ static bool spun(struct nidoi_loop *loop, int64_t limit)
     return false;
 }
 
+/* When to wake for what is due at `when`: all within one slack share one wake-up. */
+static int64_t wake_time(const struct nidoi_loop *loop, int64_t when)
+{
+    int64_t slack = loop->options.timer_slack_ns;
+
+    if (when > loop->stacks.trim_at) when = loop->stacks.trim_at;
+    if (!slack || when <= loop->sched.now || when == NIDO_NEVER) return when;
+    return nidoi_time_add(when - 1, slack - (when - 1) % slack);
+}
+
 static void idle_real(struct nidoi_loop *loop, int64_t when, bool only_handles)
 {
-    int64_t until = when < loop->stacks.trim_at ? when : loop->stacks.trim_at;
+    int64_t until = wake_time(loop, when);
     int64_t now = nidoi_loop_refresh(loop);
 
     if (nidoi_stacks_trim(&loop->stacks, now)) until = now;
@@ -390,8 +400,7 @@ int64_t nidoi_loop_timeout(struct nidoi_loop *loop)
     int64_t until, now;
 
     if (nidoi_sched_ready(&loop->sched) || !nidoi_mpsc_empty(&loop->door->posts)) return 0;
-    until = loop->next_due(loop);
-    if (loop->stacks.trim_at < until) until = loop->stacks.trim_at;
+    until = wake_time(loop, loop->next_due(loop));
     if (until == NIDO_NEVER) return NIDO_NEVER;
     now = nidoi_loop_refresh(loop);
     if (nidoi_stacks_trim(&loop->stacks, now)) return 0;

@@ -63,7 +63,7 @@ static bool sound(const nido_options *options)
     return options->size == sizeof *options && nidoi_stacks_round(options->stack_size) &&
            !(options->flags & ~(uint32_t)(NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE)) &&
            (unsigned)options->clock <= NIDO_CLOCK_MANUAL && options->grace_ns >= 0 &&
-           options->spin_ns >= 0 && options->pool_grace_ns >= 0;
+           options->spin_ns >= 0 && options->timer_slack_ns >= 0 && options->pool_grace_ns >= 0;
 }
 
 /* When a broken law ends the program, its tasks are worth a look. */
