@@ -6,7 +6,10 @@ cmake_path(SET CMAKE_SYSROOT NORMALIZE ${CMAKE_CURRENT_LIST_DIR}/../build/arm64/
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 find_program(NIDO_QEMU qemu-aarch64 REQUIRED)
-set(CMAKE_CROSSCOMPILING_EMULATOR ${NIDO_QEMU} -L ${CMAKE_SYSROOT})
+# A process that one of several threads forks inherits glib's slices of memory locked, if another thread was
+# just taking one, and waits for ever: qemu-user covers malloc's locks only.
+find_program(NIDO_ENV env REQUIRED)
+set(CMAKE_CROSSCOMPILING_EMULATOR ${NIDO_ENV} G_SLICE=always-malloc ${NIDO_QEMU} -L ${CMAKE_SYSROOT})
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)

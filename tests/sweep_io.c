@@ -17,6 +17,7 @@ static struct {
     char out[CHUNK], in[CHUNK];
     ssize_t (*write)(int fd, const void *buf, size_t len);
     ssize_t (*read)(int fd, void *buf, size_t len);
+    nido_event sent;
 } stream;
 
 /* Each byte says where it stands. */
@@ -268,16 +269,26 @@ static int send_file(void *unused)
     (void)unused;
     /* In one piece: a worker sends it, and how far that is when we read would be a matter of luck. */
     ALONE(scope, rc, nido_sendfile(stream.fds[1], file, 0, CHUNK / 2, &done));
+    nido_event_set(&stream.sent);
     stream.wrote += done;
     close(file);
     hang_up(&stream.fds[1]);
     return unless_struck(rc);
 }
 
+/* Not before: whether the bytes or the worker's answer is seen first is luck too. */
+static ssize_t read_when_sent(int fd, void *buf, size_t len)
+{
+    int rc = nido_event_wait(&stream.sent);
+
+    return rc < 0 ? rc : nido_read(fd, buf, len);
+}
+
 static int transfer_file(void *unused)
 {
     (void)unused;
-    stream.read = nido_read;
+    nido_event_init(&stream.sent, "sent");
+    stream.read = read_when_sent;
     return run_stream(true, send_file, read_some);
 }
 SWEPT(a_file_is_sent_to_the_byte, transfer_file)

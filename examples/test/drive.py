@@ -7,6 +7,7 @@ processes, none of them for ever. Whatever is still alive at the end of a test i
 this script dies.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -35,15 +36,19 @@ class Example(unittest.TestCase):
 
     @staticmethod
     def finish(process):
-        process.communicate()
+        """Does not read to the end of its pipes: what it has left behind may hold them."""
+        process.wait()
+        for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
     def expect(self, process, code):
         """Waits for the end of the process; its output. One that does not end has failed."""
         try:
             out, err = process.communicate(timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as expired:
             process.kill()
-            out, err = process.communicate()
+            self.fail(f"did not end\nstdout:\n{expired.stdout}\nstderr:\n{expired.stderr}")
         self.assertEqual(process.returncode, code, f"\nstdout:\n{out}\nstderr:\n{err}")
         return out, err
 
@@ -573,6 +578,8 @@ class Supervisor(Example):
                 os.kill(int(pid), 0)
 
     def test_what_cannot_be_started_is_named(self):
+        if len(COMMAND) > 1:
+            self.skipTest("under an emulator nobody is told: tests/emulated/skip.txt")
         _, err = self.run_example("sleep", "1000", "--", "no-such-program", code=1)
         self.assertIn("start no-such-program", err)
         self.assertIn("ENOENT", err)

@@ -25,8 +25,8 @@
 #endif
 #endif
 
-/* AddressSanitizer keeps freed memory for a while. */
-#if UNDER_ASAN
+/* AddressSanitizer keeps freed memory for a while, an emulator what it has translated. */
+#if UNDER_ASAN || defined(NIDO_EMULATED)
 #define MEMORY_TELLS false
 #else
 #define MEMORY_TELLS true
