@@ -335,6 +335,19 @@ class InsideGlib(InsideLibuv):
     pass
 
 
+class LibuvInside(Example):
+    def test_tasks_and_callbacks_share_the_thread(self):
+        out, _ = self.run_example("3", HOUR_MS)
+        self.assertEqual(out, "ring 1: 1\nring 2: 4\nring 3: 9\n")
+
+    def test_a_cancel_takes_the_loop_down(self):
+        _, err = self.run_example("1000000000", "20", code=1)
+        self.assertEqual(err, "out of time\n")
+
+    def test_without_a_task_that_needs_it_the_loop_ends(self):
+        self.assertEqual(self.run_example("0", HOUR_MS), ("", ""))
+
+
 class EchoServer(Example):
     def test_clients_at_once(self):
         server, port = self.start_server("0", HOUR_MS, "3")
