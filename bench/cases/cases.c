@@ -49,6 +49,7 @@ const struct bench_case *const bench_cases[] = {
     &case_echo_1000,
     &case_echo_5000,
     &case_echo_calls,
+    &case_echo_shards,
     &case_churn,
     &case_http_hello,
     NULL,
