@@ -1,11 +1,6 @@
 #include "base/program.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <unistd.h>
-
-extern char **environ;
+#include "base/sys_other.h"
 
 static int add_stream(posix_spawn_file_actions_t *actions, const nido_stdio *of, int fd)
 {
@@ -18,7 +13,7 @@ static int add_stream(posix_spawn_file_actions_t *actions, const nido_stdio *of,
     case NIDO_STDIO_STDOUT:
         return posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO, fd);
     default:
-        return 0;
+        return inherit_stream(actions, fd);
     }
 }
 
@@ -27,14 +22,14 @@ static int describe_files(posix_spawn_file_actions_t *actions, const struct nido
     int err = 0;
 
     for (int fd = 0; fd < 3 && !err; fd++) err = add_stream(actions, &program->of[fd], fd);
-    if (!err) err = posix_spawn_file_actions_addclosefrom_np(actions, 3);
+    if (!err) err = close_from(actions, STDERR_FILENO + 1);
     if (!err && program->cwd) err = posix_spawn_file_actions_addchdir_np(actions, program->cwd);
     return err;
 }
 
 static int describe_process(posix_spawnattr_t *attributes, const struct nidoi_program *program)
 {
-    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | SPAWN_INHERITS_NAMED;
     sigset_t none, all;
 
     sigemptyset(&none);
@@ -58,7 +53,7 @@ int nidoi_program_start(const struct nidoi_program *program, int *pid)
     if (!err) err = describe_process(&attributes, program);
     if (!err)
         err = posix_spawnp(pid, program->file, &actions, &attributes, program->argv,
-                           program->env ? program->env : environ);
+                           program->env ? program->env : environment());
     posix_spawnattr_destroy(&attributes);
 fail_actions:
     posix_spawn_file_actions_destroy(&actions);

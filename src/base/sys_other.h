@@ -1,11 +1,13 @@
 /* base/sys_other.h: what some systems lack or call otherwise, each behind one name. A part of
- * base/sys.c, kept apart so that the other side of an #if is seen whole. Calls set errno. */
+ * base/sys.c and base/program.c, kept apart so that the other side of an #if is seen whole. Calls
+ * set errno; those for posix_spawn return it, as its own do. */
 #ifndef NIDOI_SYS_OTHER_H
 #define NIDOI_SYS_OTHER_H
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,6 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __APPLE__
+#include <crt_externs.h>
+#endif
 #ifdef __linux__
 #include <sched.h>
 #include <sys/prctl.h>
@@ -280,6 +285,55 @@ static inline void close_from_to(int first, int last)
 #endif
     for (int fd = first; fd <= last && fd < most; fd++) close(fd);
 }
+
+/* ---- Programs that are started: they inherit the standard streams and nothing else ---- */
+
+#ifdef __APPLE__
+
+/* Inherited is what the actions name; to name what is closed is an error. */
+enum { SPAWN_INHERITS_NAMED = POSIX_SPAWN_CLOEXEC_DEFAULT };
+
+static inline int inherit_stream(posix_spawn_file_actions_t *actions, int fd)
+{
+    return fcntl(fd, F_GETFD) < 0 ? 0 : posix_spawn_file_actions_addinherit_np(actions, fd);
+}
+
+static inline int close_from(posix_spawn_file_actions_t *actions, int fd)
+{
+    (void)actions, (void)fd;
+    return 0;
+}
+
+/* Shared libraries have no `environ` there. */
+static inline char **environment(void)
+{
+    return *_NSGetEnviron();
+}
+
+#else
+
+extern char **environ;
+
+enum { SPAWN_INHERITS_NAMED = 0 };
+
+static inline int inherit_stream(posix_spawn_file_actions_t *actions, int fd)
+{
+    (void)actions, (void)fd;
+    return 0;
+}
+
+/* glibc 2.34, FreeBSD 13.1 */
+static inline int close_from(posix_spawn_file_actions_t *actions, int fd)
+{
+    return posix_spawn_file_actions_addclosefrom_np(actions, fd);
+}
+
+static inline char **environment(void)
+{
+    return environ;
+}
+
+#endif
 
 #ifdef __linux__
 

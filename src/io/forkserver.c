@@ -2,7 +2,11 @@
  * threads, and has one itself, so what it forks may call malloc and printf.
  *
  * It is no child of the program (a process in between has forked it and ended): the program's
- * waitpid(-1) and SIGCHLD are its own. */
+ * waitpid(-1) and SIGCHLD are its own.
+ *
+ * Orders come on a stream, because its end tells the end of the program on every system, and not
+ * every one has packets with an end. Each is written by one call and read by one; a socket takes so
+ * few bytes whole or not at all. */
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -198,7 +202,7 @@ static bool take_order(struct server *server)
     ssize_t n = nidoi_sys.recvmsg(server->command, &message, 0);
 
     if (n == -EAGAIN) return true;
-    if (n <= 0) return false;
+    if (n != sizeof order) return false;
     obey(server, &order, fds, passed_fds(&message, fds));
     return true;
 }
@@ -319,7 +323,7 @@ int nido_procpool_prepare(void)
     if (nidoi_forkserver_ready()) return 0;
     if (prepared.command >= 0) nidoi_sys.close(prepared.command); /* the parent's */
     prepared.command = -1;
-    err = nidoi_sys.socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair);
+    err = nidoi_sys.socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
     if (err) return err;
     err = raise_fd(&pair[0]);
     if (!err) err = raise_fd(&pair[1]);
