@@ -20,11 +20,14 @@ endfunction()
 # Asks for the symbols, not for the members: these have another name on each architecture.
 function(nido_fcontext_fold)
     separate_arguments(flags NATIVE_COMMAND "${CMAKE_C_FLAGS}")
+    if(APPLE)
+        set(c_prefix "_") # before every name of C's
+    endif()
     nido_fcontext_command(${CMAKE_C_COMPILER} ${flags} -r -nostdlib -o ${NIDO_FCONTEXT_OBJECT}
-        -Wl,-u,make_fcontext,-u,jump_fcontext,-u,ontop_fcontext ${NIDO_FCONTEXT_LIBRARY})
-    nido_fcontext_command(${CMAKE_OBJCOPY} --redefine-sym make_fcontext=nidoi_fctx_make
-        --redefine-sym jump_fcontext=nidoi_fctx_jump --redefine-sym ontop_fcontext=nidoi_fctx_ontop
-        ${NIDO_FCONTEXT_OBJECT})
+        -Wl,-u,${c_prefix}make_fcontext,-u,${c_prefix}jump_fcontext,-u,${c_prefix}ontop_fcontext ${NIDO_FCONTEXT_LIBRARY})
+    nido_fcontext_command(${CMAKE_OBJCOPY} --redefine-sym ${c_prefix}make_fcontext=${c_prefix}nidoi_fctx_make
+        --redefine-sym ${c_prefix}jump_fcontext=${c_prefix}nidoi_fctx_jump
+        --redefine-sym ${c_prefix}ontop_fcontext=${c_prefix}nidoi_fctx_ontop ${NIDO_FCONTEXT_OBJECT})
 endfunction()
 
 # The calling convention changed between versions of Boost: believe a round trip, not a number.

@@ -17,6 +17,11 @@ if(NIDO_COVERAGE)
     list(APPEND NIDO_SANITIZE_FLAGS --coverage)
 endif()
 
+# Clang for macOS knows nothing of these.
+if(NOT APPLE)
+    set(NIDO_ELF_FLAGS -fstack-clash-protection -fno-semantic-interposition)
+endif()
+
 # How nido's own code is compiled: the library, its tests, its benchmarks, its examples.
 function(nido_flags target)
     set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
@@ -26,15 +31,19 @@ function(nido_flags target)
     target_compile_options(${target} PRIVATE
         $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
         -Wconversion -Wno-sign-conversion $<$<C_COMPILER_ID:Clang>:-Wno-string-conversion>
-        -fstack-clash-protection -ftls-model=initial-exec -fno-semantic-interposition
+        -ftls-model=initial-exec ${NIDO_ELF_FLAGS}
         ${NIDO_SANITIZE_FLAGS} $<$<BOOL:${NIDO_WERROR}>:-Werror>>)
 endfunction()
 
 # A sanitized library needs its run time wherever it is linked. Clang links that into programs only,
-# so a sanitized shared library has open symbols.
+# so a sanitized shared library has open symbols. So has every one on FreeBSD (environ), and macOS
+# allows none anyway.
 function(nido_link_flags target)
     target_link_options(${target} PUBLIC ${NIDO_SANITIZE_FLAGS})
-    if(NOT NIDO_SANITIZE)
+    if(APPLE) # weak, and nobody may bring it
+        target_link_options(${target} PUBLIC -Wl,-U,___cxa_get_globals)
+    endif()
+    if(NOT NIDO_SANITIZE AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
         target_link_options(${target} PRIVATE -Wl,-z,defs)
     endif()
 endfunction()

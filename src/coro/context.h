@@ -34,6 +34,17 @@ extern _Thread_local void
     *nidoi_context_dead_fiber; /* left for good: the next to run destroys it */
 #endif
 
+/* A name of C's as the assembler has it, and how a frame's personality is given to it (Mach-O: the
+ * address of a pointer; else relative, in four bytes). */
+#define NIDOI_ASM_PREFIX_(prefix) #prefix
+#define NIDOI_ASM_PREFIX(prefix)  NIDOI_ASM_PREFIX_(prefix)
+#define NIDOI_ASM_NAME(name)      NIDOI_ASM_PREFIX(__USER_LABEL_PREFIX__) name
+#ifdef __APPLE__
+#define NIDOI_ASM_PERSONALITY ".cfi_personality 0x9b, "
+#else
+#define NIDOI_ASM_PERSONALITY ".cfi_personality 0x1b, "
+#endif
+
 struct nidoi_context {
     void *sp; /* where it stands while it does not run */
 #ifdef __aarch64__

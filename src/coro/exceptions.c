@@ -7,7 +7,7 @@
 #include "coro/sched.h"
 
 /* Weak: there if anybody else brings it. */
-extern struct nidoi_exceptions *get_globals(void) __asm__("__cxa_get_globals")
+extern struct nidoi_exceptions *get_globals(void) __asm__(NIDOI_ASM_NAME("__cxa_get_globals"))
     __attribute__((weak));
 
 struct nidoi_exceptions *nidoi_exceptions_self(void)

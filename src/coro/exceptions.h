@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 
+#include "coro/context.h"
+
 /* What __cxa_get_globals leads to; the Itanium C++ ABI fixes its form. */
 struct nidoi_exceptions {
     void *handled; /* latest caught first */
@@ -28,8 +30,9 @@ static inline bool nidoi_exceptions_any(const struct nidoi_exceptions *exception
 }
 
 /* In the body of a function: no exception passes it, and no unwinding by pthread_exit. The word is
- * for the assembler, which makes nidoi_exceptions_end the personality of the frame (0x1b: its
- * address is relative, in four bytes); the function's code is as without. */
-#define NIDOI_EXCEPTIONS_END() __asm__ volatile(".cfi_personality 0x1b, nidoi_exceptions_end")
+ * for the assembler, which makes nidoi_exceptions_end the personality of the frame; the function's
+ * code is as without. */
+#define NIDOI_EXCEPTIONS_END() \
+    __asm__ volatile(NIDOI_ASM_PERSONALITY NIDOI_ASM_NAME("nidoi_exceptions_end"))
 
 #endif
