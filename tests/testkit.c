@@ -1,8 +1,10 @@
 /* The test kit's runs: time, order, what is left behind, calls that go wrong by order. */
 #include <fcntl.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "inside_help.h"
+#include "testkit/kit.h"
 #include "testkit_help.h"
 
 /* ---- Waiting until all is quiet ---- */
@@ -371,6 +373,64 @@ NIDO_TEST(testkit, silence_on_a_descriptor_does_not_last_for_ever)
     told_end(&it);
     close(fds[0]);
     close(fds[1]);
+}
+
+/* What woke the wait and left nothing is no silence: a signal here, a late ring of the bell. */
+static int wait_though_interrupted(void *fd)
+{
+    nido_test_disturb("epoll_wait", 1, -EINTR);
+    nido_test_disturb("kevent_wait", 1, -EINTR);
+    return nido_wait_fd(*(int *)fd, NIDO_IN);
+}
+
+NIDO_TEST(testkit, patience_is_not_used_up_by_an_interrupted_wait)
+{
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    struct itimerspec soon = {.it_value.tv_nsec = 10000000};
+
+    cr_expect(zero(int, timerfd_settime(fd, 0, &soon, NULL)));
+    cr_expect(eq(int, nido_test_run_with(wait_though_interrupted, &fd, NULL), NIDO_IN));
+    close(fd);
+}
+
+static void set_patience(int64_t ns)
+{
+    nidoi_watch_patience(ns);
+    nidoi_loop_self()->patience = ns;
+}
+
+/* The child reads what nobody writes. It gets all the time that it needs to begin and to end. */
+static int wait_while_a_child_is_out(void *unused)
+{
+    nido_proc_options options;
+    nido_event event;
+    nido_proc child;
+    int rc;
+
+    (void)unused;
+    nido_proc_options_init(&options);
+    options.argv = (char *[]){(char *)"cat", NULL};
+    options.in.kind = NIDO_STDIO_PIPE;
+    set_patience(NIDO_NEVER);
+    cr_expect(zero(int, nido_proc_spawn(&child, &options)));
+    set_patience(1);
+    nido_event_init(&event, "never set");
+    rc = nido_event_wait(&event);
+    set_patience(NIDO_NEVER);
+    cr_expect(zero(int, nido_proc_stop(&child, NULL)));
+    nido_proc_release(&child);
+    return rc;
+}
+
+NIDO_TEST(testkit, silence_with_a_child_out_does_not_last_for_ever)
+{
+    struct told it;
+
+    told_begin(&it);
+    cr_expect(
+        eq(int, nido_test_run_with(wait_while_a_child_is_out, NULL, &it.options), -ENOTEMPTY));
+    cr_expect(told(&it, "DEADLOCK: 1 tasks, and jobs or child processes are out"));
+    told_end(&it);
 }
 
 NIDO_TEST(testkit, what_leaves_nothing_gives_its_result)

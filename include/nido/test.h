@@ -31,8 +31,9 @@ typedef struct nido_test_options {
     nido_options run; /* of every run. nido_test_options_init: the virtual clock and
                          NIDO_RUN_STRICT. With NIDO_RUN_SHUFFLE and seed 0 a seed is drawn */
     const char *name; /* what is swept, for the table; NULL: the place of fn */
-    /* How long a run may wait, in real time, for descriptors on which nothing happens, before it is
-     * taken for stuck; ns, 0: 2 s. */
+    /* How long a run may wait, in real time and under a clock that is not real, for descriptors on
+     * which nothing happens, before it is taken for stuck; ns, 0: 2 s. While jobs or child processes
+     * are out it is ten times as long, whatever else the run waits for. */
     int64_t patience_ns;
     /* Called after each run with its result, to look at what fn left in its own variables (and to
      * put them back for the next). < 0: this run is broken. May be NULL. */

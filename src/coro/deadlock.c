@@ -77,13 +77,13 @@ void nidoi_tasks_print(struct nidoi_loop *loop, char *text, size_t size)
 
 void nidoi_deadlock(struct nidoi_loop *loop)
 {
-    static const char head[] =
-        "nido: DEADLOCK: %u tasks, and none can ever run again: no timer, no "
-        "descriptor, no job, nobody else who may post\n%s";
     static char list[REPORT], report[REPORT + 256];
+    const char *why = loop->expected ? "jobs or child processes are out, but have long been silent"
+                                     : "none can ever run again: no timer, no descriptor, no job, "
+                                       "nobody else who may post";
 
     nidoi_tasks_print(loop, list, sizeof list);
-    snprintf(report, sizeof report, head, loop->live, list);
+    snprintf(report, sizeof report, "nido: DEADLOCK: %u tasks, and %s\n%s", loop->live, why, list);
     nidoi_loop_report(loop, report);
     loop->deadlocked = true;
     nidoi_strike_all(loop, NIDO_CAUSE_DEADLOCK, -EDEADLK, "deadlock");

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sys.h"
 #include "nido/time.h"
 
 enum {
     MOST_RESUMES = 64, /* between two looks at the world */
-    EXTERNAL_PEER_MS = 2
+    EXTERNAL_PEER_MS = 2,
+    SLOWER = 10 /* than a peer at a descriptor, a program or a job may be */
 };
 #define LONG_BATCH  NIDO_US(200)
 #define SHORT_BATCH NIDO_US(100)
@@ -284,26 +286,34 @@ static void idle_real(struct nidoi_loop *loop, int64_t when, bool only_handles)
 static int64_t patience_until(const struct nidoi_loop *loop, int64_t when)
 {
     if (when <= loop->sched.now) return 0; /* there is nothing to jump over */
-    if (loop->expected) return -1;
+    if (loop->expected) return loop->patience < NIDO_NEVER / SLOWER ? SLOWER * loop->patience : -1;
     return when == NIDO_NEVER ? loop->patience : NIDO_MS(EXTERNAL_PEER_MS);
+}
+
+/* When the patience is over, would the clock have nowhere to jump, or must not? */
+static bool must_not_jump(const struct nidoi_loop *loop, int64_t when)
+{
+    return when == NIDO_NEVER || (loop->expected && when > loop->sched.now);
 }
 
 /* The virtual clock jumps when nothing else can happen. A job or child that is out forbids it; a
  * peer outside this runtime (the other end of a descriptor, a thread with a handle) gets a moment
- * of real time first; one that alone could wake us has `patience`. */
+ * of real time first; one that alone could wake us has `patience`, and a job or child more. That is
+ * used up by silence alone, not by a late ring of the bell or a signal. */
 static void idle_virtual(struct nidoi_loop *loop, int64_t when, bool only_handles,
                          void (*stuck)(struct nidoi_loop *loop))
 {
-    bool peers = others(loop) || handles_out(loop);
+    bool peers = others(loop) || handles_out(loop), last = must_not_jump(loop, when);
     int64_t patience = patience_until(loop, when);
+    int64_t end = last ? nidoi_time_add(nidoi_sys_now(), patience) : 0;
 
     nidoi_stacks_trim(&loop->stacks, loop->sched.now);
     if (peers && sleep_for(loop, patience, only_handles) > 0) return;
     if (patience < 0 || !nidoi_mpsc_empty(&loop->door->posts)) return;
-    if (when == NIDO_NEVER)
-        stuck(loop);
-    else
+    if (!last)
         nidoi_clock_jump(&loop->clock, when > loop->sched.now ? when : loop->sched.now);
+    else if (nidoi_sys_now() >= end)
+        stuck(loop);
 }
 
 /* Somebody waits until every other task is parked: so they are, unless something is due now or on
