@@ -1,10 +1,19 @@
 #include "sweep_help.h"
 
+#include <sys/wait.h>
+
 const char *sweep_broken_law;
+
+static bool childless(void)
+{
+    siginfo_t info;
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
+}
 
 static int check_laws(void *name, int rc)
 {
-    const char *law = sweep_broken_law;
+    const char *law = sweep_broken_law ? sweep_broken_law : childless() ? NULL : "childless()";
 
     sweep_broken_law = NULL;
     if (law) fprintf(stderr, "%s, result %d: %s does not hold\n", (const char *)name, rc, law);

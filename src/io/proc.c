@@ -326,7 +326,7 @@ static int stop(struct nidoi_loop *loop, nido_proc *proc, nido_proc_status *out)
     nido_proc_kill(proc, SIGTERM);
     nido_timeout_open(&grace, proc->child->grace);
     rc = nido_scope_close(&grace, nido_proc_wait(proc, out));
-    if (rc != -ETIMEDOUT && rc != -ECANCELED) return rc;
+    if (rc == 0 || rc == -ECHILD || rc == -EBADF) return rc;
     nido_proc_kill(proc, SIGKILL);
     return await(loop, proc, &reaping, out);
 }
