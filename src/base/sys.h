@@ -141,6 +141,7 @@ struct epoll_event;
     X(int, epoll_wait, (int epoll, struct epoll_event *events, int n, int64_t ns), \
       (epoll, events, n, ns))                                                      \
     X(int, eventfd, (void), ())                                                    \
+    X(int, ring, (int eventfd), (eventfd))                                         \
     X(int, pidfd_open, (int pid), (pid))                                           \
     X(int, pidfd_send_signal, (int fd, int signal), (fd, signal))
 #endif

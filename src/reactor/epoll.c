@@ -29,13 +29,11 @@ int nidoi_bell_open(struct nidoi_bell *bell)
     return bell->fd < 0 ? bell->fd : 0;
 }
 
-/* A counter that is full wakes as well as one that counts: every answer of the write is fine. An
- * edge-triggered eventfd reports each write anew, so it is never read. */
+/* A counter that is full wakes as well as one that counts: every answer is fine. An edge-triggered
+ * eventfd reports each write anew, so it is never read. */
 void nidoi_bell_ring(const struct nidoi_bell *bell)
 {
-    uint64_t one = 1;
-
-    (void)nidoi_sys.write(bell->fd, &one, sizeof one);
+    (void)nidoi_sys.ring(bell->fd);
 }
 
 void nidoi_bell_close(struct nidoi_bell *bell)
