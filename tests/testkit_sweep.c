@@ -287,6 +287,40 @@ NIDO_TEST(testkit_sweep, a_strike_that_found_no_place_is_no_success)
     told_end(&it);
 }
 
+/* A loose sweep tries again. */
+NIDO_TEST(testkit_sweep, a_strike_of_a_loose_sweep_that_found_no_place_is_left_out)
+{
+    struct told it;
+    int runs_made = 0;
+
+    told_begin(&it);
+    it.options.flags = NIDO_TEST_LOOSE;
+    cr_expect(eq(int, nido_sweep(another_way, &runs_made, &it.options), 0));
+    cr_expect(eq(int, runs_made, 2 + 4 * 10));
+    cr_expect(told(&it, "1 points, 0 strikes, 0 broken, 4 left out\n"));
+    cr_expect(told(&it, "  1  left out      left out      left out      left out  "));
+    told_end(&it);
+}
+
+/* Sleeps in every third run only. */
+static int another_way_at_times(void *runs)
+{
+    return ++*(int *)runs % 3 != 2 ? 0 : nido_sleep(NIDO_MS(1));
+}
+
+NIDO_TEST(testkit_sweep, a_strike_of_a_loose_sweep_is_tried_again)
+{
+    struct told it;
+    int runs_made = 0;
+
+    told_begin(&it);
+    it.options.flags = NIDO_TEST_LOOSE;
+    cr_expect(eq(int, nido_sweep(another_way_at_times, &runs_made, &it.options), 0));
+    cr_expect(told(&it, "1 points, 4 strikes, 0 broken\n"));
+    cr_expect(eq(int, runs_made, 2 + 4 * 3));
+    told_end(&it);
+}
+
 static int leak_always(void *unused)
 {
     (void)unused;
@@ -389,6 +423,33 @@ static int believe_in_whole_reads(void *unused)
     nido_close(fds[0]);
     nido_close(fds[1]);
     return rc;
+}
+
+static int write_at_times(void *runs)
+{
+    int fds[2], rc = nido_pipe(fds);
+
+    if (rc) return rc;
+    if (++*(int *)runs % 3 == 2) rc = nido_write_all(fds[1], "x", 1, NULL);
+    nido_close(fds[0]);
+    nido_close(fds[1]);
+    return rc;
+}
+
+NIDO_TEST(testkit_sweep, a_call_that_comes_at_times_fails_in_a_loose_sweep)
+{
+    struct told it;
+    int runs_made = 0;
+
+    told_begin(&it);
+    it.options.flags = NIDO_TEST_LOOSE;
+    cr_expect(eq(int, nido_sweep_calls(write_at_times, &runs_made, &it.options), 0));
+    cr_expect(told(&it, "EIO           0             write 1, in nido_write_all at "));
+    it.options.flags = 0;
+    runs_made = 0;
+    cr_expect(ge(int, nido_sweep_calls(write_at_times, &runs_made, &it.options), 1));
+    cr_expect(told(&it, "it took another way this time"));
+    told_end(&it);
 }
 
 static int no_bad_message(void *unused, int rc)

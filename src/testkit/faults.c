@@ -82,21 +82,38 @@ static size_t new_row(struct faults *faults, enum nidoi_tap tap, uint64_t nth)
     return row;
 }
 
-static void run_struck(struct faults *faults, nido_fn *fn, void *arg, enum nidoi_tap tap,
-                       uint64_t nth, size_t row, enum column column)
+/* True: the order was carried out, or something broke without it. */
+static bool run_struck(struct faults *faults, nido_fn *fn, void *arg,
+                       const struct nidoi_order *given, enum nidoi_tap tap,
+                       struct nidoi_outcome *outcome)
 {
     struct nidoi_order *order = &faults->orders.of[tap];
-    struct nidoi_outcome outcome;
 
     prepare(faults);
-    order->strike = nth;
-    order->result = column == SHORT ? 1 : plausible(tap);
+    *order = *given;
+    nidoi_kit_run(fn, arg, faults->options, true, outcome);
+    if (!order->done) return outcome->broken[0] != '\0';
+    if (!outcome->broken[0] && outcome->rc == -EPROTO)
+        nidoi_blame(outcome, "it became -EPROTO: a cancel was made up");
+    return true;
+}
+
+static void strike(struct faults *faults, nido_fn *fn, void *arg, enum nidoi_tap tap, uint64_t nth,
+                   size_t row, enum column column)
+{
+    struct nidoi_order order = {.strike = nth, .result = column == SHORT ? 1 : plausible(tap)};
+    int tries = nidoi_kit_tries(faults->options);
+    bool loose = tries > 1, done;
+    struct nidoi_outcome outcome;
+
     nidoi_table_announce(&faults->table, row, column);
-    nidoi_kit_run(fn, arg, faults->options, true, &outcome);
-    if (!outcome.broken[0] && !order->done)
-        nidoi_blame(&outcome, "it took another way this time and did not come here");
-    else if (!outcome.broken[0] && outcome.rc == -EPROTO)
-        nidoi_blame(&outcome, "it became -EPROTO: a cancel was made up");
+    do done = run_struck(faults, fn, arg, &order, tap, &outcome);
+    while (!done && --tries > 0);
+    if (!done && loose) {
+        nidoi_table_leave_out(&faults->table, row, column);
+        return;
+    }
+    if (!done) nidoi_blame(&outcome, "it took another way this time and did not come here");
     faults->table.rows[row].where = faults->where;
     nidoi_table_enter(&faults->table, row, column, &outcome);
 }
@@ -107,8 +124,8 @@ static void strike_each(struct faults *faults, nido_fn *fn, void *arg, enum nido
     for (uint64_t nth = 1; nth <= count; nth++) {
         size_t row = new_row(faults, tap, nth);
 
-        run_struck(faults, fn, arg, tap, nth, row, FAILS);
-        if (nidoi_tap_is_partial(tap)) run_struck(faults, fn, arg, tap, nth, row, SHORT);
+        strike(faults, fn, arg, tap, nth, row, FAILS);
+        if (nidoi_tap_is_partial(tap)) strike(faults, fn, arg, tap, nth, row, SHORT);
     }
 }
 

@@ -111,6 +111,9 @@ struct nidoi_outcome {
 /* Adds a reason why a run is broken. */
 void nidoi_blame(struct nidoi_outcome *out, const char *format, ...) NIDO_PRINTF(2, 3);
 
+/* How many runs a strike may take to find its place. */
+int nidoi_kit_tries(const nido_test_options *options);
+
 bool nidoi_kit_sound(const nido_test_options *options);
 
 /* Reads the options, or the defaults for NULL, into *out; draws a seed if one is wanted. */
@@ -132,7 +135,13 @@ struct nidoi_row {
     struct nidoi_where where;
     char note[64];
     struct nidoi_cell {
-        enum { NIDOI_CELL_NONE, NIDOI_CELL_OUTCOME, NIDOI_CELL_BROKEN, NIDOI_CELL_MOOT } state;
+        enum {
+            NIDOI_CELL_NONE,
+            NIDOI_CELL_OUTCOME,
+            NIDOI_CELL_BROKEN,
+            NIDOI_CELL_MOOT,
+            NIDOI_CELL_LEFT_OUT
+        } state;
         int rc;
     } cells[NIDOI_COLUMNS];
 };
@@ -143,7 +152,7 @@ struct nidoi_table {
     const char *columns[NIDOI_COLUMNS];
     struct nidoi_row *rows;
     size_t count, room;
-    unsigned strikes, broken;
+    unsigned strikes, broken, left_out;
     char first[800];         /* what broke first, and where */
     struct sigaction before; /* for SIGABRT, while strikes are announced */
     bool announcing;
@@ -156,6 +165,8 @@ void nidoi_table_announce(struct nidoi_table *table, size_t row, int column);
 /* What came of one strike. */
 void nidoi_table_enter(struct nidoi_table *table, size_t row, int column,
                        const struct nidoi_outcome *outcome);
+/* One that did not find its place. */
+void nidoi_table_leave_out(struct nidoi_table *table, size_t row, int column);
 /* Prints; how many broke. The rows are the caller's to free. */
 int nidoi_table_finish(struct nidoi_table *table, nido_fn *fn, const nido_test_options *options);
 

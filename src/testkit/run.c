@@ -10,6 +10,8 @@
 #include "nido.h"
 #include "testkit/kit.h"
 
+enum { KNOWN_FLAGS = NIDO_TEST_INNERMOST | NIDO_TEST_BRIEF | NIDO_TEST_LOOSE, MOST_TRIES = 10 };
+
 /* ---- Options ---- */
 
 void nido_test_options_init(nido_test_options *options)
@@ -23,7 +25,12 @@ void nido_test_options_init(nido_test_options *options)
 bool nidoi_kit_sound(const nido_test_options *options)
 {
     return !options || (options->size == sizeof *options && options->patience_ns >= 0 &&
-                        !(options->flags & ~(uint32_t)(NIDO_TEST_INNERMOST | NIDO_TEST_BRIEF)));
+                        !(options->flags & ~(uint32_t)KNOWN_FLAGS));
+}
+
+int nidoi_kit_tries(const nido_test_options *options)
+{
+    return options->flags & NIDO_TEST_LOOSE ? MOST_TRIES : 1;
 }
 
 /* Never 0, which stands for "none was chosen". */

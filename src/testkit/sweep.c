@@ -202,25 +202,43 @@ static void judge(const struct sweep *sweep, struct nidoi_outcome *outcome)
         nidoi_blame(outcome, "the cancel became -EPROTO: somebody dropped it, or made one up");
 }
 
+static void run_struck(struct sweep *sweep, nido_fn *fn, void *arg, size_t target,
+                       struct nidoi_outcome *outcome)
+{
+    const struct strike *strike = &sweep->strikes[target];
+    size_t rows = sweep->table.count;
+
+    prepare(sweep);
+    sweep->table.count = rows;
+    sweep->target = target;
+    nidoi_table_announce(&sweep->table, strike->row, strike->column);
+    nidoi_kit_run(fn, arg, sweep->options, true, outcome);
+}
+
+static void strike_one(struct sweep *sweep, nido_fn *fn, void *arg, size_t target)
+{
+    const struct strike *strike = &sweep->strikes[target];
+    int tries = nidoi_kit_tries(sweep->options);
+    bool loose = tries > 1;
+    struct nidoi_outcome outcome;
+
+    do run_struck(sweep, fn, arg, target, &outcome);
+    while (!sweep->struck && !outcome.broken[0] && --tries > 0);
+    if (!sweep->struck && !outcome.broken[0] && loose) {
+        nidoi_table_leave_out(&sweep->table, strike->row, strike->column);
+        return;
+    }
+    judge(sweep, &outcome);
+    nidoi_table_enter(&sweep->table, strike->row, strike->column, &outcome);
+    if (sweep->moot && !outcome.broken[0])
+        sweep->table.rows[strike->row].cells[strike->column].state = NIDOI_CELL_MOOT;
+}
+
 static void strike_each(struct sweep *sweep, nido_fn *fn, void *arg)
 {
     size_t count = sweep->count;
 
-    for (size_t i = 0; i < count; i++) {
-        struct nidoi_outcome outcome;
-        size_t rows = sweep->table.count;
-
-        prepare(sweep);
-        sweep->table.count = rows;
-        sweep->target = i;
-        nidoi_table_announce(&sweep->table, sweep->strikes[i].row, sweep->strikes[i].column);
-        nidoi_kit_run(fn, arg, sweep->options, true, &outcome);
-        judge(sweep, &outcome);
-        nidoi_table_enter(&sweep->table, sweep->strikes[i].row, sweep->strikes[i].column, &outcome);
-        if (sweep->moot && !outcome.broken[0])
-            sweep->table.rows[sweep->strikes[i].row].cells[sweep->strikes[i].column].state =
-                NIDOI_CELL_MOOT;
-    }
+    for (size_t i = 0; i < count; i++) strike_one(sweep, fn, arg, i);
 }
 
 int nido_sweep(nido_fn *fn, void *arg, const nido_test_options *options)

@@ -78,6 +78,12 @@ void nidoi_table_enter(struct nidoi_table *table, size_t row, int column,
     describe_first(table, row, column, outcome->broken);
 }
 
+void nidoi_table_leave_out(struct nidoi_table *table, size_t row, int column)
+{
+    table->rows[row].cells[column].state = NIDOI_CELL_LEFT_OUT;
+    table->left_out++;
+}
+
 /* ---- Printing ---- */
 
 static void cell_text(char *text, size_t size, const struct nidoi_cell *cell)
@@ -93,6 +99,9 @@ static void cell_text(char *text, size_t size, const struct nidoi_cell *cell)
         break;
     case NIDOI_CELL_MOOT:
         snprintf(text, size, "cancelled");
+        break;
+    case NIDOI_CELL_LEFT_OUT:
+        snprintf(text, size, "left out");
         break;
     case NIDOI_CELL_OUTCOME:
         if (cell->rc < 0)
@@ -131,9 +140,11 @@ static void print_head(const struct nidoi_table *table, nido_fn *fn,
 {
     struct nidoi_place place;
 
-    fprintf(options->out, "nido: sweep of %s: %s: %u %s, %u strikes, %u broken\n",
+    fprintf(options->out, "nido: sweep of %s: %s: %u %s, %u strikes, %u broken",
             options->name ? options->name : nidoi_kit_hooks()->place(&place, (void *)(uintptr_t)fn),
             table->what, numbered(table), table->unit, table->strikes, table->broken);
+    if (table->left_out) fprintf(options->out, ", %u left out", table->left_out);
+    fputc('\n', options->out);
 }
 
 static void print(const struct nidoi_table *table, FILE *out)
