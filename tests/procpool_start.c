@@ -67,6 +67,25 @@ INSIDE(procpool_start, an_order_waits_until_the_server_takes_it)
     fail_one_start(FAULT_sendmsg, -EAGAIN);
 }
 
+/* The worker would wait for its input, and the call for the worker. */
+INSIDE(procpool_start, an_input_that_cannot_be_sent_fails_its_call_alone)
+{
+    struct heard heard;
+    nido_procpool *pool = pool_of_one(&heard);
+    nido_procpool_result result;
+
+    expect_works(pool);
+    faults_begin();
+    faults_fail(FAULT_sendmsg, 1, -ENOBUFS);
+    cr_expect(eq(int, nido_procpool_call(pool, echo_job, "x", 1, NULL, &result), -ENOMEM));
+    faults_end();
+    cr_expect(zero(i32, result.pid), "the job has not begun");
+    expect_text("was stopped: ENOMEM");
+    nido_procpool_result_deinit(&result);
+    expect_works(pool);
+    pool_end(pool);
+}
+
 static int work(void *unused)
 {
     nido_procpool *pool = NULL;

@@ -48,6 +48,14 @@ struct run {
     bool over; /* the child is gone: take what is there */
 };
 
+/* A task of ours that is cancelled alone leaves its work undone: then all of it is over. */
+static int passed_on(struct run *run, int rc)
+{
+    if (rc == -ECANCELED && !run->over)
+        nido_group_cancel(&run->group, -EINTR, "a part of it was cancelled");
+    return rc;
+}
+
 /* ---- The input ---- */
 
 static void shut_input(struct run *run)
@@ -64,7 +72,7 @@ static int feed(void *arg)
     int rc = nido_write_all(nido_proc_stdin(&run->proc), run->input, run->len, NULL);
 
     shut_input(run);
-    return rc == -EPIPE || rc == -EBADF ? 0 : rc;
+    return rc == -EPIPE || rc == -EBADF ? 0 : passed_on(run, rc);
 }
 
 /* ---- The outputs ---- */
@@ -129,7 +137,7 @@ static int collect(void *arg)
 
     if (!stream->run->over) {
         nido_shield_open(&stream->shield, NIDO_NEVER);
-        rc = take(stream, nido_read, SIZE_MAX);
+        rc = passed_on(stream->run, take(stream, nido_read, SIZE_MAX));
         nido_scope_close(&stream->shield, 0);
     }
     if (rc == -ECANCELED) rc = take(stream, nidoi_sys.read, MOST_IN_A_PIPE);

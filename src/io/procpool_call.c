@@ -83,14 +83,19 @@ static int say_status(const struct nidoi_call *call, int status)
     return status < 0 ? fail(call, status, "failed") : status;
 }
 
+/* Before that it does not begin. */
+static bool has_input(const struct nidoi_talk *talk)
+{
+    return talk->sent == sizeof talk->request + talk->request.len;
+}
+
 static int answered(struct nidoi_call *call, struct nidoi_procworker *worker)
 {
     struct nidoi_talk *talk = &call->talk;
     int status = talk->reply.status;
-    bool heard_all = talk->sent == sizeof talk->request + talk->request.len;
 
     nidoi_procpool_give_back(call->pool, worker,
-                             heard_all && !(talk->reply.refused && status == -ENOMEM));
+                             has_input(talk) && !(talk->reply.refused && status == -ENOMEM));
     if (talk->reply.refused) {
         nidoi_mem.release(talk->data);
         call->result.pid = 0;
@@ -125,6 +130,7 @@ static int stopped(struct nidoi_call *call, struct nidoi_procworker *worker, int
     bool at_once = err != -ECANCELED || call->pool->options.kill_at_once;
 
     call->pool->stats.stopped += err == -ECANCELED;
+    if (err == -ENOMEM && !has_input(&call->talk)) call->result.pid = 0;
     nidoi_procpool_let_go(call->pool, worker, at_once ? NIDOI_KILL : NIDOI_TERMINATE);
     return err == -ECANCELED ? err : fail(call, err, "was stopped: %s", nido_strerror(err));
 }

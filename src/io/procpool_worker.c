@@ -259,8 +259,8 @@ static size_t left_to_say(const struct nidoi_talk *talk)
 }
 
 /* As much as fits. What the worker does not take, because it is dead or has answered already, shows
- * elsewhere. */
-static void say(struct nidoi_procworker *worker, struct nidoi_talk *talk)
+ * elsewhere. 0; -ENOMEM: it waits for what the kernel has no room for. */
+static int say(struct nidoi_procworker *worker, struct nidoi_talk *talk)
 {
     while (!talk->deaf && left_to_say(talk)) {
         size_t head = talk->sent < sizeof talk->request ? sizeof talk->request - talk->sent : 0;
@@ -272,10 +272,12 @@ static void say(struct nidoi_procworker *worker, struct nidoi_talk *talk)
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
         ssize_t n = nidoi_sys.sendmsg(worker->job, &message, MSG_DONTWAIT);
 
-        if (n == -EAGAIN) return;
+        if (n == -EAGAIN) return 0;
+        if (n == -ENOBUFS || n == -ENOMEM) return -ENOMEM;
         talk->deaf = n < 0;
         if (n > 0) talk->sent += (size_t)n;
     }
+    return 0;
 }
 
 static int admit(const struct nidoi_procworker *worker, struct nidoi_talk *talk)
@@ -312,26 +314,27 @@ static int hear(const struct nidoi_procworker *worker, struct nidoi_talk *talk)
 /* Fate first, stderr last: what was said before the end, or before the reply, is then there. */
 static int move_on(struct nidoi_procworker *worker, struct nidoi_talk *talk)
 {
-    int heard;
+    int said, heard;
 
     learn_fate(worker);
-    say(worker, talk);
+    said = say(worker, talk);
     heard = hear(worker, talk);
     drain_stderr(worker);
-    return heard == -EAGAIN && over(worker) ? -ECHILD : heard;
+    if (heard == -EAGAIN && over(worker)) return -ECHILD;
+    return heard == -EAGAIN && said ? said : heard;
 }
 
 int nidoi_procworker_talk(struct nidoi_procworker *worker, struct nidoi_talk *talk)
 {
-    int rc, err = 0;
+    int err = say(worker, talk), rc;
 
     worker->tail_len = 0;
-    say(worker, talk);
-    do {
+    while (!err) {
         err = wait_for_answer(worker, !talk->deaf && left_to_say(talk));
         rc = move_on(worker, talk); /* also if cancelled: what has arrived counts */
-    } while (rc == -EAGAIN && !err);
-    return rc == -EAGAIN ? err : rc;
+        if (rc != -EAGAIN) return rc;
+    }
+    return err;
 }
 
 /* ---- Letting go ---- */
