@@ -152,6 +152,7 @@ static int run_stages(struct pipeline *pipeline)
 static int run_pipeline(void *arg)
 {
     struct pipeline *pipeline = arg;
+    pipeline->read = pipeline->chosen = NULL;
     int rc = lines_new(ROOM, drop_line, NULL, &pipeline->read);
     if (rc == 0) rc = lines_new(ROOM, drop_line, NULL, &pipeline->chosen);
     if (rc == 0) rc = run_stages(pipeline);

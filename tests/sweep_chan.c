@@ -112,6 +112,36 @@ SWEPT(a_reserved_place_is_used_or_given_back, reserve_places)
 
 /* ---- Select ---- */
 
+static int select_a_place(void *unused)
+{
+    nido_scope scope;
+    nido_arm arm;
+    int rc, item = 7;
+
+    (void)unused;
+    nido_arm_reserve(&arm, books.chan);
+    ALONE(scope, rc, nido_select(&arm, 1, 0));
+    if (rc == 0 && arm.status == 0) books.sent += nido_chan_commit(books.chan, &item) == 0;
+    nido_chan_release_send(books.chan);
+    return unless_struck(rc);
+}
+
+static int select_places(void *unused)
+{
+    int rc;
+
+    books.sent = books.received = books.dropped = 0;
+    rc = nido_chan_new(sizeof(int), 1, drop, NULL, &books.chan);
+    if (rc) return rc;
+    nido_chan_retain_send(books.chan);
+    rc = TOGETHER(unused, select_a_place, select_a_place, receive_all);
+    LAW(books.chan->reserved == 0);
+    LAW(nido_chan_free(books.chan) == 0);
+    LAW(books.sent == books.received + books.dropped);
+    return rc;
+}
+SWEPT(a_place_that_was_selected_is_used, select_places)
+
 /* Sends on whichever of the two has room. */
 static int select_and_send(void *unused)
 {

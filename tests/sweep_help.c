@@ -20,7 +20,7 @@ static int check_laws(void *name, int rc)
     return law ? -EBADMSG : 0;
 }
 
-int sweep_every_way(const char *name, nido_fn *fn)
+int sweep_every_way(const char *name, nido_fn *fn, uint32_t flags)
 {
     nido_test_options options;
     int broken;
@@ -30,7 +30,7 @@ int sweep_every_way(const char *name, nido_fn *fn)
     options.run.pool_threads = 1; /* whether another is started depends on how quick the first is */
     options.check = check_laws;
     options.ctx = (void *)name;
-    options.flags = NIDO_TEST_BRIEF;
+    options.flags = NIDO_TEST_BRIEF | flags;
     broken = nido_sweep(fn, NULL, &options);
     broken += nido_sweep_memory(fn, NULL, &options);
     broken += nido_sweep_calls(fn, NULL, &options);

@@ -1,6 +1,8 @@
 /* Workers, files and signals, swept: a job that ran gives its result, and what it opened is closed. */
 #include <fcntl.h>
+#include <netdb.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "nido/file.h"
 #include "nido/offload.h"
@@ -28,6 +30,63 @@ static int offload_one(void *unused)
 }
 SWEPT(a_job_that_ran_gives_its_result, offload_one)
 
+/* ---- Jobs that a cancel leaves behind, or disturbs ---- */
+
+/* Whoever has the argument last gives it back: the caller if he has the result, else drop. Both may
+ * be on another thread than the check of the laws. */
+static int given_back; /* atomic */
+
+static void give_back(void *ctx, void *arg, int result)
+{
+    (void)ctx, (void)arg, (void)result;
+    __atomic_add_fetch(&given_back, 1, __ATOMIC_SEQ_CST);
+}
+
+static int abandon_one(void *unused)
+{
+    nido_scope scope;
+    int rc;
+
+    ran = given_back = 0;
+    ALONE(scope, rc, nido_offload_abandon(run_job, unused, give_back, NULL));
+    if (rc == 5) give_back(NULL, unused, rc);
+    return rc == 5 ? 0 : unless_struck(rc);
+}
+
+static int abandon_and_count(void *unused)
+{
+    nido_scope shield;
+    int rc = abandon_one(unused);
+
+    /* The worker of an abandoned job is the only one, so this one comes after it. */
+    nido_shield_open(&shield, NIDO_NEVER);
+    if (nido_offload(run_job, unused) == 5)
+        LAW(__atomic_load_n(&given_back, __ATOMIC_SEQ_CST) == 1);
+    nido_scope_close(&shield, 0);
+    return rc;
+}
+SWEPT_LOOSELY(an_argument_of_an_abandoned_job_is_given_back_once, abandon_and_count)
+
+static int interrupt_one(void *unused)
+{
+    nido_offload_options options;
+    nido_scope scope;
+    bool called;
+    int rc;
+
+    nido_offload_options_init(&options);
+    options.mode = NIDO_OFFLOAD_INTERRUPT;
+    options.ran = &called;
+    ran = 0;
+    ALONE(scope, rc, nido_offload_with(run_job, unused, &options));
+    LAW(__atomic_load_n(&ran, __ATOMIC_SEQ_CST) == called);
+    LAW((rc == 5) == called);
+    return rc == 5 ? 0 : unless_struck(rc);
+}
+SWEPT_LOOSELY(a_job_that_may_be_interrupted_gives_its_result_all_the_same, interrupt_one)
+
+/* ---- Files ---- */
+
 static int write_and_read_file(void *unused)
 {
     char in[5];
@@ -37,16 +96,61 @@ static int write_and_read_file(void *unused)
     if (fd < 0) return fd;
     rc = (int)nido_pwrite(fd, "hello", 5, 0);
     if (rc >= 0) rc = nido_fsync(fd);
+    if (rc >= 0) rc = nido_fdatasync(fd);
     if (rc >= 0) rc = (int)nido_pread(fd, in, 5, 0);
     nido_close(fd);
     return rc;
 }
 SWEPT(a_file_is_closed_whatever_happens, write_and_read_file)
 
+static int ask_about_files(void *unused)
+{
+    struct stat status;
+    int fd, rc = nido_stat("/", &status);
+
+    (void)unused;
+    if (rc == 0) rc = nido_lstat("/", &status);
+    fd = rc == 0 ? nido_open("/dev/null", O_RDONLY, 0) : rc;
+    if (fd < 0) return fd;
+    rc = nido_fstat(fd, &status);
+    nido_file_close(fd);
+    return rc;
+}
+SWEPT(a_question_about_a_file_leaves_nothing_open, ask_about_files)
+
+static int list_directory(void *unused)
+{
+    nido_dirent entry;
+    nido_dir *dir;
+    int rc = nido_opendir("/dev/fd/../../..", &dir);
+
+    (void)unused;
+    if (rc) return rc;
+    while ((rc = nido_readdir(dir, &entry)) > 0) continue;
+    nido_closedir(dir);
+    return rc;
+}
+SWEPT(a_directory_is_closed_whatever_happens, list_directory)
+
+/* A cancel leaves the look-up behind, and the end of the run takes it back. */
+static int look_up(void *unused)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+    int rc = nido_getaddrinfo("localhost", NULL, &hints, &list);
+
+    (void)unused;
+    if (rc == 0) freeaddrinfo(list);
+    return rc == -ENOENT ? 0 : rc; /* not every machine knows itself */
+}
+SWEPT_LOOSELY(a_late_answer_to_a_look_up_is_freed, look_up)
+
+/* ---- Signals ---- */
+
 static int await_signal(void *unused)
 {
     nido_signal signal;
     sigset_t set;
+    nido_arm arm;
     int rc;
 
     (void)unused;
@@ -55,7 +159,12 @@ static int await_signal(void *unused)
     rc = nido_signal_open(&signal, &set);
     if (rc) return rc;
     raise(SIGUSR1);
-    rc = nido_signal_wait(&signal);
+    nido_arm_signal(&arm, &signal);
+    rc = nido_select(&arm, 1, 0);
+    if (rc == 0) {
+        raise(SIGUSR1);
+        rc = nido_signal_wait(&signal);
+    }
     LAW(nido_signal_close(&signal) == 0);
     return rc == SIGUSR1 ? 0 : rc;
 }

@@ -1,5 +1,6 @@
 /* Child processes, swept: whoever is struck, no child is left behind, dead or alive. */
 #include <signal.h>
+#include <string.h>
 
 #include "nido/proc.h"
 #include "sweep_help.h"
@@ -129,5 +130,91 @@ static int use_one_of_each(void *unused)
 /* S110 */
 NIDO_TEST(swept, a_program_with_lock_channel_descriptor_and_child_leaks_nothing)
 {
-    cr_expect(eq(int, sweep_every_way("use_one_of_each", use_one_of_each), 0));
+    cr_expect(eq(int, sweep_every_way("use_one_of_each", use_one_of_each, 0), 0));
 }
+
+/* ---- Waiting for the end of a child ---- */
+
+static nido_proc cat;
+
+static int wait_for_cat(void *unused)
+{
+    nido_proc_status status = {.code = -2};
+    nido_scope scope;
+    int rc;
+
+    (void)unused;
+    ALONE(scope, rc, nido_proc_wait(&cat, &status));
+    LAW((rc == 0) == (status.code == 0));
+    return unless_struck(rc);
+}
+
+static int select_cat(void *unused)
+{
+    nido_scope scope;
+    nido_arm arm;
+    int rc;
+
+    (void)unused;
+    nido_arm_proc(&arm, &cat);
+    ALONE(scope, rc, nido_select(&arm, 1, 0));
+    return unless_struck(rc);
+}
+
+/* Its input ends when everybody waits. */
+static int end_input(void *unused)
+{
+    int rc = nido_test_wait_all_parked();
+
+    (void)unused;
+    nido_close(nido_proc_take(&cat, 0));
+    return rc;
+}
+
+static int see_cat_off(void *unused)
+{
+    int rc = spawn_cat(&cat);
+
+    if (rc) return rc;
+    rc = TOGETHER(unused, wait_for_cat, select_cat, end_input, wait_for_cat);
+    LAW(nido_proc_stop(&cat, NULL) == 0);
+    LAW(nido_proc_release(&cat) == 0);
+    return rc;
+}
+SWEPT_LOOSELY(everybody_hears_of_the_end_of_a_child, see_cat_off)
+
+/* ---- From its start to its end ---- */
+
+static int run_program(const char *program, const char *input)
+{
+    char *argv[] = {(char *)program, NULL};
+    nido_proc_options options;
+    nido_proc_result result;
+    nido_scope scope;
+    int rc;
+
+    nido_proc_options_init(&options);
+    options.argv = argv;
+    ALONE(scope, rc, nido_proc_run(&options, input, input ? strlen(input) : 0, &result));
+    if (!rc && input) LAW(result.status.code != 0 || !strcmp(result.out, input));
+    nido_proc_result_free(&result);
+    return unless_struck(rc);
+}
+
+static int run_true(void *unused)
+{
+    (void)unused;
+    return run_program("true", NULL);
+}
+SWEPT_LOOSELY(a_program_that_is_run_is_gone_afterwards, run_true)
+
+/* More than a pipe takes, so that feeding and collecting wait for each other. */
+static int run_cat(void *unused)
+{
+    static char input[100001];
+
+    (void)unused;
+    memset(input, 'x', sizeof input - 1);
+    return run_program("cat", input);
+}
+SWEPT_LOOSELY(a_program_is_fed_and_listened_to, run_cat)

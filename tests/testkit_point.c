@@ -309,6 +309,8 @@ INSIDE(testkit_point, workers_and_signals)
     struct addrinfo *list = NULL;
     nido_signal signal;
     struct stat status;
+    nido_dirent entry;
+    nido_dir *dir;
     sigset_t set;
     char byte = 0;
 
@@ -316,6 +318,7 @@ INSIDE(testkit_point, workers_and_signals)
     sigaddset(&set, SIGUSR1);
     POINT(nido_offload(job, NULL));
     POINT(nido_offload_abandon(job, NULL, drop, NULL));
+    POINT(nido_offload_with(job, NULL, NULL));
     POINT(nido_open("/dev/null", O_RDONLY, 0));
     POINT(nido_pread(0, &byte, 1, 0));
     POINT(nido_pwrite(0, &byte, 1, 0));
@@ -324,12 +327,84 @@ INSIDE(testkit_point, workers_and_signals)
     POINT(nido_stat("/", &status));
     POINT(nido_lstat("/", &status));
     POINT(nido_fstat(0, &status));
+    POINT(nido_opendir("/", &dir));
+    cr_expect(zero(int, nido_opendir("/", &dir)));
+    POINT(nido_readdir(dir, &entry));
+    NO_POINT(nido_closedir(dir));
     POINT(nido_getaddrinfo("localhost", NULL, NULL, &list));
     NO_POINT(nido_signal_open(&signal, &set));
     POINT(nido_signal_wait(&signal));
     NO_POINT(nido_signal_try(&signal));
     NO_POINT(nido_signal_close(&signal));
     NO_POINT(nido_job_cancelled());
+}
+
+static int no_job(nido_procjob *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+/* S377: in a process that is not prepared for pools there is none to ask. */
+INSIDE(testkit_point, processes)
+{
+    nido_proc_options options;
+    nido_proc_result result;
+    nido_procpool *pool;
+    nido_proc child;
+
+    nido_proc_options_init(&options);
+    options.argv = (char *[]){(char *)"true", NULL};
+    POINT(nido_proc_spawn(&child, &options));
+    POINT(nido_proc_run(&options, NULL, 0, &result));
+    cr_expect(zero(int, nido_proc_spawn(&child, &options)));
+    POINT(nido_proc_wait(&child, NULL));
+    NO_POINT(nido_proc_pid(&child));
+    NO_POINT(nido_proc_kill(&child, 0));
+    cr_expect(zero(int, nido_proc_stop(&child, NULL)));
+    NO_POINT(nido_proc_release(&child));
+    if (nido_procpool_new(NULL, &pool)) return;
+    POINT(nido_procpool_call(pool, no_job, NULL, 0, NULL, NULL));
+    NO_POINT(nido_procpool_free(pool));
+}
+
+static int nothing(void *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+/* S377 */
+INSIDE(testkit_point, what_other_threads_may_have_to_do_with)
+{
+    nido_rt *rt = nido_rt_self();
+    nido_waker *waker = NULL;
+    nido_xevent *event = NULL;
+    nido_xchan *chan = NULL;
+    nido_xsem *sem = NULL;
+    char item = 0;
+
+    cr_expect(zero(int, nido_waker_new(&waker)));
+    cr_expect(zero(int, nido_xevent_new(&event)));
+    cr_expect(zero(int, nido_xchan_new(1, 1, NULL, NULL, &chan)));
+    cr_expect(zero(int, nido_xsem_new(1, &sem)));
+    NO_POINT(nido_waker_wake(waker));
+    POINT(nido_waker_wait(waker));
+    NO_POINT((nido_xevent_set(event), 0));
+    POINT(nido_xevent_wait(event));
+    POINT(nido_xchan_send(chan, &item));
+    NO_POINT(nido_xchan_try_send(chan, &item));
+    POINT(nido_xchan_recv(chan, &item));
+    NO_POINT(nido_xchan_close(chan));
+    POINT(nido_xsem_acquire(sem));
+    NO_POINT(nido_xsem_release(sem, 1));
+    POINT(nido_run_on(rt, nothing, NULL));
+    NO_POINT(nido_post(rt, nothing, NULL));
+    nido_waker_release(waker);
+    nido_xevent_free(event);
+    nido_xchan_free(chan);
+    nido_xsem_free(sem);
+    nido_rt_release(rt);
 }
 
 /* ---- The question itself ---- */

@@ -92,7 +92,7 @@ NIDO_API void nido_group_open(nido_group *group, enum nido_policy policy, const 
  * point. */
 NIDO_API void nido_group_open_with(nido_group *group, const nido_group_options *options);
 
-/* Waits for all children, then for the services, and closes the group. Not itself cancellable: a
+/* Waits for all children, then for the services, and closes the group. Not a cancellation point: a
  * cancel from outside goes down to the children, and it ends when they do. `rc` is the body's
  * result; rc < 0 cancels the children. Returns, the first that applies: NIDO_RACE: the winner's
  * value, if there is one and the body did not fail; the code of the first failure, in order of
