@@ -144,7 +144,7 @@ static inline int soak_interrupted(void *arg)
 /* ---- Rounds ---- */
 
 /* Half of them with a deadline that may come at any time, half of the others with a cancel. */
-static inline void soak_round(struct soak_pool *soak)
+static inline void soak_pool_round(struct soak_pool *soak)
 {
     nido_scope scope;
     nido_group group;
@@ -166,7 +166,7 @@ static inline int soak_pool(void *arg)
     struct soak_pool *soak = arg;
 
     if (nido_limiter_init(&soak->limiter, SOAK_LIMIT, "soak") || pipe(soak->silent)) return -EMFILE;
-    for (long i = 0; i < soak->rounds; i++) soak_round(soak);
+    for (long i = 0; i < soak->rounds; i++) soak_pool_round(soak);
     for (int i = 0; i < 2; i++) close(soak->silent[i]);
     return soak->broken ? -EPROTO : 0;
 }

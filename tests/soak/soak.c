@@ -1,5 +1,5 @@
 /* Runs every activity at once, for minutes, under the real clock, and fails if something grows:
- * descriptors, live tasks, timers, resident memory. The time is cut into phases; between two of them
+ * descriptors, live tasks, timers, resident memory, or if a child process is left. The time is cut into phases; between two of them
  * nothing is under way, and the books are compared with those after the warm-up.
  *
  *     nido_soak [--seconds N] [--seed N]
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "coro/loop.h"
@@ -32,7 +33,7 @@
 #define MEMORY_TELLS true
 #endif
 
-enum { PHASES = 8, WARM_UP = 4, SLACK_KB = 2048 };
+enum { PHASES = 8, WARM_UP = 4, SLACK_KB = 2048, POOL_THREADS = 8 };
 
 static const struct activity {
     const char *name;
@@ -46,11 +47,14 @@ static const struct activity {
     {"locks", soak_locks, 4},
     {"pipes", soak_pipes, 4},
     {"posts", soak_posts, 1},
+    {"jobs", soak_jobs, 2},
+    {"children", soak_children, 2},
 };
 enum { ACTIVITIES = sizeof activities / sizeof *activities };
 
 struct books {
     long descriptors, tasks, timers, resident_kb;
+    bool children; /* some are left, dead or alive */
 };
 
 static struct {
@@ -101,6 +105,13 @@ static long resident_kb(void)
     return resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+static bool have_children(void)
+{
+    siginfo_t info;
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 static struct books look(void)
 {
     const struct nidoi_loop *loop = nidoi_loop_self();
@@ -108,7 +119,8 @@ static struct books look(void)
     return (struct books){.descriptors = open_descriptors(),
                           .tasks = (long)loop->live,
                           .timers = (long)loop->timers.count,
-                          .resident_kb = resident_kb()};
+                          .resident_kb = resident_kb(),
+                          .children = have_children()};
 }
 
 static int compare(const struct books *now, const struct books *then)
@@ -119,6 +131,7 @@ static int compare(const struct books *now, const struct books *then)
         return soak_complain("%ld tasks, not %ld", now->tasks, then->tasks);
     if (now->timers != then->timers)
         return soak_complain("%ld timers, not %ld", now->timers, then->timers);
+    if (now->children) return soak_complain("a child process is left");
     if (MEMORY_TELLS && now->resident_kb > then->resident_kb + SLACK_KB)
         return soak_complain("%ld KiB resident, not %ld", now->resident_kb, then->resident_kb);
     return 0;
@@ -193,6 +206,7 @@ static uint64_t number(int argc, char **argv, const char *name, uint64_t otherwi
 int main(int argc, char **argv)
 {
     int64_t seconds = (int64_t)number(argc, argv, "--seconds", 60);
+    nido_options options;
 
     if (argc % 2 == 0 || seconds <= 0) {
         fputs("usage: nido_soak [--seconds N] [--seed N]\n", stderr);
@@ -201,5 +215,7 @@ int main(int argc, char **argv)
     soak.seed = number(argc, argv, "--seed", (uint64_t)nido_now());
     soak.phase_ns = NIDO_SEC(seconds) / PHASES;
     printf("seed %llu, %lld s\n", (unsigned long long)soak.seed, (long long)seconds);
-    return nido_exit_status(nido_run(run_phases, NULL, NULL));
+    nido_options_init(&options);
+    options.pool_threads = POOL_THREADS;
+    return nido_exit_status(nido_run(run_phases, NULL, &options));
 }

@@ -17,7 +17,7 @@
 typedef int soak_round(struct seeded *seeded);
 
 soak_round soak_echo_unix, soak_echo_tcp, soak_groups, soak_channels, soak_locks, soak_pipes,
-    soak_posts;
+    soak_posts, soak_jobs, soak_children;
 
 /* Says what is wrong and returns -EPROTO. */
 int soak_complain(const char *format, ...) NIDO_PRINTF(1, 2);
