@@ -1,5 +1,6 @@
 /* The test kit's runs: time, order, what is left behind, calls that go wrong by order. */
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -431,6 +432,39 @@ NIDO_TEST(testkit, silence_with_a_child_out_does_not_last_for_ever)
         eq(int, nido_test_run_with(wait_while_a_child_is_out, NULL, &it.options), -ENOTEMPTY));
     cr_expect(told(&it, "DEADLOCK: 1 tasks, and jobs or child processes are out"));
     told_end(&it);
+}
+
+/* Most likely it is still out when the run ends, which waits for it. */
+static ssize_t linger(void *unused)
+{
+    (void)unused;
+    while (!nido_job_cancelled()) sched_yield();
+    for (int i = 0; i < 1000; i++) sched_yield();
+    return 0;
+}
+
+static void drop_nothing(void *ctx, void *arg, int result)
+{
+    (void)ctx, (void)arg, (void)result;
+}
+
+static int abandon_a_job(void *unused)
+{
+    nido_scope scope;
+
+    nido_timeout_open(&scope, NIDO_MS(1));
+    return nido_scope_close(&scope, (int)nido_offload_abandon(linger, unused, drop_nothing, NULL));
+}
+
+/* By the real clock: the virtual one waits for the job. */
+NIDO_TEST(testkit, a_job_that_was_abandoned_is_not_left_behind)
+{
+    nido_test_options options;
+
+    nido_test_options_init(&options);
+    options.run.clock = NIDO_CLOCK_REAL;
+    for (int i = 0; i < 20; i++)
+        cr_expect(eq(int, nido_test_run_with(abandon_a_job, NULL, &options), -ETIMEDOUT));
 }
 
 NIDO_TEST(testkit, what_leaves_nothing_gives_its_result)

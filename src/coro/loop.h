@@ -61,11 +61,12 @@ struct nidoi_loop {
     struct nidoi_waitq settled; /* who wait until every other task is parked */
     int64_t patience;           /* how long peers outside may keep silent; < 0: for ever */
     struct nidoi_slots slots;
-    uint32_t live;     /* tasks */
-    uint32_t room;     /* tasks that every queue and heap has room for */
-    uint32_t number;   /* of this runtime, for handles */
-    uint32_t expected; /* jobs and children: they will wake us, and virtual time waits for them */
-    uint32_t outside;  /* waits for what the outside world may do at any time: signals */
+    uint32_t live;      /* tasks */
+    uint32_t room;      /* tasks that every queue and heap has room for */
+    uint32_t number;    /* of this runtime, for handles */
+    uint32_t expected;  /* jobs and children: they will wake us, and virtual time waits for them */
+    uint32_t abandoned; /* so many of them are jobs that their callers have left */
+    uint32_t outside;   /* waits for what the outside world may do at any time: signals */
     struct nidoi_annex *annexes[NIDOI_ANNEXES]; /* NULL until needed; ended last first */
     uint64_t random;  /* state of the generator that nido_select draws from */
     int batch;        /* resumes a turn, adapted to the clock */

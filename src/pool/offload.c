@@ -149,6 +149,7 @@ static void part_from(struct nidoi_job *job)
 static void returned(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     nidoi_loop_expect(loop, -1);
+    loop->abandoned--;
     part_from(nidoi_container(post, struct nidoi_job, post));
 }
 
@@ -177,7 +178,10 @@ static ssize_t perform(struct nidoi_loop *loop, struct nidoi_job *job)
     if (err) return err;
     nidoi_loop_expect(loop, 1);
     err = await(loop, job);
-    if (!job->abandoned) nidoi_loop_expect(loop, -1);
+    if (job->abandoned)
+        loop->abandoned++; /* perhaps after it has returned */
+    else
+        nidoi_loop_expect(loop, -1);
     ran(&job->options, !err || job->abandoned);
     return err ? err : job->result;
 }

@@ -33,8 +33,9 @@ struct nidoi_seen {
     unsigned orphaned; /* tasks that ended with something held */
     char orphan[96];   /* the first of them */
     size_t timers;     /* set at the end of the last run */
-    unsigned expected; /* jobs and the like out at the end of the last run */
-    bool armed;        /* a task went on though its alarm was still set */
+    unsigned
+        expected; /* jobs and the like out at the end of the last run, but for those abandoned */
+    bool armed;   /* a task went on though its alarm was still set */
 };
 
 extern _Thread_local struct nidoi_seen nidoi_seen;

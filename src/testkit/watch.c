@@ -76,7 +76,7 @@ static void over(void *ctx, struct nidoi_sched *sched)
 
     (void)ctx;
     nidoi_seen.timers = loop->timers.count;
-    nidoi_seen.expected = loop->expected;
+    nidoi_seen.expected = loop->expected - loop->abandoned;
 }
 
 static const struct nidoi_watcher watcher = {entered, parked, resumes, idle, orphaned, over};
