@@ -3,8 +3,7 @@
 
 /* ---- One thing to wait for ---- */
 
-/* What the call that comes next will do; `kind` and `object` are its only arm. */
-static void predict(struct task *task, enum kind kind, int object)
+void predict(struct task *task, enum kind kind, int object)
 {
     bool stop = refused(task);
 
@@ -18,7 +17,7 @@ static void predict(struct task *task, enum kind kind, int object)
         op_do(task, 0);
 }
 
-static void predict_try(struct task *task, enum kind kind, int object)
+void predict_try(struct task *task, enum kind kind, int object)
 {
     catch_up();
     op_begin(task);
@@ -29,7 +28,7 @@ static void predict_try(struct task *task, enum kind kind, int object)
         op_do(task, 0);
 }
 
-static int compare(struct task *task, const char *what, int status)
+int compare(struct task *task, const char *what, int status)
 {
     catch_up();
     expect_end(task, what, status);
@@ -296,6 +295,7 @@ int act_notify(struct task *task, unsigned a, unsigned b)
 void give_back(struct task *task)
 {
     act_release(task, 0, 0);
+    leave_meeting_places(task);
     for (int i = 0; i < CHANS; i++)
         while (world.places[task->number][i]) give_back_place(task, i);
 }

@@ -23,6 +23,7 @@ enum {
     MUTEXES = 2,
     CONDS = 1,
     PERMITS = 3,
+    KEPT = 2, /* items of the broadcast */
     ARMS = 3,
     ROOM = 4 /* the most a channel buffers */
 };
@@ -41,7 +42,13 @@ enum kind {
     PLACE,
     CLOSE, /* of a group: no cancel ends it */
     START, /* the same */
-    READ   /* of a descriptor: who wakes it is the kernel's affair */
+    READ,  /* of a descriptor: who wakes it is the kernel's affair */
+    ENTER_READING,
+    ENTER_WRITING,
+    BORROW, /* of the limiter */
+    MEET,   /* at the barrier */
+    LISTEN, /* to the broadcast */
+    CHANGE  /* of the watched value */
 };
 
 struct task;
@@ -139,6 +146,33 @@ struct model {
     } conds[CONDS];
     struct line borrowers;
     int permits;
+    struct {
+        struct line waiters;
+        struct task *writer;
+        int readers;
+    } rwlock;
+    struct {
+        struct line waiters;
+        int places, borrowed;
+        bool has[TASKS];
+    } limiter;
+    struct {
+        struct line waiters;
+        int size;
+        bool breaks, aborted;
+    } barrier;
+    struct {
+        struct line waiters;
+        uint32_t items[KEPT];
+        unsigned sent, next[TASKS];
+        bool closed;
+    } broadcast;
+    struct {
+        struct line waiters;
+        uint32_t value;
+        unsigned version, seen[TASKS];
+        bool closed;
+    } watch;
     int drops; /* successes that did not win */
 };
 
@@ -192,6 +226,25 @@ int mutex_state(const struct mutex *mutex);
 void cond_wait(int cond, struct task *task, int mutex);
 void cond_notify(int cond);
 bool waits_for(struct task *owner, struct task *me);
+
+/* ---- Meeting (model_meet.c): rwlock, limiter, barrier, broadcast, watch ---- */
+
+struct line *meet_line(enum kind kind);
+int meet_ready(struct task *task, enum kind kind);
+/* What is ready with `status` is done; what the task itself has got. */
+void meet_do(struct task *task, enum kind kind, int status);
+/* Who waits and can go on does. */
+void meet_settle(void);
+/* A wait has been called home. */
+void meet_withdrawn(enum kind kind);
+void rwlock_leave(struct task *task);
+void limiter_give_back(struct task *task);
+void limiter_resize(int places);
+void barrier_abort(void);
+void broadcast_send(uint32_t item);
+void broadcast_close(void);
+void watch_set(uint32_t value);
+void watch_close(void);
 
 /* ---- Groups (model_group.c) ---- */
 

@@ -44,7 +44,7 @@ static struct line *line_of(const struct op *op, int arm)
     case PLACE:
         return &op->group->places;
     default:
-        return NULL;
+        return meet_line(op->arms[arm].kind);
     }
 }
 
@@ -212,6 +212,8 @@ bool waits_for(struct task *owner, struct task *me)
         if (op->arms[0].kind == CLOSE) return encloses(&op->group->scope, me);
         if (op->arms[0].kind == LOCK || op->arms[0].kind == RELOCK)
             owner = model.mutexes[op->arms[0].object].owner;
+        else if (op->arms[0].kind == ENTER_READING || op->arms[0].kind == ENTER_WRITING)
+            owner = model.rwlock.writer;
         else
             owner = op->arms[0].kind == JOIN ? &model.tasks[op->arms[0].object] : NULL;
     }
@@ -298,7 +300,8 @@ int op_ready(struct task *task, int arm)
     case SLEEP:
         return task->op.alarm <= model.now ? 0 : -EAGAIN;
     default:
-        return -EAGAIN;
+        return meet_line(task->op.arms[arm].kind) ? meet_ready(task, task->op.arms[arm].kind)
+                                                  : -EAGAIN;
     }
 }
 
@@ -329,6 +332,7 @@ void op_do(struct task *task, int arm)
         else
             settle(&model.chans[object]);
     } else {
+        if (meet_line(kind)) meet_do(task, kind, status);
         op_finish(task, arm, status);
     }
 }
@@ -344,6 +348,7 @@ void op_finish(struct task *task, int arm, int status)
     for (int i = 0; i < op->n; i++)
         if (line_of(op, i)) leave(line_of(op, i), task);
     lend();
+    meet_settle();
 }
 
 void op_call_home(struct task *task)
@@ -361,5 +366,6 @@ void op_call_home(struct task *task)
         return;
     default:
         op_finish(task, -1, -ECANCELED);
+        meet_withdrawn(op->arms[0].kind);
     }
 }

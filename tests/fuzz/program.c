@@ -98,6 +98,8 @@ static void look(void)
         expect("items in a channel", (int64_t)nido_chan_count(world.chans[i]),
                model.chans[i].count);
     expect("permits", nido_sem_count(&world.sem), model.permits);
+    expect("readers", world.rwlock.readers, model.rwlock.readers);
+    expect("places of the limiter", world.limiter.borrowed, model.limiter.borrowed);
     expect("dropped successes", world.drops, model.drops);
 }
 
@@ -114,6 +116,18 @@ static act *const acts[] = {
 };
 enum { ACTS = sizeof acts / sizeof *acts };
 
+/* These came later and have bytes of their own, so that old programs mean what they meant. */
+static act *const later_acts[] = {
+    act_enter, act_enter,   act_leave,     act_borrow, act_give_back, act_resize,
+    act_meet,  act_barrier, act_broadcast, act_listen, act_set,       act_watch,
+};
+enum { LATER = sizeof later_acts / sizeof *later_acts, HOME = 240 };
+
+static act *act_of(unsigned byte)
+{
+    return byte < HOME - LATER ? acts[byte % ACTS] : later_acts[byte - (HOME - LATER)];
+}
+
 static uint8_t fetch(size_t at)
 {
     return world.code[at % world.length];
@@ -121,13 +135,13 @@ static uint8_t fetch(size_t at)
 
 static int step(struct task *task, size_t at, bool *ignores)
 {
-    unsigned op = fetch(at) % ACTS, a = fetch(at + 1), b = fetch(at + 2);
+    unsigned op = fetch(at), a = fetch(at + 1), b = fetch(at + 2);
     unsigned i = traced++ % TRACE;
     int status;
 
     trace[i].task = task->number, trace[i].op = (int)op, trace[i].a = a, trace[i].b = b;
     trace[i].now = model.now, trace[i].status = 1;
-    status = acts[op](task, a, b);
+    status = act_of(op)(task, a, b);
     if (trace[i].task == task->number) trace[i].status = status;
     *ignores = b & 64;
     catch_up();
@@ -151,7 +165,7 @@ int run_task(void *arg)
 
     catch_up();
     world.handles[task->number] = nido_self();
-    for (int n = 0; n < STEPS && fetch(at) < 240; n++, at += 3) {
+    for (int n = 0; n < STEPS && fetch(at) < HOME; n++, at += 3) {
         status = step(task, at, &ignores);
         if (status == -ECANCELED && !ignores) break;
     }
@@ -201,8 +215,10 @@ static void ignore_error(void *ctx, const nido_error *error)
     (void)ctx, (void)error;
 }
 
-static void make_objects(unsigned capacities)
+static void make_objects(unsigned settings)
 {
+    unsigned capacities = settings;
+
     for (int i = 0; i < CHANS; i++, capacities /= ROOM) {
         model.chans[i].capacity = (int)(capacities % ROOM);
         model.chans[i].send_open = model.chans[i].recv_open = true;
@@ -216,6 +232,7 @@ static void make_objects(unsigned capacities)
     nido_sem_init(&world.sem, PERMITS, PERMITS, NULL);
     model.permits = PERMITS;
     world.pipe.ends[0] = world.pipe.ends[1] = -1;
+    make_meeting_places(settings / (ROOM * ROOM));
 }
 
 static void expect_all_over(void)
@@ -224,6 +241,7 @@ static void expect_all_over(void)
     for (int i = 0; i < MUTEXES; i++) expect("a mutex", nido_mutex_deinit(&world.mutexes[i]), 0);
     for (int i = 0; i < CONDS; i++) expect("a condition", nido_cond_deinit(&world.conds[i]), 0);
     expect("a semaphore", nido_sem_deinit(&world.sem), 0);
+    expect_meeting_places_over();
     expect("permits at the end", nido_sem_count(&world.sem), PERMITS);
     for (int i = 0; i < CHANS; i++) expect("a channel", nido_chan_free(world.chans[i]), 0);
     expect("items at the end", (int64_t)(world.received + world.dropped), (int64_t)world.sent);

@@ -38,6 +38,17 @@ extern struct world {
     nido_mutex mutexes[MUTEXES];
     nido_cond conds[CONDS];
     nido_sem sem;
+    nido_rwlock rwlock;
+    int reading[TASKS]; /* how often each task has entered as a reader */
+    nido_limiter limiter;
+    nido_limiter_token tokens[TASKS];
+    nido_barrier barrier;
+    nido_broadcast broadcast;
+    uint32_t kept[KEPT];
+    nido_broadcast_reader readers[TASKS];
+    nido_watch watch;
+    uint32_t watched_value;
+    uint64_t seen[TASKS];
     struct pipe pipe;
     uint32_t items; /* made so far */
     uint64_t sent, received, dropped;
@@ -76,6 +87,20 @@ act act_scope, act_shield, act_group, act_close, act_cancel, act_move, act_spawn
 act act_send, act_recv, act_reserve, act_commit, act_try, act_chan_close, act_event, act_event_set,
     act_acquire, act_release, act_lock, act_unlock, act_wait, act_notify, act_select, act_read,
     act_write, act_pipe;
+act act_enter, act_leave, act_borrow, act_give_back, act_resize, act_meet, act_barrier,
+    act_broadcast, act_listen, act_set, act_watch;
+
+/* ---- Shared by the instructions ---- */
+
+/* What the call that comes next will do; `kind` and `object` are its only arm. The second is for
+ * calls that do not wait. */
+void predict(struct task *task, enum kind kind, int object);
+void predict_try(struct task *task, enum kind kind, int object);
+/* The call has returned `status`; that. */
+int compare(struct task *task, const char *what, int status);
+void make_meeting_places(unsigned barrier);
+void expect_meeting_places_over(void);
+void leave_meeting_places(struct task *task);
 
 /* Closes the innermost scope or group with rc. */
 int close_level(struct task *task, int rc);
