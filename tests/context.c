@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "nido_test.h"
 
@@ -302,4 +303,49 @@ static int dig_for_ever(void *unused)
 Test(context, a_task_that_recurses_without_end_hits_its_guard, .signal = SIGSEGV)
 {
     nido_run(dig_for_ever, NULL, NULL);
+}
+
+/* ---- Faults that are not the stack's ---- */
+
+static int read_nothing(void *unused)
+{
+    char *volatile nothing = NULL;
+
+    (void)unused;
+    return *nothing;
+}
+
+/* S346 */
+Test(context, a_null_pointer_ends_the_program_as_it_does_anywhere, .signal = SIGSEGV)
+{
+    nido_run(read_nothing, NULL, NULL);
+}
+
+static char *trap;
+static volatile sig_atomic_t trapped;
+
+static void open_the_trap(int number)
+{
+    trapped = number;
+    mprotect(trap, 1, PROT_READ | PROT_WRITE);
+}
+
+static int step_into_the_trap(void *unused)
+{
+    (void)unused;
+    *(volatile char *)trap = 1;
+    return nido_yield();
+}
+
+/* S347 */
+NIDO_TEST(context, the_programs_own_handler_of_faults_is_called)
+{
+    const struct sigaction handler = {.sa_handler = open_the_trap};
+
+    trap = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert(ne(ptr, trap, MAP_FAILED));
+    cr_assert(zero(int, sigaction(SIGSEGV, &handler, NULL)));
+    cr_expect(zero(int, nido_test_run(step_into_the_trap, NULL)));
+    cr_expect(eq(int, trapped, SIGSEGV));
+    munmap(trap, 1);
 }

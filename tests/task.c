@@ -366,6 +366,7 @@ static int below_one_that_parks(void *unused)
     return nido_group_close(&group, 0);
 }
 
+/* S350 */
 NIDO_TEST(task, the_stack_used_is_seen_at_parks)
 {
     cr_expect(zero(int, nido_test_run(below_one_that_parks, NULL)));
