@@ -29,10 +29,12 @@ INSIDE(offload_workers, one_job_after_the_other_needs_one_worker)
     cr_expect(eq(int, threads.started, 1));
 }
 
-/* So the first worker cannot be done with all before anybody thinks of a second. */
-static ssize_t count_beside_another(void *unused)
+static int all_in_line; /* atomic */
+
+/* So the first worker is done with none before all are in line, and does not fall idle between. */
+static ssize_t count_when_all_are_in_line(void *unused)
 {
-    while (__atomic_load_n(&threads.started, __ATOMIC_SEQ_CST) < 2) sched_yield();
+    while (!__atomic_load_n(&all_in_line, __ATOMIC_SEQ_CST)) sched_yield();
     return count(unused);
 }
 
@@ -43,7 +45,9 @@ INSIDE(offload_workers, while_one_is_on_its_way_nobody_else_is_called)
 
     threads_watch();
     threads.hold = 2;
-    begin_many(&group, count_beside_another);
+    begin_many(&group, count_when_all_are_in_line);
+    nido_yield();
+    __atomic_store_n(&all_in_line, 1, __ATOMIC_SEQ_CST);
     cr_expect(zero(int, nido_group_close(&group, 0)));
     cr_expect(eq(int, done, JOBS), "the first does the work");
     cr_expect(eq(int, threads.started, 2));

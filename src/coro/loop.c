@@ -81,11 +81,16 @@ nido_rt *nido_rt_self(void)
     return loop->door;
 }
 
+/* Once it has the post the run may end, and the door must outlast the ring. */
 bool nidoi_door_post(nido_rt *door, struct nidoi_post *post)
 {
-    if (!nidoi_mpsc_push(&door->posts, &post->link)) return false;
-    wake_loop(door);
-    return true;
+    bool taken;
+
+    nidoi_door_retain(door);
+    taken = nidoi_mpsc_push(&door->posts, &post->link);
+    if (taken) wake_loop(door);
+    nidoi_door_release(door);
+    return taken;
 }
 
 static void run_errand(struct nidoi_loop *loop, struct nidoi_post *post)

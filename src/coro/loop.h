@@ -110,7 +110,8 @@ nido_rt *nidoi_door_retain(nido_rt *door);
 void nidoi_door_release(nido_rt *door);
 
 /* Has the loop call post->call; the order of one sender is kept. Any thread, and signal handlers.
- * False: the run is over, it will not be called. */
+ * The caller has a reference, or the run cannot end before it has the post; it may have ended when
+ * this returns. False: the run is over, it will not be called. */
 bool nidoi_door_post(nido_rt *door, struct nidoi_post *post);
 
 /* One turn that does not wait, for a loop inside another; while it rests, posts ring the bell. */
