@@ -131,20 +131,42 @@ void peer_measure(const struct peer *peer, const struct bench_ask *ask, struct b
     json_decref(said);
 }
 
-/* The footprint of a peer in which `count` tasks are parked. False if it did not get there. */
-static bool park(const struct peer *peer, const char *name, long count, struct footprint *out)
+/* What it said in answer to a memory case, while it still sleeps. */
+static bool look_at(const struct peer *peer, const char *text, size_t n, pid_t pid,
+                    struct footprint *out, struct bench_sample *sample)
 {
-    char number[24], text[64];
+    json_t *said = json_loadb(text, n, 0, NULL);
+    const char *why = json_string_value(json_object_get(said, "skip"));
+    bool parked = json_object_get(said, "parked");
+    if (parked)
+        *out = footprint_of(pid);
+    else if (why)
+        bench_skip(sample, "%s", why);
+    else
+        bench_fail(sample, "%s could not park its tasks", peer->program);
+    json_decref(said);
+    return parked;
+}
+
+/* The footprint of a peer in which `count` tasks are parked. False if it did not get there; then the
+ * sample says why. */
+static bool park(const struct peer *peer, const char *name, long count, struct footprint *out,
+                 struct bench_sample *sample)
+{
+    char number[24], text[256];
     const char *const args[3] = {name, "1", number};
     int ends[2];
     snprintf(number, sizeof number, "%ld", count);
-    if (pipe2(ends, O_CLOEXEC)) return false;
+    if (pipe2(ends, O_CLOEXEC)) {
+        bench_fail(sample, "there is no pipe to %s", peer->program);
+        return false;
+    }
     pid_t pid = fork();
     if (pid == 0) become(peer, args, ends[1]);
     close(ends[1]);
-    bool parked = pid > 0 && read(ends[0], text, sizeof text) > 0;
+    ssize_t n = pid > 0 ? read(ends[0], text, sizeof text) : 0;
     close(ends[0]);
-    if (parked) *out = footprint_of(pid);
+    bool parked = look_at(peer, text, n > 0 ? (size_t)n : 0, pid, out, sample);
     if (pid > 0) kill(pid, SIGKILL);
     if (pid > 0) waitpid(pid, NULL, 0);
     return parked;
@@ -153,10 +175,8 @@ static bool park(const struct peer *peer, const char *name, long count, struct f
 void peer_memory(const struct peer *peer, const struct bench_ask *ask, struct bench_sample *out)
 {
     struct footprint one, all;
-    if (park(peer, ask->name, 1, &one) && park(peer, ask->name, ask->count, &all))
+    if (park(peer, ask->name, 1, &one, out) && park(peer, ask->name, ask->count, &all, out))
         footprint_sample(&one, &all, ask->count - 1, out);
-    else
-        bench_fail(out, "%s could not park %ld tasks", peer->program, ask->count);
 }
 
 int peer_server(const struct load_plan *plan, int port_fd)
