@@ -14,7 +14,8 @@ if(NIDO_SANITIZE)
 endif()
 
 if(NIDO_COVERAGE)
-    list(APPEND NIDO_SANITIZE_FLAGS --coverage)
+    # Atomic: workers count too, and a branch can come out as taken less than never otherwise.
+    list(APPEND NIDO_SANITIZE_FLAGS --coverage -fprofile-update=atomic)
 endif()
 
 # Clang for macOS knows nothing of these.
