@@ -45,6 +45,11 @@ static void withdraw(struct nidoi_loop *loop, nido_arm *arm)
     nidoi_reactor_unwatch(&loop->reactor, &arm->of.watch);
 }
 
+static bool lost(struct nidoi_loop *loop, const nido_arm *arm, uint64_t since)
+{
+    return nidoi_reactor_renewed(&loop->reactor, arm->of.watch.fd, since);
+}
+
 static int woken(struct nidoi_loop *loop, nido_arm *arm, int value)
 {
     const struct nidoi_fd *slot = nidoi_reactor_find(&loop->reactor, arm->of.watch.fd);
@@ -63,6 +68,7 @@ static const struct nidoi_arm_kind descriptor = {.name = "descriptor",
                                                  .attempt = attempt,
                                                  .enlist = enlist,
                                                  .withdraw = withdraw,
+                                                 .lost = lost,
                                                  .woken = woken};
 static const struct nidoi_arm_kind nothing = {.attempt = refuse};
 

@@ -26,7 +26,7 @@ static int find_slot(struct nidoi_io *io)
     int err;
 
     io->slot = nidoi_reactor_find(&io->loop->reactor, io->fd);
-    if (io->slot) return io->slot->closing ? -EBADF : 0;
+    if (io->slot) return io->slot->closing ? -EBADF : nidoi_io_same(io);
     err = nidoi_sys.mode(io->fd);
     return err < 0 ? err : nidoi_reactor_slot(&io->loop->reactor, io->fd, &io->slot);
 }
@@ -35,7 +35,10 @@ static int take_direction(struct nidoi_io *io)
 {
     uint8_t bit = (uint8_t)(1u << io->direction);
 
-    if (io->slot->busy & bit && !nidoi_reactor_stale(&io->loop->reactor, io->fd)) return -EBUSY;
+    if (io->slot->busy & bit) {
+        if (!nidoi_reactor_stale(&io->loop->reactor, io->fd)) return -EBUSY;
+        io->since = io->loop->reactor.renewals;
+    }
     io->slot->busy |= bit;
     return 0;
 }
@@ -44,19 +47,18 @@ int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction, 
 {
     int err;
 
-    *io = (struct nidoi_io){.fd = fd, .direction = direction, .exclusive = exclusive};
+    *io = (struct nidoi_io){
+        .fd = fd, .direction = direction, .since = nidoi_io_now(), .exclusive = exclusive};
     err = nidoi_io_enter(&io->loop);
     if (err) return err;
     err = find_slot(io);
     if (!err && exclusive) err = take_direction(io);
-    if (err) return err;
-    io->generation = io->slot->generation;
-    return 0;
+    return err;
 }
 
 void nidoi_io_end(struct nidoi_io *io)
 {
-    if (io->slot->generation != io->generation) return;
+    if (nidoi_io_same(io)) return;
     if (io->exclusive)
         io->slot->busy &= (uint8_t) ~(1u << io->direction);
     else
@@ -112,14 +114,15 @@ int nidoi_io_wait(struct nidoi_io *io)
                   .direction = io->direction,
                   .shared = !io->exclusive},
     };
-    int err = nidoi_reactor_watch(&io->loop->reactor, &wait.watch);
+    int err = nidoi_io_same(io); /* an attempt may have slept */
 
+    if (!err) err = nidoi_reactor_watch(&io->loop->reactor, &wait.watch);
     if (err) return err;
     io->ticket = wait.watch.ticket;
-    io->generation = io->slot->generation; /* a foreign number may just have started anew */
+    io->since = io->loop->reactor.renewals; /* a foreign number may just have started anew */
     if (io->exclusive) io->slot->busy |= (uint8_t)(1u << io->direction);
     err = (int)nidoi_park(io->loop, &wait.waiter);
-    return !err && io->slot->generation != io->generation ? -EBADF : err;
+    return err ? err : nidoi_io_same(io);
 }
 
 /* ---- Owning and closing ---- */

@@ -3,8 +3,9 @@
  *
  * 1. The system call is tried first, unless an edge is remembered to be used up; a call that was
  * woken by readiness makes its system call even if its scope has been cancelled meanwhile.
- * 2. After every sleep the slot's generation is compared: another one means the number may be
- * somebody else's, and no system call is made.
+ * 2. A call belongs to the files that its numbers had when it was made. After every sleep in it, the
+ * yield of its entry is the first, each number is asked about: one that was renewed may be another
+ * file's, and no system call is made.
  * 3. An exclusive call (bytes of a stream) marks its direction for its whole length; a second one
  * is told -EBUSY before it does anything. Shared calls (accept, datagrams) queue behind those who
  * wait already, and whoever took one wakes the next.
@@ -22,7 +23,7 @@ struct nidoi_io {
     struct nidoi_fd *slot;
     int fd;
     enum nidoi_direction direction;
-    uint32_t generation;
+    uint64_t since;  /* so many renewals: the number was this call's */
     uint64_t ticket; /* its turn among those who wait */
     bool exclusive;
 };
@@ -34,6 +35,18 @@ int nidoi_io_enter(struct nidoi_loop **out);
 /* Enters a call. 0; -ECANCELED, -EBUSY, -EBADF, -ENOMEM, -EPERM, -EDEADLK: nothing to end. */
 int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction, bool exclusive);
 void nidoi_io_end(struct nidoi_io *io);
+
+/* How many numbers have changed hands so far: noted before a call is entered. */
+static inline uint64_t nidoi_io_now(void)
+{
+    return nidoi_sched_self ? nidoi_loop_self()->reactor.renewals : 0;
+}
+
+/* After a sleep: 0, or -EBADF: the number may be another file's. */
+static inline int nidoi_io_same(const struct nidoi_io *io)
+{
+    return io->slot->renewed > io->since ? -EBADF : 0;
+}
 
 /* Parks until a try may succeed. 0; -ECANCELED, -EBADF, -ENOMEM, -ENOSPC. */
 int nidoi_io_wait(struct nidoi_io *io);

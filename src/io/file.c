@@ -219,23 +219,36 @@ static ssize_t close_number(void *arg)
     return nidoi_sys.close(*(const int *)arg);
 }
 
-int nido_file_close(int fd)
+/* Nothing that a task does is in its way; without a worker the loop does it. */
+static int close_on_worker(int fd)
 {
-    struct nidoi_loop *loop = nidoi_loop_self();
-    struct nidoi_fd *slot;
+    nido_offload_options options;
     nido_scope shield;
     bool ran = false;
-    nido_offload_options options;
     int rc;
 
-    if (!loop || !nidoi_on_task(&loop->sched)) return -EPERM;
-    slot = nidoi_reactor_find(&loop->reactor, fd);
-    if (slot && slot->jobs) return nido_close(fd);
-    nido_fd_forget(fd);
     nido_offload_options_init(&options);
     options.ran = &ran;
     nido_shield_open(&shield, NIDO_NEVER);
     rc = (int)nido_offload_with(close_number, &fd, &options);
     nido_scope_close(&shield, 0);
     return ran ? rc : nidoi_sys.close(fd);
+}
+
+/* Until the worker is done the number is closed for everybody else, who could give it away. */
+int nido_file_close(int fd)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    struct nidoi_fd *slot;
+    int rc;
+
+    if (!loop || !nidoi_on_task(&loop->sched)) return -EPERM;
+    slot = nidoi_reactor_find(&loop->reactor, fd);
+    if (!slot) return close_on_worker(fd); /* nobody's number, and no slot to keep it by */
+    if (slot->jobs || slot->closing) return nido_close(fd);
+    nido_fd_forget(fd);
+    slot->closing = true;
+    rc = close_on_worker(fd);
+    slot->closing = false;
+    return rc;
 }

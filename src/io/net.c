@@ -67,19 +67,6 @@ static ssize_t try_accept(struct nidoi_io *io, void *call)
     return fd;
 }
 
-static int accept_once(int listener, struct acceptance *call)
-{
-    struct nidoi_io io;
-    int kind, fd = nidoi_io_begin(&io, listener, NIDOI_READING, false);
-
-    if (fd) return fd;
-    kind = nidoi_io_owned(&io) ? io.slot->flags & ~NIDOI_FD_OWNED : -1; /* like its listener */
-    fd = (int)nidoi_io_perform(&io, try_accept, call);
-    nidoi_io_end(&io);
-    if (fd >= 0) nidoi_fd_adopt(io.loop, fd, kind);
-    return fd;
-}
-
 static void report_shortage(const char *which, int fd)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
@@ -92,18 +79,31 @@ static void report_shortage(const char *which, int fd)
     nidoi_loop_report(loop, text);
 }
 
+static int accept_begun(struct nidoi_io *io, struct acceptance *call)
+{
+    for (;;) {
+        int err, accepted = (int)nidoi_io_perform(io, try_accept, call);
+
+        nidoi_io_end(io);
+        if (accepted != -EMFILE && accepted != -ENFILE) return accepted;
+        report_shortage(nido_strerror(accepted), io->fd);
+        err = nido_sleep(NIDO_MS(100));
+        if (!err) err = nidoi_io_same(io);
+        if (err) return err;
+    }
+}
+
 int nido_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
     struct acceptance call = {address, length, length ? *length : 0};
+    struct nidoi_io io;
+    int kind, accepted = nidoi_io_begin(&io, fd, NIDOI_READING, false);
 
-    for (;;) {
-        int err, accepted = accept_once(fd, &call);
-
-        if (accepted != -EMFILE && accepted != -ENFILE) return accepted;
-        report_shortage(nido_strerror(accepted), fd);
-        err = nido_sleep(NIDO_MS(100));
-        if (err) return err;
-    }
+    if (accepted) return accepted;
+    kind = nidoi_io_owned(&io) ? io.slot->flags & ~NIDOI_FD_OWNED : -1; /* like its listener */
+    accepted = accept_begun(&io, &call);
+    if (accepted >= 0) nidoi_fd_adopt(io.loop, accepted, kind);
+    return accepted;
 }
 
 /* ---- Connecting ---- */
@@ -144,8 +144,8 @@ static int connect_begun(struct nidoi_io *io, const struct sockaddr *address, so
 
     while ((err = start_connecting(io, address, length)) == -EAGAIN) {
         err = nido_sleep(NIDO_MS(5));
+        if (!err) err = nidoi_io_same(io);
         if (err) return err;
-        if (io->slot->generation != io->generation) return -EBADF;
     }
     if (err == -EINPROGRESS) err = outcome(io);
     if (err || !nidoi_io_owned(io)) return err;

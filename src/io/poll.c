@@ -13,8 +13,6 @@ struct any_wait;
 struct any_watch {
     struct nidoi_watch watch;
     struct any_wait *wait;
-    struct nidoi_fd *slot;
-    uint32_t generation;
 };
 
 /* One waiter, any number of watches; the first that fires takes the others back. */
@@ -62,11 +60,8 @@ static int watch_one(struct nidoi_loop *loop, struct any_wait *wait, int fd,
     *any =
         (struct any_watch){.watch = {.fire = fire, .fd = fd, .direction = direction}, .wait = wait};
     err = nidoi_reactor_watch(&loop->reactor, &any->watch);
-    if (err) return err;
-    wait->count++;
-    any->slot = nidoi_reactor_find(&loop->reactor, fd);
-    any->generation = any->slot->generation;
-    return 0;
+    if (!err) wait->count++;
+    return err;
 }
 
 static int watch_entry(struct nidoi_loop *loop, struct any_wait *wait, const struct pollfd *entry)
@@ -79,16 +74,20 @@ static int watch_entry(struct nidoi_loop *loop, struct any_wait *wait, const str
     return err;
 }
 
-static int renewed(const struct any_wait *wait)
+/* After a sleep: 0, or -EBADF: one of the numbers may be another file's. */
+static int still_named(const struct nidoi_loop *loop, const struct pollfd *fds, size_t n,
+                       uint64_t since)
 {
-    for (size_t i = 0; i < wait->count; i++)
-        if (wait->watches[i].slot->generation != wait->watches[i].generation) return -EBADF;
+    if (loop->reactor.renewals == since) return 0;
+    for (size_t i = 0; i < n; i++)
+        if (nidoi_reactor_renewed(&loop->reactor, fds[i].fd, since)) return -EBADF;
     return 0;
 }
 
 static int park_on(struct nidoi_loop *loop, struct any_wait *wait, const struct pollfd *fds,
                    size_t n)
 {
+    uint64_t since;
     int err = 0;
 
     for (size_t i = 0; i < n && !err && !wait->early; i++) err = watch_entry(loop, wait, &fds[i]);
@@ -96,8 +95,9 @@ static int park_on(struct nidoi_loop *loop, struct any_wait *wait, const struct 
         unwatch_all(wait);
         return wait->early ? wait->early : err;
     }
+    since = loop->reactor.renewals; /* a foreign number may just have started anew */
     err = (int)nidoi_park(loop, &wait->waiter);
-    return err ? err : renewed(wait);
+    return err ? err : still_named(loop, fds, n, since);
 }
 
 static int wait_for_any(struct nidoi_loop *loop, const struct pollfd *fds, size_t n)
@@ -116,10 +116,12 @@ static int wait_for_any(struct nidoi_loop *loop, const struct pollfd *fds, size_
 int nido_poll(struct pollfd *fds, nfds_t n)
 {
     struct nidoi_loop *loop;
+    uint64_t since = nidoi_io_now();
     int err = nidoi_io_enter(&loop);
 
+    if (!err && !n) err = -EINVAL;
+    if (!err) err = still_named(loop, fds, n, since);
     if (err) return err;
-    if (!n) return -EINVAL;
     for (;;) {
         int ready = nidoi_sys.poll(fds, n, 0);
 

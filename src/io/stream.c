@@ -198,8 +198,8 @@ static int repeat(struct nidoi_io *io, struct transfer *transfer)
         transfer->advance(transfer->call, (size_t)n);
         if (transfer->done == transfer->len) break;
         err = nidoi_io_enter(&io->loop);
+        if (!err) err = nidoi_io_same(io); /* closed while we yielded? */
         if (err) return err;
-        if (io->slot->generation != io->generation) return -EBADF; /* closed while we yielded */
     }
     return 0;
 }
@@ -246,6 +246,7 @@ int nido_write_all(int fd, const void *buf, size_t len, size_t *done)
 
 struct file {
     int out, in;
+    struct nidoi_io source;
     int64_t offset; /* moved on by the system call */
     size_t len;     /* of the rest */
     size_t piece;   /* that goes in one call */
@@ -262,16 +263,14 @@ static ssize_t send_piece(void *arg)
 static ssize_t try_sendfile(struct nidoi_io *io, void *call)
 {
     struct file *file = call;
-    struct nidoi_io source;
-    int err = 0;
+    int err = nidoi_io_same(&file->source);
 
     file->piece = file->len;
-    if (!nidoi_io_owned(io) && !is_file(io)) {
+    if (!err && !nidoi_io_owned(io) && !is_file(io)) {
         err = nidoi_io_ask(io);
         file->piece = harmless(file->len);
     }
-    if (!err) err = nidoi_io_begin(&source, file->in, NIDOI_READING, false);
-    return err ? err : nidoi_file_job_of_two(io, &source, send_piece, file);
+    return err ? err : nidoi_file_job_of_two(io, &file->source, send_piece, file);
 }
 
 static void advance_file(void *call, size_t n)
@@ -283,6 +282,11 @@ int nido_sendfile(int out, int in, int64_t offset, size_t len, size_t *done)
 {
     struct file call = {.out = out, .in = in, .offset = offset, .len = len};
     struct transfer transfer = {try_sendfile, advance_file, &call, len, 0};
+    uint64_t since = nidoi_io_now();
+    int err = nidoi_io_begin(&call.source, in, NIDOI_READING, false);
 
-    return run(out, NIDOI_WRITING, &transfer, done);
+    if (!err && nidoi_reactor_renewed(&call.source.loop->reactor, out, since)) err = -EBADF;
+    if (!err) return run(out, NIDOI_WRITING, &transfer, done);
+    if (done) *done = 0;
+    return err;
 }

@@ -30,6 +30,13 @@ struct nidoi_fd *nidoi_reactor_find(const struct nidoi_reactor *reactor, int fd)
     return &reactor->chunks[chunk][fd % CHUNK];
 }
 
+bool nidoi_reactor_renewed(const struct nidoi_reactor *reactor, int fd, uint64_t since)
+{
+    const struct nidoi_fd *slot = nidoi_reactor_find(reactor, fd);
+
+    return slot && slot->renewed > since;
+}
+
 static struct nidoi_fd *new_chunk(void)
 {
     struct nidoi_fd *slots = nidoi_mem_zeroed(CHUNK * sizeof *slots);
@@ -99,6 +106,7 @@ static uint32_t next_generation(const struct nidoi_fd *slot)
 static void renew(struct nidoi_reactor *reactor, struct nidoi_fd *slot)
 {
     slot->generation = next_generation(slot);
+    slot->renewed = ++reactor->renewals;
     slot->flags = slot->ready = slot->sticky = slot->armed = slot->busy = 0;
     fire_all(reactor, &slot->watches[NIDOI_READING], -EBADF);
     fire_all(reactor, &slot->watches[NIDOI_WRITING], -EBADF);
@@ -130,6 +138,7 @@ int nidoi_reactor_own(struct nidoi_reactor *reactor, int fd, unsigned kind)
     }
     renew(reactor, slot);
     slot->flags = (uint8_t)(NIDOI_FD_OWNED | kind);
+    slot->closing = false;
     slot->ready = 1 << NIDOI_READING | 1 << NIDOI_WRITING;
     return 0;
 }
@@ -142,6 +151,7 @@ int nidoi_reactor_own_file(struct nidoi_reactor *reactor, int fd)
     if (err) return err;
     renew(reactor, slot);
     slot->flags = NIDOI_FD_FILE;
+    slot->closing = false;
     return 0;
 }
 

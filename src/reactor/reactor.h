@@ -3,8 +3,9 @@
  * 1. While the kernel's reports are dispatched no user code runs: firing a watch makes a task
  * runnable, no more.
  * 2. A watch is linked exactly while somebody waits by it; it leaves its slot before it fires.
- * 3. A slot's generation changes whenever its number may have changed hands; reports of another
- * generation are dropped, and who has slept compares.
+ * 3. A slot is renewed, and its generation changes, whenever its number may have changed hands.
+ * Reports of another generation are dropped; a call notes how many renewals there were when it was
+ * handed its numbers, and after every sleep asks whether one of them has been renewed since.
  * 4. Owned descriptors are registered once, edge-triggered: `ready` remembers what an edge said
  * until a system call finds it empty. Foreign ones are armed for one report at a time and nothing
  * is remembered.
@@ -39,14 +40,16 @@ struct nidoi_fd {
     uint8_t busy;  /* 1 << direction: an exclusive call is under way; kept by the caller */
     bool closing;  /* it was closed while jobs used the number: the last one closes it; so too */
     uint32_t jobs; /* on workers, that use the number; so too */
+    uint64_t renewed; /* the reactor's count of renewals at its last; 0: never */
 };
 
 struct nidoi_reactor {
     struct nidoi_backend backend;
     struct nidoi_fd **chunks; /* by number; a chunk is NULL until one of its numbers is used */
     size_t chunk_count;
-    size_t watching;  /* linked watches */
-    uint64_t tickets; /* drawn so far */
+    size_t watching;   /* linked watches */
+    uint64_t tickets;  /* drawn so far */
+    uint64_t renewals; /* of slots, so far */
 };
 
 int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_bell *bell);
@@ -57,6 +60,9 @@ struct nidoi_fd *nidoi_reactor_find(const struct nidoi_reactor *reactor, int fd)
 
 /* The slot of a number, made if need be. 0, -EBADF: negative; -ENOMEM. */
 int nidoi_reactor_slot(struct nidoi_reactor *reactor, int fd, struct nidoi_fd **out);
+
+/* The number may have changed hands since there were so many renewals. */
+bool nidoi_reactor_renewed(const struct nidoi_reactor *reactor, int fd, uint64_t since);
 
 /* Registers for good. `kind`: the NIDOI_FD_ bits SOCKET, STREAM, DRAINS. 0, also if it is owned
  * already; a slot whose old descriptor was closed behind our back starts anew, its waiters get

@@ -177,28 +177,44 @@ static int enlist_all(struct selection *selection, size_t n)
     return 0;
 }
 
+/* After a sleep: has an arm's descriptor been closed in it? *out is the arm's index. */
+static bool find_lost(struct nidoi_loop *loop, nido_arm *arms, size_t n, uint64_t since, int *out)
+{
+    if (loop->reactor.renewals == since) return false;
+    for (nido_arm *arm = arms; arm < arms + n; arm++) {
+        if (!arm->kind->lost || !arm->kind->lost(loop, arm, since)) continue;
+        *out = done(arms, arm, -EBADF);
+        return true;
+    }
+    return false;
+}
+
 /* Index of the arm that was done; -ECANCELED; -EAGAIN: begin anew. */
 static int wait_for_one(struct nidoi_loop *loop, nido_arm *arms, size_t n)
 {
     struct selection selection = {
         .waiter = {.kind = &selecting, .task = loop->sched.current}, .loop = loop, .arms = arms};
-    int value = enlist_all(&selection, n);
+    int value = enlist_all(&selection, n), index;
+    uint64_t since = loop->reactor.renewals; /* a foreign number may just have started anew */
     nido_arm *winner;
 
     if (!value) value = (int)nidoi_park(loop, &selection.waiter);
     winner = selection.winner;
     if (!winner) return value;
     if (winner->kind->woken) value = winner->kind->woken(loop, winner, value);
-    return value == -EAGAIN ? value : done(arms, winner, value);
+    if (value != -EAGAIN) return done(arms, winner, value);
+    return find_lost(loop, arms, n, since, &index) ? index : -EAGAIN;
 }
 
 int nido_select(nido_arm *arms, size_t n, unsigned flags)
 {
+    uint64_t since = nidoi_sched_self ? nidoi_loop_self()->reactor.renewals : 0;
     struct nidoi_loop *loop;
     int index = nidoi_enter(&loop);
 
     if (index) return index;
     if (!n || n > INT_MAX || flags & ~(unsigned)(NIDO_POLL | NIDO_PRIORITY)) return -EINVAL;
+    if (find_lost(loop, arms, n, since, &index)) return index;
     do {
         index = attempt_all(loop, arms, n, flags);
         if (index == -EAGAIN && !(flags & NIDO_POLL)) index = wait_for_one(loop, arms, n);

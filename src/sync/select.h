@@ -19,6 +19,9 @@ struct nidoi_arm_kind {
     /* Called when all have been taken back: the queue may be stirred now. NULL: it needs no second
      * look. */
     void (*left)(struct nidoi_loop *loop, nido_arm *arm);
+    /* After a sleep in the call, since when so many renewals: does the arm name something else now?
+     * NULL: never. */
+    bool (*lost)(struct nidoi_loop *loop, const nido_arm *arm, uint64_t since);
     /* Called by the task after it was woken with `value` by this arm: the arm's status. -EAGAIN: it
      * was no good, the select begins anew. NULL: the status is `value`. */
     int (*woken)(struct nidoi_loop *loop, nido_arm *arm, int value);
