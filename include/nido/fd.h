@@ -31,14 +31,14 @@ extern "C" {
  * the end (and for len 0); -ECANCELED: nothing was read; -EBUSY: another reader; -EBADF: closed,
  * also meanwhile; -ENOMEM; or the system call's own. */
 NIDO_API ssize_t nido_read(int fd, void *buf, size_t len);
-/* See nido_read. Cancellation point. -EINVAL: n < 0. */
+/* See nido_read; of more than IOV_MAX parts the first. Cancellation point. -EINVAL: n < 0. */
 NIDO_API ssize_t nido_readv(int fd, const struct iovec *iov, int n);
 
 /* Writes up to `len` bytes, at least one. Cancellation point. Bytes written; -ECANCELED: none was;
  * -EBUSY: another writer; -EPIPE: nobody reads any more; -EBADF; -ENOMEM; or the system call's own.
  */
 NIDO_API ssize_t nido_write(int fd, const void *buf, size_t len);
-/* See nido_write. Cancellation point. -EINVAL: n < 0. */
+/* See nido_write; of more than IOV_MAX parts the first. Cancellation point. -EINVAL: n < 0. */
 NIDO_API ssize_t nido_writev(int fd, const struct iovec *iov, int n);
 
 /* Reads exactly `len` bytes. Cancellation point at every wait. 0; -EPIPE: the end came first;
@@ -63,8 +63,8 @@ enum nido_fd_events { NIDO_IN = 1, NIDO_OUT = 2 };
  * counts as all that was asked for); -ECANCELED; -EINVAL: no or unknown events; -EBADF; -ENOMEM. */
 NIDO_API int nido_wait_fd(int fd, unsigned events);
 
-/* poll(2) without a timeout: waits until at least one entry has `revents`. What wakes it is POLLIN,
- * POLLOUT, an error or a hang-up; other events are reported if they hold then. Cancellation point.
+/* poll(2) without a timeout: waits until at least one entry has `revents`. Entries without events
+ * wait for an error or a hang-up. Cancellation point.
  * How many entries have; -ECANCELED; -EINVAL: n is 0; -EBADF: one was closed by nido_close
  * meanwhile; -ENOMEM. */
 NIDO_API int nido_poll(struct pollfd *fds, nfds_t n);

@@ -33,7 +33,7 @@ struct nidoi_node {
     int32_t n;  /* how many are wanted, or another small thing the object wants to know */
 };
 
-enum nidoi_direction { NIDOI_READING = 0, NIDOI_WRITING = 1 };
+enum nidoi_direction { NIDOI_READING = 0, NIDOI_WRITING = 1, NIDOI_NEITHER = 2 };
 
 /* Somebody waits for a descriptor by it: linked exactly as long as that. */
 struct nidoi_watch {
@@ -43,8 +43,9 @@ struct nidoi_watch {
     uint64_t ticket; /* its turn in the line; 0: a new one, at the end */
     int fd;
     enum nidoi_direction direction;
-    bool shared; /* one of many who each want one item (accept, datagrams): an edge fires the first
+    bool shared;  /* one of many who each want one item (accept, datagrams): an edge fires the first
                     only */
+    uint8_t also; /* NEITHER waits for a hang-up or an error, and for these kinds of reports */
 };
 
 /* Something that a task holds and that must know when the task ends. */

@@ -67,7 +67,7 @@ void nidoi_io_end(struct nidoi_io *io)
 
 bool nidoi_io_must_queue(const struct nidoi_io *io)
 {
-    return !nidoi_list_empty(&io->slot->watches[io->direction]);
+    return !nidoi_list_empty(&io->slot->watches[io->direction]) || io->slot->called[io->direction];
 }
 
 int nidoi_io_ask(const struct nidoi_io *io)
@@ -104,6 +104,23 @@ static const struct nidoi_wait_kind kinds[] = {
     [NIDOI_WRITING] = {.name = "output on descriptor", .undo = unwatch, .is_fd = true},
 };
 
+/* Room in the receiver's queue is nothing that a datagram's socket is told of; some kernels even
+ * report the refusal itself. */
+static int pause_writing(struct nidoi_io *io)
+{
+    int err = nido_sleep(NIDO_MS(5));
+
+    if (!err) err = nidoi_io_same(io);
+    if (!err) io->slot->ready |= 1u << NIDOI_WRITING;
+    return err;
+}
+
+/* A call from a line, whose turn has come. */
+static void answer_call(struct nidoi_io *io)
+{
+    if (!io->exclusive) io->slot->called[io->direction]--;
+}
+
 int nidoi_io_wait(struct nidoi_io *io)
 {
     struct fd_wait wait = {
@@ -116,13 +133,48 @@ int nidoi_io_wait(struct nidoi_io *io)
     };
     int err = nidoi_io_same(io); /* an attempt may have slept */
 
+    if (!err && io->refused && !io->exclusive && io->direction == NIDOI_WRITING)
+        return pause_writing(io);
+    io->refused = true;
     if (!err) err = nidoi_reactor_watch(&io->loop->reactor, &wait.watch);
     if (err) return err;
     io->ticket = wait.watch.ticket;
     io->since = io->loop->reactor.renewals; /* a foreign number may just have started anew */
     if (io->exclusive) io->slot->busy |= (uint8_t)(1u << io->direction);
     err = (int)nidoi_park(io->loop, &wait.waiter);
-    return err ? err : nidoi_io_same(io);
+    if (!err) err = nidoi_io_same(io);
+    if (!err) answer_call(io);
+    return err;
+}
+
+/* ---- Transfers ---- */
+
+static int repeat(struct nidoi_io *io, struct nidoi_io_transfer *transfer)
+{
+    while (transfer->done < transfer->len) {
+        ssize_t n = nidoi_io_perform(io, transfer->attempt, transfer->call);
+        int err;
+
+        if (n <= 0) return n ? (int)n : -EPIPE;
+        transfer->done += (size_t)n;
+        transfer->advance(transfer->call, (size_t)n);
+        if (transfer->done == transfer->len) break;
+        err = nidoi_io_enter(&io->loop);
+        if (!err) err = nidoi_io_same(io); /* closed while we yielded? */
+        if (err) return err;
+    }
+    return 0;
+}
+
+int nidoi_io_all(int fd, enum nidoi_direction direction, struct nidoi_io_transfer *transfer)
+{
+    struct nidoi_io io;
+    int err = nidoi_io_begin(&io, fd, direction, true);
+
+    if (err) return err;
+    err = repeat(&io, transfer);
+    nidoi_io_end(&io);
+    return err;
 }
 
 /* ---- Owning and closing ---- */

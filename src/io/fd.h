@@ -8,7 +8,7 @@
  * file's, and no system call is made.
  * 3. An exclusive call (bytes of a stream) marks its direction for its whole length; a second one
  * is told -EBUSY before it does anything. Shared calls (accept, datagrams) queue behind those who
- * wait already, and whoever took one wakes the next.
+ * wait already or were woken and have not had their turn, and whoever took one wakes the next.
  * 4. Foreign descriptors are never changed and never block: sockets by MSG_DONTWAIT, others are
  * asked by poll(2) before each try. */
 #ifndef NIDOI_FD_H
@@ -26,6 +26,7 @@ struct nidoi_io {
     uint64_t since;  /* so many renewals: the number was this call's */
     uint64_t ticket; /* its turn among those who wait */
     bool exclusive;
+    bool refused; /* it has waited before */
 };
 
 /* The entry of a call that goes to the kernel: nidoi_enter, and the clock is read if there is a
@@ -101,6 +102,19 @@ static inline ssize_t nidoi_io_perform(struct nidoi_io *io, nidoi_attempt *attem
         if (err) return err;
     }
 }
+
+/* A transfer of exactly `len` bytes in as many attempts as it takes; each is charged and looks at
+ * the scope, like a call of its own. */
+struct nidoi_io_transfer {
+    nidoi_attempt *attempt;
+    void (*advance)(void *call, size_t n);
+    void *call;
+    size_t len;
+    size_t done;
+};
+
+/* 0; -EPIPE: an attempt moved nothing; or what ended it. transfer->done is exact. */
+int nidoi_io_all(int fd, enum nidoi_direction direction, struct nidoi_io_transfer *transfer);
 
 /* Begin, perform, end. */
 static inline ssize_t nidoi_io_once(int fd, enum nidoi_direction direction, bool exclusive,

@@ -5,8 +5,13 @@
 #include "base/sys.h"
 #include "io/fd.h"
 #include "nido/fd.h"
+#include "nido/time.h"
 
-enum { FEW = 8 };
+enum { FEW = 12, EACH = 3 }; /* watches of an entry, at most */
+
+#ifndef POLLRDHUP
+#define POLLRDHUP 0
+#endif
 
 struct any_wait;
 
@@ -52,16 +57,31 @@ static bool undo(struct nidoi_waiter *waiter)
 static const struct nidoi_wait_kind polling = {.name = "descriptors", .undo = undo};
 
 static int watch_one(struct nidoi_loop *loop, struct any_wait *wait, int fd,
-                     enum nidoi_direction direction)
+                     enum nidoi_direction direction, unsigned also)
 {
     struct any_watch *any = &wait->watches[wait->count];
     int err;
 
-    *any =
-        (struct any_watch){.watch = {.fire = fire, .fd = fd, .direction = direction}, .wait = wait};
+    *any = (struct any_watch){
+        .watch = {.fire = fire, .fd = fd, .direction = direction, .also = (uint8_t)also},
+        .wait = wait};
     err = nidoi_reactor_watch(&loop->reactor, &any->watch);
     if (!err) wait->count++;
     return err;
+}
+
+enum { BYTES = POLLIN | POLLRDNORM, ROOM = POLLOUT | POLLWRNORM };
+
+/* What is asked for beside bytes and room; a hang-up and an error need no asking. */
+static unsigned beside(const struct pollfd *entry)
+{
+    return (entry->events & POLLRDHUP ? NIDOI_ENDING : 0) |
+           (entry->events & (POLLPRI | POLLRDBAND) ? NIDOI_URGENT : 0);
+}
+
+static bool is_quiet(const struct pollfd *entry)
+{
+    return entry->fd >= 0 && (beside(entry) || !(entry->events & (BYTES | ROOM)));
 }
 
 static int watch_entry(struct nidoi_loop *loop, struct any_wait *wait, const struct pollfd *entry)
@@ -69,8 +89,10 @@ static int watch_entry(struct nidoi_loop *loop, struct any_wait *wait, const str
     int err = 0;
 
     if (entry->fd < 0) return 0;
-    if (entry->events & POLLIN) err = watch_one(loop, wait, entry->fd, NIDOI_READING);
-    if (!err && entry->events & POLLOUT) err = watch_one(loop, wait, entry->fd, NIDOI_WRITING);
+    if (entry->events & BYTES) err = watch_one(loop, wait, entry->fd, NIDOI_READING, 0);
+    if (!err && entry->events & ROOM) err = watch_one(loop, wait, entry->fd, NIDOI_WRITING, 0);
+    if (!err && is_quiet(entry))
+        err = watch_one(loop, wait, entry->fd, NIDOI_NEITHER, beside(entry));
     return err;
 }
 
@@ -106,11 +128,26 @@ static int wait_for_any(struct nidoi_loop *loop, const struct pollfd *fds, size_
     struct any_wait wait = {.waiter = {.kind = &polling}, .watches = few};
     int err;
 
-    if (n > FEW / 2) wait.watches = nidoi_mem.alloc(2 * n * sizeof *wait.watches);
+    if (n > FEW / EACH) wait.watches = nidoi_mem.alloc(EACH * n * sizeof *wait.watches);
     if (!wait.watches) return -ENOMEM;
     err = park_on(loop, &wait, fds, n);
     if (wait.watches != few) nidoi_mem.release(wait.watches);
     return err;
+}
+
+/* A kernel that knows no report of a hang-up alone wakes who waits for one again and again. */
+static int pause_between(struct nidoi_loop *loop, const struct pollfd *fds, size_t n)
+{
+    uint64_t since = loop->reactor.renewals;
+    int err = nido_sleep(NIDO_MS(5));
+
+    return err ? err : still_named(loop, fds, n, since);
+}
+
+static bool any_quiet(const struct pollfd *fds, size_t n)
+{
+    while (n && !is_quiet(&fds[n - 1])) n--;
+    return n;
 }
 
 int nido_poll(struct pollfd *fds, nfds_t n)
@@ -122,11 +159,11 @@ int nido_poll(struct pollfd *fds, nfds_t n)
     if (!err && !n) err = -EINVAL;
     if (!err) err = still_named(loop, fds, n, since);
     if (err) return err;
-    for (;;) {
+    for (bool woken = false;; woken = !woken) {
         int ready = nidoi_sys.poll(fds, n, 0);
 
         if (ready != 0 && ready != -EINTR) return ready;
-        err = wait_for_any(loop, fds, n);
+        err = woken && any_quiet(fds, n) ? pause_between(loop, fds, n) : wait_for_any(loop, fds, n);
         if (err) return err;
     }
 }

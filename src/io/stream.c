@@ -17,6 +17,12 @@ struct vector {
     int n;
 };
 
+/* More parts than the kernel takes in one call are for the next one. */
+static struct vector vector_of(const struct iovec *iov, int n)
+{
+    return (struct vector){iov, n < IOV_MAX ? n : IOV_MAX};
+}
+
 static struct msghdr message_of(const struct vector *vector)
 {
     return (struct msghdr){.msg_iov = (struct iovec *)vector->iov,
@@ -95,7 +101,7 @@ static ssize_t try_readv(struct nidoi_io *io, void *call)
 
 ssize_t nido_readv(int fd, const struct iovec *iov, int n)
 {
-    struct vector call = {iov, n};
+    struct vector call = vector_of(iov, n);
 
     if (n < 0) return -EINVAL;
     return nidoi_io_once(fd, NIDOI_READING, true, try_readv, &call);
@@ -170,7 +176,7 @@ static ssize_t try_writev(struct nidoi_io *io, void *call)
 
 ssize_t nido_writev(int fd, const struct iovec *iov, int n)
 {
-    struct vector call = {iov, n};
+    struct vector call = vector_of(iov, n);
 
     if (n < 0) return -EINVAL;
     return nidoi_io_once(fd, NIDOI_WRITING, true, try_writev, &call);
@@ -178,41 +184,11 @@ ssize_t nido_writev(int fd, const struct iovec *iov, int n)
 
 /* ---- All of it ---- */
 
-struct transfer {
-    nidoi_attempt *attempt;
-    void (*advance)(void *call, size_t n);
-    void *call;
-    size_t len;
-    size_t done;
-};
-
-/* Each repetition is charged and looks at the scope, like a call of its own. */
-static int repeat(struct nidoi_io *io, struct transfer *transfer)
+static int all(int fd, enum nidoi_direction direction, struct nidoi_io_transfer *transfer,
+               size_t *done)
 {
-    while (transfer->done < transfer->len) {
-        ssize_t n = nidoi_io_perform(io, transfer->attempt, transfer->call);
-        int err;
+    int err = nidoi_io_all(fd, direction, transfer);
 
-        if (n <= 0) return n ? (int)n : -EPIPE;
-        transfer->done += (size_t)n;
-        transfer->advance(transfer->call, (size_t)n);
-        if (transfer->done == transfer->len) break;
-        err = nidoi_io_enter(&io->loop);
-        if (!err) err = nidoi_io_same(io); /* closed while we yielded? */
-        if (err) return err;
-    }
-    return 0;
-}
-
-static int run(int fd, enum nidoi_direction direction, struct transfer *transfer, size_t *done)
-{
-    struct nidoi_io io;
-    int err = nidoi_io_begin(&io, fd, direction, true);
-
-    if (!err) {
-        err = repeat(&io, transfer);
-        nidoi_io_end(&io);
-    }
     if (done) *done = transfer->done;
     return err;
 }
@@ -231,17 +207,17 @@ static void advance_bytes(void *call, size_t n)
 int nido_read_full(int fd, void *buf, size_t len, size_t *done)
 {
     struct bytes call = {.in = buf, .len = len};
-    struct transfer transfer = {try_read, advance_bytes, &call, len, 0};
+    struct nidoi_io_transfer transfer = {try_read, advance_bytes, &call, len, 0};
 
-    return run(fd, NIDOI_READING, &transfer, done);
+    return all(fd, NIDOI_READING, &transfer, done);
 }
 
 int nido_write_all(int fd, const void *buf, size_t len, size_t *done)
 {
     struct bytes call = {.out = buf, .len = len};
-    struct transfer transfer = {try_write, advance_bytes, &call, len, 0};
+    struct nidoi_io_transfer transfer = {try_write, advance_bytes, &call, len, 0};
 
-    return run(fd, NIDOI_WRITING, &transfer, done);
+    return all(fd, NIDOI_WRITING, &transfer, done);
 }
 
 struct file {
@@ -281,12 +257,12 @@ static void advance_file(void *call, size_t n)
 int nido_sendfile(int out, int in, int64_t offset, size_t len, size_t *done)
 {
     struct file call = {.out = out, .in = in, .offset = offset, .len = len};
-    struct transfer transfer = {try_sendfile, advance_file, &call, len, 0};
+    struct nidoi_io_transfer transfer = {try_sendfile, advance_file, &call, len, 0};
     uint64_t since = nidoi_io_now();
     int err = nidoi_io_begin(&call.source, in, NIDOI_READING, false);
 
     if (!err && nidoi_reactor_renewed(&call.source.loop->reactor, out, since)) err = -EBADF;
-    if (!err) return run(out, NIDOI_WRITING, &transfer, done);
+    if (!err) return all(out, NIDOI_WRITING, &transfer, done);
     if (done) *done = 0;
     return err;
 }

@@ -17,7 +17,8 @@ enum {
     NIDOI_READABLE = 1,
     NIDOI_WRITABLE = 2,
     NIDOI_ENDING = 4, /* no more bytes will come (the peer has shut down its side): sticky */
-    NIDOI_BROKEN = 8  /* error or hang-up: sticky, and both directions are reported */
+    NIDOI_BROKEN = 8, /* error or hang-up: sticky, and both directions are reported */
+    NIDOI_URGENT = 16 /* something beside the bytes: urgent data, an exception of a device */
 };
 
 /* The directions of one descriptor may come in one report or in one each: as the kernel has it. */
@@ -25,7 +26,7 @@ struct nidoi_ready {
     int fd;
     uint32_t generation;
     unsigned events;
-    unsigned spent; /* READABLE, WRITABLE: what nidoi_backend_arm asked for and this used up */
+    unsigned spent; /* what nidoi_backend_arm asked for and this used up */
 };
 
 /* The doorbell: the one thing another thread may touch. It outlives its backend, which may live in
@@ -56,8 +57,8 @@ void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_bell *bel
  * -EPERM: cannot be watched, it is always ready; -EBADF, -ENOMEM, -ENOSPC. */
 int nidoi_backend_add(struct nidoi_backend *backend, int fd, uint32_t generation);
 
-/* Reports of `events` (READABLE, WRITABLE) until they are spent: one for all of them, or one for each
- * direction. `known`: it was registered by an earlier call. -ENOENT: known, but the kernel has
+/* Reports of `events` until they are spent: one for all of them, or one for each direction. BROKEN
+ * is always reported; a kernel that knows no report of an end alone gives early ones. `known`: it was registered by an earlier call. -ENOENT: known, but the kernel has
  * forgotten it (it was closed meanwhile); -EPIPE: nobody is left to write to; otherwise as
  * nidoi_backend_add. */
 int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned events,

@@ -15,6 +15,7 @@
 
 enum {
     BATCH = 256,
+    ALL = NIDOI_READABLE | NIDOI_WRITABLE | NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT,
     BY_PIDFD = 3 /* P_PIDFD, which older headers lack */
 };
 
@@ -98,6 +99,8 @@ int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation
 
     if (events & NIDOI_READABLE) wanted |= EPOLLIN | EPOLLRDHUP;
     if (events & NIDOI_WRITABLE) wanted |= EPOLLOUT;
+    if (events & NIDOI_ENDING) wanted |= EPOLLRDHUP;
+    if (events & NIDOI_URGENT) wanted |= EPOLLPRI;
     if (!known) return enter(backend, fd, generation, wanted);
     return control(backend, EPOLL_CTL_MOD, fd, generation, wanted);
 }
@@ -117,6 +120,7 @@ static unsigned translated(uint32_t events)
     unsigned out = 0;
 
     if (events & (EPOLLIN | EPOLLPRI)) out |= NIDOI_READABLE;
+    if (events & EPOLLPRI) out |= NIDOI_URGENT;
     if (events & EPOLLOUT) out |= NIDOI_WRITABLE;
     if (events & EPOLLRDHUP) out |= NIDOI_READABLE | NIDOI_ENDING;
     if (events & (EPOLLERR | EPOLLHUP))
@@ -137,7 +141,7 @@ int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, i
         out[count++] = (struct nidoi_ready){.fd = (int)(uint32_t)events[i].data.u64,
                                             .generation = generation,
                                             .events = translated(events[i].events),
-                                            .spent = NIDOI_READABLE | NIDOI_WRITABLE};
+                                            .spent = ALL};
     }
     return got < 0 ? got : count;
 }

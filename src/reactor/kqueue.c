@@ -17,7 +17,10 @@
 #include "base/sys.h"
 #include "reactor/backend.h"
 
-enum { BATCH = 256 };
+enum {
+    BATCH = 256,
+    BY_READING = NIDOI_READABLE | NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT /* one filter's */
+};
 
 static int change(int kq, uintptr_t ident, int filter, unsigned flags, uint32_t generation)
 {
@@ -112,20 +115,23 @@ int nidoi_backend_add(struct nidoi_backend *backend, int fd, uint32_t generation
     return enter(backend, fd, generation, EV_CLEAR, EV_CLEAR, false);
 }
 
+/* An end alone is no filter here: who waits for that hears of bytes and room too. */
 int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned events,
                       bool known)
 {
-    unsigned reading = events & NIDOI_READABLE ? EV_ENABLE : EV_DISABLE;
-    unsigned writing = events & NIDOI_WRITABLE ? EV_ENABLE : EV_DISABLE;
+    unsigned reading = events & BY_READING ? EV_ENABLE : EV_DISABLE;
+    unsigned writing = events & (NIDOI_WRITABLE | NIDOI_BROKEN) ? EV_ENABLE : EV_DISABLE;
     int err = 0;
 
     if (!known)
         return enter(backend, fd, generation, EV_DISPATCH | reading, EV_DISPATCH | writing,
                      events & NIDOI_WRITABLE);
-    if (events & NIDOI_READABLE)
+    if (events & BY_READING)
         err = control(backend, fd, EVFILT_READ, EV_DISPATCH | EV_ENABLE, generation);
     if (!err && events & NIDOI_WRITABLE)
         err = control(backend, fd, EVFILT_WRITE, EV_DISPATCH | EV_ENABLE, generation);
+    else if (!err && events & NIDOI_BROKEN)
+        control(backend, fd, EVFILT_WRITE, EV_DISPATCH | EV_ENABLE, generation);
     return err;
 }
 
@@ -153,7 +159,7 @@ static struct nidoi_ready translated(const struct kevent *event)
     return (struct nidoi_ready){.fd = (int)event->ident,
                                 .generation = (uint32_t)(uintptr_t)event->udata,
                                 .events = direction | more,
-                                .spent = direction};
+                                .spent = reading ? BY_READING : NIDOI_WRITABLE};
 }
 
 int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, int n, int64_t ns)

@@ -6,7 +6,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 
-enum { CHUNK = 64, REPORTS = 256 };
+enum { CHUNK = 64, REPORTS = 256, DIRECTIONS = 3 };
 
 int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_bell *bell)
 {
@@ -42,8 +42,8 @@ static struct nidoi_fd *new_chunk(void)
     struct nidoi_fd *slots = nidoi_mem_zeroed(CHUNK * sizeof *slots);
 
     for (int i = 0; slots && i < CHUNK; i++) {
-        nidoi_list_init(&slots[i].watches[NIDOI_READING]);
-        nidoi_list_init(&slots[i].watches[NIDOI_WRITING]);
+        for (int direction = 0; direction < DIRECTIONS; direction++)
+            nidoi_list_init(&slots[i].watches[direction]);
         slots[i].generation = 1;
     }
     return slots;
@@ -63,8 +63,11 @@ int nidoi_reactor_slot(struct nidoi_reactor *reactor, int fd, struct nidoi_fd **
     return 0;
 }
 
+/* Who is called from a line still has its place in it until its turn has come. */
 static void fire(struct nidoi_reactor *reactor, struct nidoi_watch *watch, int result)
 {
+    if (watch->shared && !result)
+        nidoi_reactor_find(reactor, watch->fd)->called[watch->direction]++;
     nidoi_reactor_unwatch(reactor, watch);
     watch->fire(watch, result);
 }
@@ -74,6 +77,12 @@ static void fire_all(struct nidoi_reactor *reactor, struct nidoi_link *watches, 
 {
     while (!nidoi_list_empty(watches))
         fire(reactor, nidoi_container(watches->next, struct nidoi_watch, link), result);
+}
+
+static void fire_everybody(struct nidoi_reactor *reactor, struct nidoi_fd *slot, int result)
+{
+    for (int direction = 0; direction < DIRECTIONS; direction++)
+        fire_all(reactor, &slot->watches[direction], result);
 }
 
 /* Everybody who is not shared, and the first who is. */
@@ -108,8 +117,8 @@ static void renew(struct nidoi_reactor *reactor, struct nidoi_fd *slot)
     slot->generation = next_generation(slot);
     slot->renewed = ++reactor->renewals;
     slot->flags = slot->ready = slot->sticky = slot->armed = slot->busy = 0;
-    fire_all(reactor, &slot->watches[NIDOI_READING], -EBADF);
-    fire_all(reactor, &slot->watches[NIDOI_WRITING], -EBADF);
+    slot->called[NIDOI_READING] = slot->called[NIDOI_WRITING] = 0;
+    fire_everybody(reactor, slot, -EBADF);
 }
 
 /* Who waits for a foreign descriptor that lost its registration arms it anew, or learns why that
@@ -118,8 +127,7 @@ static void look_again(struct nidoi_reactor *reactor, struct nidoi_fd *slot)
 {
     slot->flags &= (uint8_t)~NIDOI_FD_KNOWN;
     slot->armed = 0;
-    fire_all(reactor, &slot->watches[NIDOI_READING], 0);
-    fire_all(reactor, &slot->watches[NIDOI_WRITING], 0);
+    fire_everybody(reactor, slot, 0);
 }
 
 int nidoi_reactor_own(struct nidoi_reactor *reactor, int fd, unsigned kind)
@@ -155,10 +163,21 @@ int nidoi_reactor_own_file(struct nidoi_reactor *reactor, int fd)
     return 0;
 }
 
+/* The reports that a watch waits for. */
+static unsigned wanted_by(const struct nidoi_watch *watch)
+{
+    return watch->direction == NIDOI_NEITHER ? watch->also | NIDOI_BROKEN : 1u << watch->direction;
+}
+
 static unsigned wanted(const struct nidoi_fd *slot)
 {
-    return (nidoi_list_empty(&slot->watches[NIDOI_READING]) ? 0 : 1u << NIDOI_READING) |
-           (nidoi_list_empty(&slot->watches[NIDOI_WRITING]) ? 0 : 1u << NIDOI_WRITING);
+    const struct nidoi_link *quiet = &slot->watches[NIDOI_NEITHER];
+    unsigned all = (nidoi_list_empty(&slot->watches[NIDOI_READING]) ? 0 : 1u << NIDOI_READING) |
+                   (nidoi_list_empty(&slot->watches[NIDOI_WRITING]) ? 0 : 1u << NIDOI_WRITING);
+
+    for (const struct nidoi_link *link = quiet->next; link != quiet; link = link->next)
+        all |= wanted_by(nidoi_container(link, struct nidoi_watch, link));
+    return all;
 }
 
 static int arm_known(struct nidoi_reactor *reactor, int fd, struct nidoi_fd *slot,
@@ -216,7 +235,7 @@ int nidoi_reactor_watch(struct nidoi_reactor *reactor, struct nidoi_watch *watch
 
     if (err) return err;
     if (!(slot->flags & NIDOI_FD_OWNED)) {
-        err = arm(reactor, watch->fd, slot, 1u << watch->direction);
+        err = arm(reactor, watch->fd, slot, wanted_by(watch));
         if (err) return err;
     } else if (nidoi_strict && !nidoi_backend_has(&reactor->backend, watch->fd, slot->generation)) {
         nidoi_panic("descriptor %d is owned by nido but was closed by something other than "
@@ -270,6 +289,8 @@ static void dispatch(struct nidoi_reactor *reactor, const struct nidoi_ready *re
     slot->sticky |= (uint8_t)(report->events & (NIDOI_ENDING | NIDOI_BROKEN));
     if (directions & NIDOI_READABLE) fire_ready(reactor, &slot->watches[NIDOI_READING]);
     if (directions & NIDOI_WRITABLE) fire_ready(reactor, &slot->watches[NIDOI_WRITING]);
+    if (report->events & (NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT))
+        fire_all(reactor, &slot->watches[NIDOI_NEITHER], 0);
     if (!(slot->flags & NIDOI_FD_OWNED) && wanted(slot) & ~slot->armed &&
         arm(reactor, report->fd, slot, wanted(slot)) != 0)
         renew(reactor, slot); /* the kernel will not tell: the waiters should look for themselves */

@@ -30,17 +30,18 @@ enum {
 };
 
 struct nidoi_fd {
-    struct nidoi_link watches[2]; /* by direction */
+    struct nidoi_link watches[3]; /* by direction */
     uint32_t generation;          /* never 0 */
     uint8_t flags;
     uint8_t ready; /* owned: 1 << direction: a try may succeed */
     uint8_t
         sticky;    /* NIDOI_ENDING, NIDOI_BROKEN: once seen, reads find the truth without an edge */
-    uint8_t armed; /* foreign: 1 << direction: will be reported */
+    uint8_t armed; /* foreign: NIDOI_READABLE and its kin: will be reported */
     uint8_t busy;  /* 1 << direction: an exclusive call is under way; kept by the caller */
     bool closing;  /* it was closed while jobs used the number: the last one closes it; so too */
     uint32_t jobs; /* on workers, that use the number; so too */
-    uint64_t renewed; /* the reactor's count of renewals at its last; 0: never */
+    uint32_t called[2]; /* by direction: woken from the line, and their turn has not come yet */
+    uint64_t renewed;   /* the reactor's count of renewals at its last; 0: never */
 };
 
 struct nidoi_reactor {
