@@ -1,5 +1,6 @@
 /* nido/fd.h: bytes of pipes and stream sockets, in and out. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -443,4 +444,41 @@ static int post_a_read(void *unused)
 NIDO_TEST(fd_stream, a_callback_that_must_not_park_reads_nothing)
 {
     cr_expect(eq(int, io_run(post_a_read), 0));
+}
+
+/* ---- Vectors ---- */
+
+enum { PARTS = 2000 };
+
+static int move_many_parts(void *unused)
+{
+    static struct iovec iov[PARTS];
+    static char bytes[PARTS];
+    char path[] = "/tmp/nido-test-XXXXXX";
+    int file = mkstemp(path);
+
+    (void)unused;
+    unlink(path);
+    for (int i = 0; i < PARTS; i++) iov[i] = (struct iovec){&bytes[i], 1};
+    for (int i = 0; i < 4; i++) {
+        int n;
+
+        cr_expect(
+            eq(int, i & 2 ? nido_pipe(ends) : nido_socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0));
+        if (i & 1) nido_fd_forget(ends[0]);
+        if (i & 1) nido_fd_forget(ends[1]);
+        n = (int)nido_writev(ends[1], iov, PARTS);
+        cr_expect(gt(int, n, 0), "case %d", i);
+        cr_expect(eq(int, (int)nido_readv(ends[0], iov, PARTS), n), "case %d", i);
+        io_close_pair(ends);
+    }
+    cr_expect(gt(int, (int)nido_writev(file, iov, PARTS), 0));
+    cr_expect(eq(int, (int)lseek(file, 0, SEEK_SET), 0));
+    cr_expect(gt(int, (int)nido_readv(file, iov, PARTS), 0));
+    return nido_close(file);
+}
+
+NIDO_TEST(fd_stream, of_more_parts_than_the_kernel_takes_some_are_moved)
+{
+    cr_expect(eq(int, io_run(move_many_parts), 0));
 }

@@ -85,8 +85,10 @@ NIDO_API int nido_accept(int fd, struct sockaddr *address, socklen_t *length);
  * or the system call's own. */
 NIDO_API int nido_connect(int fd, const struct sockaddr *address, socklen_t length);
 
-/* As recv(2) and send(2). Cancellation point. Errors as nido_read (-EBADF, -EBUSY, ...) and
- * nido_write. */
+/* As recv(2) and send(2). Of all flags of these and the following calls MSG_DONTWAIT, MSG_ERRQUEUE
+ * and MSG_FASTOPEN are -EOPNOTSUPP; MSG_WAITALL on a stream is honoured by nido_recv without other
+ * flags (what came before an end, a cancel or a failure is given), elsewhere -EOPNOTSUPP.
+ * Cancellation point. Errors as nido_read (-EBADF, -EBUSY, ...) and nido_write. */
 NIDO_API ssize_t nido_recv(int fd, void *buf, size_t len, int flags);
 /* See nido_recv. Cancellation point. Errors as nido_write (-EPIPE, -EBUSY, ...). */
 NIDO_API ssize_t nido_send(int fd, const void *buf, size_t len, int flags);
