@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,4 +124,52 @@ INSIDE(dir, two_readers_at_once_are_refused)
     cr_expect(eq(int, nido_group_close(&group, 0), 0));
     cr_expect(eq(int, nido_closedir(dir), 0));
     empty();
+}
+
+/* ---- Names without a bound ---- */
+
+enum { LONG_NAMES = 60, LONGEST = 40000 };
+
+static size_t length_of(int i)
+{
+    return i % 20 == 7 ? LONGEST : 300 + (size_t)i * 61;
+}
+
+/* A stream as the C library has it: an entry stays until the next is asked for. */
+static int given;
+static _Alignas(struct dirent) char stream[offsetof(struct dirent, d_name) + LONGEST + 1];
+
+static int give_long(DIR *dir, struct dirent **out)
+{
+    char *name = stream + offsetof(struct dirent, d_name);
+
+    (void)dir;
+    *out = NULL;
+    if (given == LONG_NAMES) return 0;
+    memset(stream, 0, sizeof stream);
+    memset(name, 'a' + given % 26, length_of(given));
+    *out = (struct dirent *)(void *)stream;
+    (*out)->d_ino = (ino_t)given++ + 1;
+    (*out)->d_type = DT_REG;
+    return 0;
+}
+
+INSIDE(dir, names_have_no_bound)
+{
+    nido_dirent entry;
+    nido_dir *dir;
+    int i = 0;
+
+    faults_begin();
+    nidoi_sys.readdir = give_long;
+    cr_expect(eq(int, nido_opendir("/", &dir), 0));
+    for (; nido_readdir(dir, &entry) == 1; i++) {
+        cr_expect(eq(int, (int)entry.inode, i + 1));
+        cr_expect(eq(ulong, strlen(entry.name), length_of(i)));
+        cr_expect(eq(int, entry.kind, NIDO_FILE_REGULAR));
+        cr_expect(entry.name[0] == 'a' + i % 26 && entry.name[length_of(i) - 1] == entry.name[0]);
+    }
+    cr_expect(eq(int, i, LONG_NAMES));
+    cr_expect(eq(int, nido_closedir(dir), 0));
+    faults_end();
 }

@@ -61,7 +61,7 @@ enum nido_file_kind {
 };
 
 typedef struct nido_dirent {
-    const char *name; /* good until the next nido_readdir or nido_closedir */
+    const char *name; /* of any length; good until the next nido_readdir or nido_closedir */
     uint64_t inode;
     enum nido_file_kind kind;
 } nido_dirent;
