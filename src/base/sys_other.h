@@ -347,12 +347,26 @@ static inline void name_process(const char *name)
     prctl(PR_SET_NAME, name);
 }
 
+/* -1: the set is too small for this kernel, or there is no memory for one of that size. */
+static inline long processors_of(int most)
+{
+    size_t size = CPU_ALLOC_SIZE(most);
+    cpu_set_t *set = CPU_ALLOC(most);
+    long n = -1;
+
+    if (set && sched_getaffinity(0, size, set) == 0) n = CPU_COUNT_S(size, set);
+    CPU_FREE(set);
+    return n;
+}
+
+/* How large its sets are, the kernel says: a cpu_set_t is too small for more than 1024. */
 static inline long processors(void)
 {
-    cpu_set_t set;
+    enum { MOST = 1 << 20 };
+    long n = -1;
 
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
-                                                       : sysconf(_SC_NPROCESSORS_ONLN);
+    for (int most = CPU_SETSIZE; n < 0 && most <= MOST; most *= 4) n = processors_of(most);
+    return n > 0 ? n : sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 #else
