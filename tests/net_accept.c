@@ -252,8 +252,13 @@ NIDO_TEST(net_accept, a_cancel_interrupts_the_pause)
 
 static int accept_after_the_dead(void *unused)
 {
-    static const int codes[] = {-ECONNABORTED, -EPROTO,       -ENETDOWN,
-                                -ENETUNREACH,  -EHOSTUNREACH, -ENOPROTOOPT};
+    static const int codes[] = {
+        -ECONNABORTED, -EPROTO,    -ENETDOWN,   -ENETUNREACH, -EHOSTUNREACH,
+        -ENOPROTOOPT,  -EHOSTDOWN, -EOPNOTSUPP, -ETIMEDOUT,   -EPERM,
+#ifdef ENONET
+        -ENONET,
+#endif
+    };
 
     (void)unused;
     listener = io_listen();
@@ -267,8 +272,8 @@ static int accept_after_the_dead(void *unused)
         nido_close(fd);
         nido_close(clients[0]);
     }
-    faults_fail(FAULT_accept, 1, -ENOBUFS);
-    cr_expect(eq(int, nido_accept(listener, NULL, NULL), -ENOBUFS), "others come through");
+    faults_fail(FAULT_accept, 1, -EFAULT);
+    cr_expect(eq(int, nido_accept(listener, NULL, NULL), -EFAULT), "others come through");
     return nido_close(listener);
 }
 
@@ -279,7 +284,189 @@ NIDO_TEST(net_accept, connections_that_died_in_the_queue_are_skipped)
     faults_end();
 }
 
+/* What is refused again and again neither keeps the loop nor ends the server. */
+static int accept_what_is_always_refused(void *unused)
+{
+    int64_t start = nido_now();
+    nido_scope scope;
+
+    (void)unused;
+    listener = io_listen();
+    connect_client(0);
+    faults_fail(FAULT_accept, FAULT_ALWAYS, -EPERM);
+    nido_timeout_open(&scope, NIDO_MS(250));
+    cr_expect(eq(int, nido_scope_close(&scope, nido_accept(listener, NULL, NULL)), -ETIMEDOUT));
+    cr_expect(eq(i64, nido_now() - start, NIDO_MS(250)));
+    cr_expect(lt(ulong, faults_count(FAULT_accept), 1000));
+    faults_forget(FAULT_accept);
+    nido_close(nido_accept(listener, NULL, NULL));
+    nido_close(clients[0]);
+    return nido_close(listener);
+}
+
+NIDO_TEST(net_accept, what_is_refused_again_and_again_is_asked_with_pauses)
+{
+    nido_options options = nido_test_virtual();
+
+    options.on_report = count_report;
+    faults_begin();
+    cr_expect(eq(int, nido_run(accept_what_is_always_refused, NULL, &options), 0));
+    faults_end();
+    unlink(io_place() + 5);
+    cr_expect(eq(int, reports, 1), "said once");
+}
+
+static int accept_without_memory(void *unused)
+{
+    static const int codes[] = {-ENOBUFS, -ENOMEM};
+
+    (void)unused;
+    listener = io_listen();
+    for (int i = 0; i < 2; i++) {
+        int64_t start = nido_now();
+        int fd;
+
+        connect_client(0);
+        faults_fail(FAULT_accept, 1, codes[i]);
+        fd = nido_accept(listener, NULL, NULL);
+        cr_expect(ge(int, fd, 0));
+        cr_expect(eq(i64, nido_now() - start, NIDO_MS(100)));
+        nido_close(fd);
+        nido_close(clients[0]);
+    }
+    return nido_close(listener);
+}
+
+NIDO_TEST(net_accept, without_memory_it_pauses_and_goes_on)
+{
+    nido_options options = nido_test_virtual();
+
+    options.on_report = count_report;
+    faults_begin();
+    cr_expect(eq(int, nido_run(accept_without_memory, NULL, &options), 0));
+    faults_end();
+    unlink(io_place() + 5);
+}
+
 /* ---- What it returns ---- */
+
+static int port_of(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+
+    cr_expect(eq(int, getsockname(fd, (struct sockaddr *)&address, &length), 0));
+    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                               : ((struct sockaddr_in *)&address)->sin_port);
+}
+
+/* 0: there is nothing that listens; else what dialling says. */
+static int visit(int listening, const char *host)
+{
+    int client, server, on = 0;
+    socklen_t length = sizeof on;
+    char port[8];
+
+    snprintf(port, sizeof port, "%d", port_of(listening));
+    client = nido_dial(host, port, NULL);
+    if (client < 0) return client;
+    server = nido_accept(listening, NULL, NULL);
+    cr_expect(ge(int, server, 0));
+    cr_expect(zero(int, getsockopt(server, IPPROTO_TCP, TCP_NODELAY, &on, &length)));
+    cr_expect(ne(int, on, 0), "bytes go when they are written");
+    nido_close(server);
+    nido_close(client);
+    return 0;
+}
+
+/* Also from listeners that nido did not make. */
+static int accept_promptly(void *unused)
+{
+    struct sockaddr_in loopback = {.sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    (void)unused;
+    listener = nido_listen("127.0.0.1", "0", NULL);
+    cr_expect(zero(int, visit(listener, "127.0.0.1")));
+    nido_close(listener);
+    for (int is_foreign = 0; is_foreign < 2; is_foreign++) {
+        listener = is_foreign ? socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
+                              : nido_socket(AF_INET, SOCK_STREAM, 0);
+        cr_expect(zero(int, bind(listener, (struct sockaddr *)&loopback, sizeof loopback)));
+        cr_expect(zero(int, listen(listener, 1)));
+        cr_expect(zero(int, visit(listener, "127.0.0.1")));
+        nido_close(listener);
+    }
+    return 0;
+}
+
+NIDO_TEST(net_accept, what_is_accepted_sends_at_once)
+{
+    cr_expect(eq(int, nido_run(accept_promptly, NULL, NULL), 0));
+}
+
+static bool has_ipv6(void)
+{
+    struct sockaddr_in6 loopback = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool has = fd >= 0 && bind(fd, (struct sockaddr *)&loopback, sizeof loopback) == 0;
+
+    if (fd >= 0) close(fd);
+    return has;
+}
+
+static int listen_everywhere(void *unused)
+{
+    nido_listen_options options;
+
+    (void)unused;
+    listener = nido_listen(NULL, "0", NULL);
+    cr_expect(zero(int, visit(listener, "127.0.0.1")));
+    if (has_ipv6()) cr_expect(zero(int, visit(listener, "::1")));
+    nido_close(listener);
+    if (!has_ipv6()) return 0;
+    nido_listen_options_init(&options);
+    options.v6_only = true;
+    listener = nido_listen(NULL, "0", &options);
+    cr_expect(zero(int, visit(listener, "::1")));
+    cr_expect(eq(int, visit(listener, "127.0.0.1"), -ECONNREFUSED));
+    return nido_close(listener);
+}
+
+NIDO_TEST(net_accept, every_address_is_of_both_families)
+{
+    cr_expect(eq(int, nido_run(listen_everywhere, NULL, NULL), 0));
+}
+
+/* A kernel without IPv6, and one where it is switched off. */
+static int listen_without_ipv6(void *unused)
+{
+    static const enum fault steps[] = {FAULT_socket, FAULT_bind};
+    static const int codes[] = {-EAFNOSUPPORT, -EADDRNOTAVAIL};
+    nido_listen_options options;
+
+    (void)unused;
+    nido_listen_options_init(&options);
+    options.v6_only = true;
+    for (int i = 0; i < 2; i++) {
+        faults_fail(steps[i], 1, codes[i]);
+        listener = nido_listen(NULL, "0", NULL);
+        cr_expect(zero(int, visit(listener, "127.0.0.1")));
+        nido_close(listener);
+        faults_fail(steps[i], 1, codes[i]);
+        cr_expect(eq(int, nido_listen(NULL, "0", &options), codes[i]), "it was asked for");
+    }
+    faults_fail(FAULT_bind, 1, -EADDRINUSE);
+    cr_expect(eq(int, nido_listen(NULL, "0", NULL), -EADDRINUSE), "not half of the addresses");
+    return 0;
+}
+
+NIDO_TEST(net_accept, without_ipv6_every_address_is_of_ipv4)
+{
+    faults_begin();
+    cr_expect(eq(int, nido_run(listen_without_ipv6, NULL, NULL), 0));
+    faults_end();
+}
 
 static int look_at_what_comes(void *unused)
 {
@@ -323,6 +510,9 @@ static int accept_nonsense(void *unused)
     nido_pipe(fds);
     cr_expect(eq(int, nido_accept(fds[0], NULL, NULL), -ENOTSOCK));
     io_close_pair(fds);
+    fds[0] = nido_socket(AF_INET, SOCK_DGRAM, 0);
+    cr_expect(eq(int, nido_accept(fds[0], NULL, NULL), -EOPNOTSUPP));
+    nido_close(fds[0]);
     return 0;
 }
 

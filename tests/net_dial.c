@@ -88,6 +88,46 @@ NIDO_TEST(net_dial, a_closed_port_refuses_and_nothing_stays_open)
     cr_expect(eq(int, nido_run(dial_a_closed_port, NULL, NULL), 0));
 }
 
+/* The port is free, and of the range that the system draws from: bound first, it is the dial's own. */
+static in_port_t own_port;
+
+static int connect_from_own_port(int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = own_port};
+
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (address->sa_family == AF_INET)
+        cr_expect(eq(int, bind(fd, (struct sockaddr *)&own, sizeof own), 0));
+    return connect(fd, address, length) == 0 || errno == EINPROGRESS ? 0 : -errno;
+}
+
+static int dial_ones_own_port(void *unused)
+{
+    static const char *const hosts[] = {"127.0.0.1", "0.0.0.0"};
+
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        struct place place = closed_place();
+        int again;
+
+        own_port = place.address.sin_port;
+        cr_expect(eq(int, nido_dial(hosts[i], place.port, NULL), -ECONNREFUSED));
+        again = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        cr_expect(eq(int, bind(again, (struct sockaddr *)&place.address, sizeof place.address), 0),
+                  "nothing holds the port");
+        close(again);
+    }
+    return 0;
+}
+
+NIDO_TEST(net_dial, a_socket_is_never_connected_to_itself)
+{
+    faults_begin();
+    nidoi_sys.connect = connect_from_own_port;
+    cr_expect(eq(int, nido_run(dial_ones_own_port, NULL, NULL), 0));
+    faults_end();
+}
+
 static int connect_to_a_closed_port(void *unused)
 {
     struct place place = closed_place();
@@ -372,6 +412,55 @@ NIDO_TEST(net_dial, the_next_address_is_tried_at_once_when_one_fails)
 {
     faults_begin();
     cr_expect(eq(int, nido_test_run(dial_past_the_closed, NULL), 0));
+    faults_end();
+}
+
+/* A failure lets the next one start, and that one has its whole head start again. */
+static int dial_past_a_closed_and_a_silent(void *unused)
+{
+    struct place closed = closed_place(), dead = silent_place(), alive = listen_somewhere();
+    struct addrinfo third = entry(&alive, NULL), second = entry(&dead, &third);
+    struct addrinfo first = entry(&closed, &second);
+    int64_t start = nido_now();
+    int fd;
+
+    (void)unused;
+    faults_fail(FAULT_connect, 1, -ECONNREFUSED);
+    fd = nido_dial_any(&first, NULL);
+    cr_expect(eq(int, peer_port(fd), alive.address.sin_port));
+    cr_expect(eq(i64, nido_now() - start, NIDO_MS(250)));
+    nido_close(fd);
+    close_silent();
+    return nido_close(listener);
+}
+
+NIDO_TEST(net_dial, after_a_failure_the_next_has_a_head_start_too)
+{
+    faults_begin();
+    cr_expect(eq(int, nido_test_run(dial_past_a_closed_and_a_silent, NULL), 0));
+    faults_end();
+}
+
+enum { VERY_MANY = 70, MOST_TRIED = 64 };
+
+static int dial_very_many(void *unused)
+{
+    static struct addrinfo list[VERY_MANY];
+    struct place place = closed_place();
+
+    (void)unused;
+    for (int i = VERY_MANY; i-- > 0;)
+        list[i] = entry(&place, i + 1 < VERY_MANY ? &list[i + 1] : NULL);
+    faults_fail(FAULT_connect, FAULT_ALWAYS, -ECONNREFUSED);
+    cr_expect(eq(int, nido_dial_any(list, NULL), -ECONNREFUSED));
+    cr_expect(eq(ulong, faults_count(FAULT_connect), MOST_TRIED));
+    return 0;
+}
+
+NIDO_TEST(net_dial, of_very_many_addresses_64_are_tried)
+{
+    faults_begin();
+    cr_expect(eq(int, nido_test_run(dial_very_many, NULL), 0));
     faults_end();
 }
 

@@ -19,7 +19,7 @@ typedef struct nido_listen_options {
     size_t size;     /* sizeof(nido_listen_options); nido_listen_options_init sets it */
     int backlog;     /* 0: SOMAXCONN */
     bool reuse_port; /* SO_REUSEPORT */
-    bool v6_only;    /* IPV6_V6ONLY on an IPv6 address */
+    bool v6_only;    /* IPV6_V6ONLY on an IPv6 address, and on every address */
 } nido_listen_options;
 
 typedef struct nido_dial_options {
@@ -41,9 +41,10 @@ NIDO_API void nido_dial_options_init(nido_dial_options *options);
 NIDO_API int nido_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                               struct addrinfo **out);
 
-/* A listening stream socket at an address ("127.0.0.1", "::", NULL: every address) or name and a port
- * ("0": any free one) or service, or at a Unix path (host "unix:/path", service ignored); of several
- * addresses of a name, at the first where it can be. Options may be NULL. Cancellation point. The
+/* A listening stream socket at an address ("127.0.0.1", "::") or name and a port ("0": any free one)
+ * or service, or at a Unix path (host "unix:/path", service ignored); of several addresses of a name, at
+ * the first where it can be. NULL is every address of both families, where there is IPv6: an IPv4
+ * peer is named ::ffff:a.b.c.d by accept. Options may be NULL. Cancellation point. The
  * descriptor; -ECANCELED; -EINVAL: a service that is neither a name nor a port (0 to 65535), or a bad
  * option; errors of nido_getaddrinfo; or the system calls' own (-EADDRINUSE, ...). */
 NIDO_API int nido_listen(const char *host, const char *service, const nido_listen_options *options);
@@ -73,10 +74,11 @@ NIDO_API int nido_socket(int domain, int type, int protocol);
 NIDO_API int nido_socketpair(int domain, int type, int protocol, int out[2]);
 
 /* Takes the next connection. Any number of tasks may wait, served in order. Connections that died
- * in the queue are skipped; without free descriptors (EMFILE, ENFILE) it pauses 100 ms at a time
- * and goes on. Cancellation point; an accepted connection is never dropped. `address` and `length`
- * as accept(2), may be NULL. The descriptor; -ECANCELED; -EBADF: closed, also meanwhile; or the
- * system call's own. */
+ * in the queue are skipped; without free descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), or
+ * when one after the other is refused (a firewall), it pauses 100 ms at a time and goes on. TCP_NODELAY
+ * is on. Cancellation point; an accepted connection is never dropped. `address` and `length` as
+ * accept(2), may be NULL. The descriptor; -ECANCELED; -EBADF: closed, also meanwhile; or the system
+ * call's own. */
 NIDO_API int nido_accept(int fd, struct sockaddr *address, socklen_t *length);
 
 /* Connects the caller's own socket (a blocking foreign one is made non-blocking for the instant of

@@ -50,6 +50,15 @@ static int unix_target(const char *path, struct target *out)
     return 0;
 }
 
+/* How long an address is, the resolver says. */
+static int target_of(const struct addrinfo *found, struct target *out)
+{
+    if (found->ai_addrlen > sizeof out->address) return -EAFNOSUPPORT;
+    memcpy(&out->address, found->ai_addr, found->ai_addrlen);
+    out->length = found->ai_addrlen;
+    return 0;
+}
+
 /* A name, or a number that is a port: getaddrinfo takes 70000 for 4464, -1 for 65535, and nothing at
  * all for 0. */
 static bool is_service(const char *service)
@@ -67,13 +76,13 @@ static int parse(const char *host, const char *service, int flags, struct target
     struct addrinfo hints = {.ai_flags = flags | AI_NUMERICHOST | AI_NUMERICSERV,
                              .ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
+    int err;
 
     if (is_path(host)) return unix_target(host + 5, out);
     if (!is_service(service) || getaddrinfo(host, service, &hints, &found) != 0) return -EINVAL;
-    memcpy(&out->address, found->ai_addr, found->ai_addrlen);
-    out->length = found->ai_addrlen;
+    err = target_of(found, out);
     freeaddrinfo(found);
-    return 0;
+    return err;
 }
 
 static int explained(int err, const char *what, const struct sockaddr *address, socklen_t length)
@@ -91,14 +100,22 @@ static int explained(int err, const char *what, const struct sockaddr *address, 
 
 /* ---- Listening ---- */
 
+static int set_up_inet(int fd, int family, const nido_listen_options *options)
+{
+    int err = nidoi_sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+    if (!err) err = nidoi_sys.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* inherited */
+    if (!err && family == AF_INET6)
+        err = nidoi_sys.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->v6_only);
+    return err;
+}
+
 static int set_up_listener(int fd, const struct target *target, const nido_listen_options *options)
 {
     int family = target->address.ss_family, err = 0;
 
-    if (family != AF_UNIX) err = nidoi_sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (family != AF_UNIX) err = set_up_inet(fd, family, options);
     if (!err && options->reuse_port) err = nidoi_sys.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    if (!err && family == AF_INET6)
-        err = nidoi_sys.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->v6_only);
     if (!err) err = nidoi_sys.bind(fd, (const void *)&target->address, target->length);
     return err ? err : nidoi_sys.listen(fd, options->backlog ? options->backlog : SOMAXCONN);
 }
@@ -115,7 +132,7 @@ static int listen_at(struct nidoi_loop *loop, const struct target *target,
         nidoi_sys.close(fd);
         return explained(err, "listen on", (const void *)&target->address, target->length);
     }
-    nidoi_fd_adopt(loop, fd, nidoi_fd_stream(target->address.ss_family));
+    nidoi_fd_adopt(loop, fd, nidoi_fd_stream(target->address.ss_family) | NIDOI_FD_PROMPT);
     return fd;
 }
 
@@ -130,35 +147,61 @@ static int listen_by_name(struct nidoi_loop *loop, const char *host, const char 
     if (fd) return nidoi_lookup_explained(&lookup, host, service);
     fd = -ENOENT;
     for (const struct addrinfo *at = lookup.found; at && fd < 0; at = at->ai_next) {
-        struct target target = {.length = at->ai_addrlen};
+        struct target target;
 
-        memcpy(&target.address, at->ai_addr, at->ai_addrlen);
-        fd = listen_at(loop, &target, options);
+        fd = target_of(at, &target);
+        if (!fd) fd = listen_at(loop, &target, options);
     }
     freeaddrinfo(lookup.found);
     return fd;
+}
+
+static int listen_on(struct nidoi_loop *loop, const char *host, const char *service,
+                     const nido_listen_options *options)
+{
+    struct target target;
+    int err = parse(host, service, AI_PASSIVE, &target);
+
+    if (!err) return listen_at(loop, &target, options);
+    if (is_path(host) || !is_service(service))
+        return nido_fail(-EINVAL, "listen on %s port %s: no such address", host,
+                         service ? service : "(none)");
+    return listen_by_name(loop, host, service, options);
+}
+
+/* The system has no IPv6, or no socket for both. */
+static bool is_for_ipv4_alone(int err)
+{
+    return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL || err == -EINVAL;
 }
 
 int nido_listen(const char *host, const char *service, const nido_listen_options *options)
 {
     nido_listen_options defaults;
     struct nidoi_loop *loop;
-    struct target target;
-    int err = nidoi_io_enter(&loop);
+    int fd = nidoi_io_enter(&loop);
 
-    if (err) return err;
+    if (fd) return fd;
     nido_listen_options_init(&defaults);
     if (!options) options = &defaults;
     if (options->size != sizeof *options || options->backlog < 0) return -EINVAL;
-    err = parse(host, service, AI_PASSIVE, &target);
-    if (!err) return listen_at(loop, &target, options);
-    if (is_path(host) || !is_service(service))
-        return nido_fail(-EINVAL, "listen on %s port %s: no such address", host ? host : "*",
-                         service ? service : "(none)");
-    return listen_by_name(loop, host, service, options);
+    fd = listen_on(loop, host ? host : "::", service, options);
+    if (!host && !options->v6_only && is_for_ipv4_alone(fd))
+        fd = listen_on(loop, "0.0.0.0", service, options);
+    return fd;
 }
 
 /* ---- Dialling one ---- */
+
+/* An attempt at a closed port of the range that the system draws from may be given that very port as its
+ * own, and then meets itself: no other socket listens there. The connection is dissolved: closed in good
+ * order, it would hold the port for a minute. */
+static int refuse_itself(int fd, const struct sockaddr *peer)
+{
+    if (nidoi_sys.meets_itself(fd, peer) != 1) return 0;
+    nidoi_sys.connect(fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr));
+    return -ECONNREFUSED;
+}
 
 /* Registered only after the attempt began: of an unconnected socket the kernel reports a hang-up.
  */
@@ -176,6 +219,14 @@ static int finish(int fd, const struct sockaddr *address, socklen_t length)
     return err ? nidoi_io_connected(fd) : 0;
 }
 
+static int finish_inet(int fd, const struct sockaddr *address, socklen_t length)
+{
+    int err = nidoi_sys.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+
+    if (!err) err = finish(fd, address, length);
+    return err ? err : refuse_itself(fd, address);
+}
+
 int nidoi_dial_address(const struct sockaddr *address, socklen_t length)
 {
     struct nidoi_loop *loop;
@@ -184,9 +235,10 @@ int nidoi_dial_address(const struct sockaddr *address, socklen_t length)
     if (err) return err;
     fd = nidoi_sys.socket(address->sa_family, SOCK_STREAM, 0);
     if (fd < 0) return explained(fd, "socket for", address, length);
-    err = finish(fd, address, length);
-    if (!err && address->sa_family != AF_UNIX)
-        err = nidoi_sys.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (address->sa_family == AF_UNIX)
+        err = finish(fd, address, length);
+    else
+        err = finish_inet(fd, address, length);
     if (!err) return fd;
     nido_close(fd);
     return explained(err, "connect to", address, length);

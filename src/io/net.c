@@ -1,5 +1,8 @@
 /* io/net.c: sockets: making, accepting, connecting, and the calls that keep the names of the
  * system's. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 
 #include "base/sys.h"
@@ -54,18 +57,49 @@ struct acceptance {
     struct sockaddr *address;
     socklen_t *length;
     socklen_t room; /* *length as it was: each try starts with it */
+    int pause;      /* why accept(2) has to wait; 0: it need not */
 };
 
-/* The connection died in the queue, or its network did: not the listener's failure. */
-static bool of_the_connection(ssize_t err)
+enum { MOST_SKIPPED = 128 };
+
+/* accept(2) hands on what is wrong with one connection in the queue, or with its network. That is not
+ * the listener's failure: the next one may be well. */
+static bool of_the_connection(const struct nidoi_io *io, ssize_t err)
 {
-    return err == -ECONNABORTED || err == -EPROTO || err == -ENETDOWN || err == -ENETUNREACH ||
-           err == -EHOSTUNREACH || err == -ENOPROTOOPT;
+    int listens = 0;
+
+    switch (-err) {
+    case ECONNABORTED:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ETIMEDOUT:
+    case EPERM: /* a rule of the firewall */
+#ifdef ENONET
+    case ENONET:
+#endif
+        return true;
+    case EOPNOTSUPP: /* unless it is no listener at all */
+        return nidoi_sys.getsockopt(io->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens) == 0 && listens;
+    default:
+        return false;
+    }
 }
 
+/* It lacks something for a moment: descriptors, memory. */
+static bool of_the_moment(ssize_t err)
+{
+    return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM;
+}
+
+/* Whatever is refused again and again is a reason to pause as well. */
 static ssize_t try_accept(struct nidoi_io *io, void *call)
 {
     struct acceptance *acceptance = call;
+    int skipped = 0;
     ssize_t fd;
 
     do {
@@ -74,8 +108,17 @@ static ssize_t try_accept(struct nidoi_io *io, void *call)
         if (err) return err;
         if (acceptance->length) *acceptance->length = acceptance->room;
         fd = nidoi_sys.accept(io->fd, acceptance->address, acceptance->length);
-    } while (of_the_connection(fd));
+    } while (of_the_connection(io, fd) && ++skipped < MOST_SKIPPED);
+    acceptance->pause = skipped == MOST_SKIPPED || of_the_moment(fd) ? (int)fd : 0;
     return fd;
+}
+
+/* As dialled ones have it: bytes go when they are written. Accepted sockets inherit it from a listener
+ * of nido_listen, perhaps from others; what is no TCP refuses. */
+static void hasten(int fd, int kind)
+{
+    if (kind < 0 || !(kind & NIDOI_FD_PROMPT))
+        nidoi_sys.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
 static void report_shortage(const char *which, int fd)
@@ -93,11 +136,13 @@ static void report_shortage(const char *which, int fd)
 static int accept_begun(struct nidoi_io *io, struct acceptance *call)
 {
     for (;;) {
-        int err, accepted = (int)nidoi_io_perform(io, try_accept, call);
+        int err, accepted;
 
+        call->pause = 0;
+        accepted = (int)nidoi_io_perform(io, try_accept, call);
         nidoi_io_end(io);
-        if (accepted != -EMFILE && accepted != -ENFILE) return accepted;
-        report_shortage(nido_strerror(accepted), io->fd);
+        if (!call->pause) return accepted;
+        report_shortage(nido_strerror(call->pause), io->fd);
         err = nido_sleep(NIDO_MS(100));
         if (!err) err = nidoi_io_same(io);
         if (err) return err;
@@ -106,14 +151,16 @@ static int accept_begun(struct nidoi_io *io, struct acceptance *call)
 
 int nido_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    struct acceptance call = {address, length, length ? *length : 0};
+    struct acceptance call = {address, length, length ? *length : 0, 0};
     struct nidoi_io io;
     int kind, accepted = nidoi_io_begin(&io, fd, NIDOI_READING, false);
 
     if (accepted) return accepted;
     kind = nidoi_io_owned(&io) ? io.slot->flags & ~NIDOI_FD_OWNED : -1; /* like its listener */
     accepted = accept_begun(&io, &call);
-    if (accepted >= 0) nidoi_fd_adopt(io.loop, accepted, kind);
+    if (accepted < 0) return accepted;
+    hasten(accepted, kind);
+    nidoi_fd_adopt(io.loop, accepted, kind);
     return accepted;
 }
 

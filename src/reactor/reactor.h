@@ -26,7 +26,8 @@ enum {
     NIDOI_FD_SOCKET = 4,  /* owned: what it is */
     NIDOI_FD_STREAM = 8,  /* owned: bytes without bounds, so one reader and one writer */
     NIDOI_FD_DRAINS = 16, /* owned: a short read means empty */
-    NIDOI_FD_FILE = 32    /* ours to close, and a file: the kernel has nothing to tell of it */
+    NIDOI_FD_FILE = 32,   /* ours to close, and a file: the kernel has nothing to tell of it */
+    NIDOI_FD_PROMPT = 64  /* a listener whose connections need no TCP_NODELAY any more */
 };
 
 struct nidoi_fd {
