@@ -2,17 +2,21 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "faults.h"
 #include "inside_help.h"
+#include "io/hosts.h"
 #include "io_help.h"
+#include "pool/pool.h"
 
 /* ---- The resolver ---- */
 
 /* What it says about a name, for IPv6 and IPv4. */
 static struct answer {
     const char *address; /* NULL: there is no such name */
+    const char *second;  /* another one */
     int why;             /* unless 0: this failure */
     bool slow;           /* only after open_gate */
     bool empty;          /* the name is known and has no address */
@@ -44,7 +48,9 @@ static int resolve(const char *host, const char *service, const struct addrinfo 
     if (!answer->address && !answer->empty) return -ENOENT;
     *why = 0;
     if (answer->empty) return 0;
-    return getaddrinfo(answer->address, port, &numeric, out) ? -EIO : 0;
+    if (getaddrinfo(answer->address, port, &numeric, out)) return -EIO;
+    return answer->second && getaddrinfo(answer->second, port, &numeric, &(*out)->ai_next) ? -EIO
+                                                                                           : 0;
 }
 
 static void open_gate(int times)
@@ -65,6 +71,7 @@ static void with_resolver(nido_fn *fn)
     faults_begin();
     nidoi_sys.getaddrinfo = resolve;
     memset(answers, 0, sizeof answers);
+    nidoi_hosts_path = "/dev/null";
     strcpy(port, "1");
     cr_expect(eq(int, nido_run(fn, NULL, NULL), 0));
     faults_end();
@@ -266,12 +273,15 @@ RESOLVING(names, a_name_is_dialled_ipv6_first_and_then_ipv4)
 RESOLVING(names, a_slow_look_up_of_one_family_does_not_hold_up_the_other)
 {
     int listener = listen_here(), fd;
+    int64_t start;
 
     (void)unused;
     answers[0] = (struct answer){.address = "::1", .slow = true};
     answers[1].address = "127.0.0.1";
+    start = nido_now();
     fd = nido_dial("slow6.test", "http", NULL);
     cr_expect(ge(int, fd, 0));
+    cr_expect(ge(i64, nido_now() - start, NIDO_MS(50)), "IPv6 has its start");
     open_gate(1);
     nido_close(fd);
     nido_close(listener);
@@ -328,6 +338,109 @@ RESOLVING(names, a_name_without_any_address_is_told)
     cr_expect(eq(int, nido_listen("nobody.test", "http", NULL), -EHOSTUNREACH));
     cr_expect(ne(ptr, strstr(last_text(), gai_strerror(EAI_AGAIN)), NULL), "%s", last_text());
     return 0;
+}
+
+/* That there is no such name is true only if both families say so. */
+RESOLVING(names, while_one_family_cannot_be_asked_a_name_may_exist)
+{
+    (void)unused;
+    for (int line = 0; line < 2; line++) {
+        answers[line].why = EAI_AGAIN;
+        answers[!line].why = 0;
+        cr_expect(eq(int, nido_dial("unsure.test", "http", NULL), -EHOSTUNREACH));
+        cr_expect(ne(ptr, strstr(last_text(), gai_strerror(EAI_AGAIN)), NULL), "%s", last_text());
+        answers[!line].empty = true;
+        cr_expect(eq(int, nido_dial("unsure.test", "http", NULL), -EHOSTUNREACH));
+        answers[!line].empty = false;
+    }
+    return 0;
+}
+
+/* More dials than there are workers for names, each of which leaves a look-up behind. */
+RESOLVING(names, look_ups_that_nobody_waits_for_hold_nobody_up)
+{
+    enum { DIALS = 40 };
+    int listener = listen_here();
+
+    (void)unused;
+    answers[0] = (struct answer){.address = "::1", .slow = true};
+    answers[1].address = "127.0.0.1";
+    for (int i = 0; i < DIALS; i++) cr_expect(eq(int, dial_and_close((void *)"slow6.test"), 0));
+    open_gate(DIALS);
+    nido_close(listener);
+    return 0;
+}
+
+/* ---- What the machine knows itself ---- */
+
+static char hosts_file[] = "/tmp/nido-hosts-XXXXXX";
+
+static void with_hosts(const char *text)
+{
+    int fd = mkstemp(hosts_file);
+
+    cr_assert(ge(int, fd, 0));
+    cr_expect(eq(int, (int)write(fd, text, strlen(text)), (int)strlen(text)));
+    close(fd);
+    nidoi_hosts_path = hosts_file;
+}
+
+/* Every worker that may look names up does so, in vain. */
+RESOLVING(names, what_the_hosts_file_knows_needs_no_worker_that_a_name_server_holds)
+{
+    enum { STUCK = 40 };
+    int listener = listen_here();
+    nido_group group;
+
+    (void)unused;
+    with_hosts("127.0.0.1 here.test\n");
+    answers[1] = (struct answer){.address = "127.0.0.1", .slow = true};
+    nido_group_open(&group, NIDO_WAIT_ALL, NULL);
+    for (int i = 0; i < STUCK; i++) begin(&group, look_up_in_vain, NULL);
+    for (int i = 0; i < STUCK * 4 / 5; i++) await_question();
+    answers[1].slow = false;
+    cr_expect(eq(int, dial_and_close((void *)"here.test"), 0));
+    open_gate(STUCK);
+    cr_expect(eq(int, nido_group_close(&group, 0), 0));
+    unlink(hosts_file);
+    nido_close(listener);
+    return 0;
+}
+
+RESOLVING(names, a_family_that_the_hosts_file_does_not_know_is_not_asked_for)
+{
+    struct addrinfo hints = {.ai_family = AF_INET6}, *found;
+
+    (void)unused;
+    with_hosts("127.0.0.1 here.test\n");
+    answers[0].address = "::1";
+    cr_expect(eq(int, nido_getaddrinfo("here.test", "80", &hints, &found), -ENOENT));
+    unlink(hosts_file);
+    return 0;
+}
+
+NIDO_TEST(names, the_hosts_file_is_read_as_it_is_written)
+{
+    with_hosts("# a comment: 127.0.0.1 said\n"
+               "127.0.0.1\tlocalhost  loop # not.me\n"
+               "\n"
+               "::1 localhost six\r\n"
+               "  10.0.0.1 Indented.Example\n"
+               "nonsense\n"
+               "10.0.0.2 last");
+    cr_expect(eq(int, nidoi_hosts_ask("localhost", AF_INET), NIDOI_HOSTS_KNOWS));
+    cr_expect(eq(int, nidoi_hosts_ask("LocalHost", AF_INET6), NIDOI_HOSTS_KNOWS));
+    cr_expect(eq(int, nidoi_hosts_ask("loop", AF_UNSPEC), NIDOI_HOSTS_KNOWS));
+    cr_expect(eq(int, nidoi_hosts_ask("loop", AF_INET6), NIDOI_HOSTS_KNOWS_ANOTHER));
+    cr_expect(eq(int, nidoi_hosts_ask("six", AF_INET6), NIDOI_HOSTS_KNOWS));
+    cr_expect(eq(int, nidoi_hosts_ask("indented.example", AF_INET), NIDOI_HOSTS_KNOWS));
+    cr_expect(eq(int, nidoi_hosts_ask("last", AF_INET), NIDOI_HOSTS_KNOWS));
+    cr_expect(eq(int, nidoi_hosts_ask("said", AF_INET), NIDOI_HOSTS_KNOWS_NOTHING));
+    cr_expect(eq(int, nidoi_hosts_ask("not.me", AF_INET), NIDOI_HOSTS_KNOWS_NOTHING));
+    cr_expect(eq(int, nidoi_hosts_ask("127.0.0.1", AF_INET), NIDOI_HOSTS_KNOWS_NOTHING));
+    cr_expect(eq(int, nidoi_hosts_ask("nonsense", AF_INET), NIDOI_HOSTS_KNOWS_NOTHING));
+    unlink(hosts_file);
+    cr_expect(eq(int, nidoi_hosts_ask("last", AF_INET), NIDOI_HOSTS_KNOWS_NOTHING), "no file");
 }
 
 RESOLVING(names, a_name_that_nobody_answers_at_fails_as_its_attempts_did)
@@ -390,7 +503,11 @@ RESOLVING(names, a_listener_takes_the_first_address_of_its_name_that_it_can)
     answers[1].address = "127.0.0.1";
     listener = nido_listen("me.test", "http", NULL);
     cr_expect(ge(int, listener, 0));
-    answers[1].address = "203.0.113.1"; /* nobody's */
+    answers[1] = (struct answer){.address = "203.0.113.1", .second = "127.0.0.1"};
+    fd = nido_listen("second.test", "http", NULL);
+    cr_expect(ge(int, fd, 0));
+    nido_close(fd);
+    answers[1] = (struct answer){.address = "203.0.113.1"}; /* nobody's */
     fd = nido_listen("other.test", "http", NULL);
     cr_expect(eq(int, fd, -EADDRNOTAVAIL));
     nido_close(listener);

@@ -32,8 +32,10 @@ NIDO_API void nido_listen_options_init(nido_listen_options *options);
 /* See nido_listen_options_init. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_dial_options_init(nido_dial_options *options);
 
-/* Looks a name and a service up, as getaddrinfo(3), on a worker; slow look-ups never take more than
- * half of the workers. Numbers need no look-up and no worker. Cancellation point; a cancel leaves at once, and the late answer is freed.
+/* Looks a name and a service up, as getaddrinfo(3), on a worker. Look-ups that need a name server never
+ * take more than half of the workers, abandoned ones none (up to 256 of them); names of the hosts file,
+ * which is asked first, are looked up beside these. Numbers need no worker. Cancellation point; a cancel
+ * leaves at once, and the late answer is freed.
  * 0, and *out is the caller's, for freeaddrinfo; -ECANCELED; -ENOENT: no such name or service;
  * -EHOSTUNREACH: no name server answered; -EIO: it answered nonsense; -EINVAL: bad hints, or neither
  * host nor service; -ENOMEM; -EAGAIN: there is no worker. The resolver's text is in
@@ -54,8 +56,9 @@ NIDO_API int nido_listen(const char *host, const char *service, const nido_liste
  * nido_dial_any does, as soon as they come; IPv4 gives IPv6 a start of 50 ms (RFC 8305, sections 3 to 5).
  * Cancellation point. The descriptor; -ECANCELED: all attempts are closed; -EINVAL: no host, a
  * service that is neither a name nor a port (0 to 65535), or a bad option; errors of
- * nido_getaddrinfo; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (the network's: nido_scope_fired tells
- * it from a deadline), or the system calls' own. TCP_NODELAY is on. */
+ * nido_getaddrinfo (-ENOENT only if both families say so); -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT
+ * (the network's: nido_scope_fired tells it from a deadline), or the system calls' own. TCP_NODELAY is
+ * on. */
 NIDO_API int nido_dial(const char *host, const char *service, const nido_dial_options *options);
 
 /* Connects to the first of a list of addresses that answers: attempts start in order (families

@@ -209,10 +209,20 @@ static int await_preferred(struct race *race)
     return rc;
 }
 
+/* Nobody could be asked, or not now: the name may well exist. */
+static bool is_temporary(int err)
+{
+    return err && err != -ENOENT;
+}
+
 static int nothing_found(const struct search searches[2])
 {
-    /* Most names have no IPv6 address; what went wrong otherwise says more. */
+    /* Most names have no IPv6 address; what went wrong otherwise says more. That there is no such name
+     * is true only if both families say so. */
     const struct search *telling = searches[1].lookup.err ? &searches[1] : &searches[0];
+
+    if (is_temporary(searches[0].lookup.err) && !is_temporary(telling->lookup.err))
+        telling = &searches[0];
 
     if (!telling->lookup.err)
         return nido_fail(-ENOENT, "look-up of %s port %s: no address that a socket can connect to",

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "io/hosts.h"
 #include "nido/error.h"
 #include "nido/net.h"
 #include "pool/pool.h"
@@ -50,6 +51,36 @@ static ssize_t look_up(void *arg)
     return 0;
 }
 
+static bool is_number(const char *host)
+{
+    const struct addrinfo numeric = {.ai_flags = AI_NUMERICHOST};
+    struct addrinfo *found;
+
+    if (getaddrinfo(host, NULL, &numeric, &found) != 0) return false;
+    freeaddrinfo(found);
+    return true;
+}
+
+enum { MUST_ASK = 1 };
+
+/* What this machine knows of itself needs no name server, and no worker that one may hold. */
+static ssize_t look_up_here(void *arg)
+{
+    struct request *request = arg;
+
+    if (!request->has_host || is_number(request->host)) return look_up(arg);
+    switch (nidoi_hosts_ask(request->host, request->hints.ai_family)) {
+    case NIDOI_HOSTS_KNOWS:
+        return look_up(arg);
+    case NIDOI_HOSTS_KNOWS_ANOTHER:
+        request->answer.err = -ENOENT;
+        request->answer.why = EAI_NONAME;
+        return 0;
+    default:
+        return MUST_ASK;
+    }
+}
+
 static void drop(void *ctx, void *arg, int result)
 {
     struct request *request = arg;
@@ -71,7 +102,9 @@ int nidoi_lookup(const char *host, const char *service, const struct addrinfo *h
     options.mode = NIDO_OFFLOAD_ABANDON;
     options.name = request->name;
     options.drop = drop;
-    lookup->err = (int)nidoi_offload(look_up, request, &options, NIDOI_LANE_NAMES);
+    lookup->err = (int)nidoi_offload(look_up_here, request, &options, NIDOI_LANE_GENERAL);
+    if (lookup->err == MUST_ASK)
+        lookup->err = (int)nidoi_offload(look_up, request, &options, NIDOI_LANE_NAMES);
     if (lookup->err < 0) return lookup->err;
     *lookup = request->answer;
     nidoi_mem.release(request);

@@ -12,11 +12,13 @@ struct nidoi_worker {
     struct nidoi_pool *pool;
     struct nidoi_job *job;
     pthread_t thread;
+    bool stray; /* it has become superfluous with its job */
 };
 
 enum { MOST_NAME = 60 }; /* of a job, in a report */
 
 int64_t nidoi_pool_idle_ns = NIDO_SEC(10);
+uint32_t nidoi_pool_most_strays = 256;
 
 static _Thread_local struct nidoi_worker *self;
 
@@ -148,6 +150,7 @@ static bool finish(struct nidoi_worker *worker)
     worker->job = NULL;
     if (job->options.mode == NIDO_OFFLOAD_INTERRUPT) nidoi_interrupter_spare(job);
     job->state = NIDOI_JOB_OVER;
+    worker->stray = job->stray;
     return job->abandoned;
 }
 
@@ -184,7 +187,7 @@ static void run(struct nidoi_worker *worker, struct nidoi_job *job)
         nidoi_panic("a run ended while a task waited for a job");
     pthread_mutex_lock(&pool->lock);
     if (!abandoned) pool->looking--;
-    if (lane == NIDOI_LANE_NAMES) pool->names_running--;
+    if (lane == NIDOI_LANE_NAMES && !worker->stray) pool->names_running--;
 }
 
 static void *work(void *arg)
@@ -195,8 +198,11 @@ static void *work(void *arg)
 
     pthread_mutex_lock(&pool->lock);
     pool->coming = false;
-    while ((job = next_job(pool)) != NULL) run(worker, job);
-    pool->threads--;
+    while (!worker->stray && (job = next_job(pool)) != NULL) run(worker, job);
+    if (worker->stray)
+        pool->strays--;
+    else
+        pool->threads--;
     if (pool->left) {
         pthread_detach(pthread_self());
         nidoi_mem.release(worker);
@@ -229,6 +235,25 @@ int nidoi_pool_submit(struct nidoi_pool *pool, struct nidoi_job *job)
     return err;
 }
 
+/* A name server that does not answer holds up only the tasks that wait for it. The lock is held. */
+static void let_stray(struct nidoi_pool *pool, struct nidoi_job *job)
+{
+    if (job->lane != NIDOI_LANE_NAMES || pool->strays >= nidoi_pool_most_strays) return;
+    job->stray = true;
+    pool->strays++;
+    pool->threads--;
+    pool->names_running--;
+    call_for_help(pool);
+}
+
+static bool cancel_running(struct nidoi_pool *pool, struct nidoi_job *job)
+{
+    job->abandoned = job->options.mode == NIDO_OFFLOAD_ABANDON;
+    if (job->abandoned) let_stray(pool, job);
+    if (job->options.mode == NIDO_OFFLOAD_INTERRUPT) nidoi_interrupter_strike(job);
+    return job->abandoned;
+}
+
 bool nidoi_pool_cancel(struct nidoi_job *job)
 {
     struct nidoi_pool *pool = job->pool;
@@ -240,8 +265,7 @@ bool nidoi_pool_cancel(struct nidoi_job *job)
         unqueue(pool, job);
         gone = true;
     } else if (job->state == NIDOI_JOB_RUNNING) {
-        gone = job->abandoned = job->options.mode == NIDO_OFFLOAD_ABANDON;
-        if (job->options.mode == NIDO_OFFLOAD_INTERRUPT) nidoi_interrupter_strike(job);
+        gone = cancel_running(pool, job);
     }
     pthread_mutex_unlock(&pool->lock);
     return gone;
@@ -309,7 +333,7 @@ static void await_workers(struct nidoi_loop *loop, struct nidoi_pool *pool)
     int64_t grace = loop->options.pool_grace_ns;
     int64_t end = nidoi_time_add(nidoi_sys_now(), grace);
 
-    while (pool->threads) {
+    while (pool->threads || pool->strays) {
         int64_t now = nidoi_sys_now();
 
         if (now >= end && !nidoi_list_empty(&pool->running)) {

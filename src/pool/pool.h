@@ -18,7 +18,8 @@
 #include "coro/scope.h"
 #include "nido/offload.h"
 
-/* Slow look-ups of names may occupy half of the workers. */
+/* Slow look-ups of names may occupy half of the workers. An abandoned one occupies none: its worker
+ * strays, and ends with it. */
 enum nidoi_lane { NIDOI_LANE_GENERAL, NIDOI_LANE_NAMES, NIDOI_LANES };
 enum nidoi_job_state { NIDOI_JOB_QUEUED, NIDOI_JOB_RUNNING, NIDOI_JOB_OVER };
 
@@ -35,6 +36,7 @@ struct nidoi_job {
     uint64_t ticket;            /* its turn, over all lanes */
     ssize_t result;
     bool abandoned; /* lock: nobody waits any more, the worker ends it */
+    bool stray;     /* lock: and its worker counts no longer */
     bool cancelled; /* atomic */
     pthread_t thread;
     uint8_t parties; /* abandoned: who still has to do with it; the last one on the loop frees it */
@@ -54,6 +56,7 @@ struct nidoi_pool {
     uint32_t queued;                      /* atomic for those who spin */
     uint32_t names_running;
     uint32_t most, threads, idle;
+    uint32_t strays;  /* beside `threads` */
     uint32_t looking; /* will see the queue before they sleep: spinning, or fresh from a job */
     uint32_t refs;    /* the loop, and each worker */
     uint64_t tickets;
@@ -66,6 +69,9 @@ struct nidoi_pool {
 
 /* How long a worker stays without work; a variable for tests. */
 extern int64_t nidoi_pool_idle_ns;
+
+/* How many workers may stray at once; a variable for tests. */
+extern uint32_t nidoi_pool_most_strays;
 
 /* The loop's pool, made when first asked for. 0, -ENOMEM. */
 int nidoi_pool_get(struct nidoi_loop *loop, struct nidoi_pool **out);
