@@ -65,6 +65,13 @@ static unsigned long calls(void)
            faults_count(FAULT_family) + faults_count(FAULT_getsockopt);
 }
 
+/* A read and a write; and a probing read where a short one does not prove that nothing is left. */
+#ifdef NIDOI_KQUEUE
+enum { CALLS_A_SIDE = 3 };
+#else
+enum { CALLS_A_SIDE = 2 };
+#endif
+
 static int count_an_echo(void *unused)
 {
     enum { BEGIN_AND_END = 6 };
@@ -75,7 +82,7 @@ static int count_an_echo(void *unused)
     connect_both();
     before = calls();
     rc = TOGETHER(NULL, echo, ask);
-    cr_expect(le(ulong, calls() - before, 2 * 2 * MESSAGES + BEGIN_AND_END));
+    cr_expect(le(ulong, calls() - before, 2 * CALLS_A_SIDE * MESSAGES + BEGIN_AND_END));
     close_all();
     return rc;
 }

@@ -13,7 +13,7 @@
  * SIGPIPE is never raised.
  *
  * Where an error list ends in "or the system call's own", the negated errno of the call comes
- * through; -EAGAIN and -EINTR never do. */
+ * through; -EINTR never does, -EAGAIN only where a file needs a worker and none can be started. */
 #ifndef NIDO_FD_H
 #define NIDO_FD_H
 
@@ -74,9 +74,11 @@ NIDO_API int nido_poll(struct pollfd *fds, nfds_t n);
 NIDO_API int nido_close(int fd);
 
 /* Makes a descriptor owned: O_NONBLOCK is set, it is registered once, only nido_close may close it
- * from now on. Not a cancellation point. 0 (also if it is owned already), or the error; then
- * nothing has changed and it is still the caller's: -EBADF, -EPERM: no runtime; -ENOMEM, -ENOSPC:
- * the kernel's limit of watches. What cannot be watched (a regular file) is -EINVAL. */
+ * from now on. To be called again for a TCP socket that got TCP_ULP (kTLS) or SO_RCVLOWAT after it
+ * was owned: reads of such stop short with more behind. Not a cancellation point. 0 (also if it is
+ * owned already), or the error; then nothing has changed and it is still the caller's: -EBADF,
+ * -EPERM: no runtime; -ENOMEM, -ENOSPC: the kernel's limit of watches. What cannot be watched (a
+ * regular file) is -EINVAL. */
 NIDO_API int nido_fd_own(int fd);
 
 /* The opposite: wakes everybody who waits with -EBADF, and lets go of the descriptor, which stays

@@ -13,8 +13,9 @@ static int attempt(struct nidoi_loop *loop, nido_arm *arm)
 
     (void)loop;
     if (ask.fd < 0) return -EBADF;
-    ready = nidoi_sys.poll(&ask, 1, 0);
-    if (ready == 0 || ready == -EINTR) return -EAGAIN;
+    do ready = nidoi_sys.poll(&ask, 1, 0);
+    while (ready == -EINTR); /* which is no answer */
+    if (ready == 0) return -EAGAIN;
     if (ready < 0) return ready;
     return ask.revents & POLLNVAL ? -EBADF : reading ? NIDO_IN : NIDO_OUT;
 }
@@ -36,7 +37,7 @@ static int enlist(struct nidoi_loop *loop, nido_arm *arm)
     if (err) return err;
     slot = nidoi_reactor_find(&loop->reactor, watch->fd);
     arm->generation = slot->generation;
-    slot->ready |= (uint8_t)(1u << watch->direction); /* nobody knows: the next call should try */
+    nidoi_edge_doubt(slot, watch->direction);
     return 0;
 }
 

@@ -132,7 +132,7 @@ static int listen_at(struct nidoi_loop *loop, const struct target *target,
         nidoi_sys.close(fd);
         return explained(err, "listen on", (const void *)&target->address, target->length);
     }
-    nidoi_fd_adopt(loop, fd, nidoi_fd_stream(target->address.ss_family) | NIDOI_FD_PROMPT);
+    nidoi_fd_adopt(loop, fd, nidoi_fd_stream(fd, target->address.ss_family) | NIDOI_FD_PROMPT);
     return fd;
 }
 
@@ -215,8 +215,8 @@ static int finish(int fd, const struct sockaddr *address, socklen_t length)
         if (err) return err;
     }
     if (err && err != -EINPROGRESS) return err;
-    nidoi_fd_adopt(loop, fd, nidoi_fd_stream(address->sa_family));
-    return err ? nidoi_io_connected(fd) : 0;
+    nidoi_fd_adopt(loop, fd, nidoi_fd_stream(fd, address->sa_family));
+    return err ? nidoi_io_connected(loop, fd) : 0;
 }
 
 static int finish_inet(int fd, const struct sockaddr *address, socklen_t length)

@@ -43,6 +43,13 @@ static int take_direction(struct nidoi_io *io)
     return 0;
 }
 
+static inline int take_up(struct nidoi_io *io)
+{
+    int err = find_slot(io);
+
+    return !err && io->exclusive ? take_direction(io) : err;
+}
+
 int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction, bool exclusive)
 {
     int err;
@@ -50,10 +57,18 @@ int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction, 
     *io = (struct nidoi_io){
         .fd = fd, .direction = direction, .since = nidoi_io_now(), .exclusive = exclusive};
     err = nidoi_io_enter(&io->loop);
-    if (err) return err;
-    err = find_slot(io);
-    if (!err && exclusive) err = take_direction(io);
-    return err;
+    return err ? err : take_up(io);
+}
+
+int nidoi_io_go_on(struct nidoi_io *io, struct nidoi_loop *loop, int fd,
+                   enum nidoi_direction direction, bool exclusive)
+{
+    *io = (struct nidoi_io){.loop = loop,
+                            .fd = fd,
+                            .direction = direction,
+                            .since = nidoi_io_now(),
+                            .exclusive = exclusive};
+    return take_up(io);
 }
 
 void nidoi_io_end(struct nidoi_io *io)
@@ -73,8 +88,10 @@ bool nidoi_io_must_queue(const struct nidoi_io *io)
 int nidoi_io_ask(const struct nidoi_io *io)
 {
     struct pollfd ask = {io->fd, io->direction == NIDOI_READING ? POLLIN : POLLOUT, 0};
-    int ready = nidoi_sys.poll(&ask, 1, 0);
+    int ready;
 
+    do ready = nidoi_sys.poll(&ask, 1, 0);
+    while (ready == -EINTR); /* which is no answer */
     if (ready > 0 && ask.revents & POLLNVAL) return -EBADF;
     return ready > 0 ? 0 : -EAGAIN;
 }
@@ -177,13 +194,24 @@ int nidoi_io_all(int fd, enum nidoi_direction direction, struct nidoi_io_transfe
     return err;
 }
 
+/* An attempt on a worker gives the loop time to hear of more, and to close the number. */
+int nidoi_io_wait_refused(struct nidoi_io *io)
+{
+    int err = nidoi_io_same(io);
+
+    if (err) return err;
+    return nidoi_edge_spend(io->slot, io->direction, io->seen) ? nidoi_io_wait(io) : 0;
+}
+
 /* ---- Owning and closing ---- */
 
-int nidoi_fd_stream(int family)
+/* A read of a Unix socket may stop short at a passed descriptor, one of a pipe at a packet, if the
+ * writer has chosen that: there are bytes behind. */
+int nidoi_fd_stream(int fd, int family)
 {
-    /* A read of a Unix socket may stop short at a passed descriptor with bytes behind it. */
-    return NIDOI_FD_SOCKET | NIDOI_FD_STREAM |
-           (family == AF_INET || family == AF_INET6 ? NIDOI_FD_DRAINS : 0);
+    bool drains = (family == AF_INET || family == AF_INET6) && nidoi_backend_drains(fd);
+
+    return NIDOI_FD_SOCKET | NIDOI_FD_STREAM | (drains ? NIDOI_FD_DRAINS : 0);
 }
 
 static int kind_of_socket(int fd, int family)
@@ -192,7 +220,7 @@ static int kind_of_socket(int fd, int family)
     int err = nidoi_sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type);
 
     if (err < 0) return err;
-    return type == SOCK_STREAM ? nidoi_fd_stream(family) : NIDOI_FD_SOCKET;
+    return type == SOCK_STREAM ? nidoi_fd_stream(fd, family) : NIDOI_FD_SOCKET;
 }
 
 static int kind_of(int fd)
@@ -202,8 +230,7 @@ static int kind_of(int fd)
     if (family >= 0) return kind_of_socket(fd, family);
     if (family != -ENOTSOCK) return family;
     mode = nidoi_sys.mode(fd);
-    if (mode < 0) return mode;
-    return S_ISFIFO(mode) ? NIDOI_FD_STREAM | NIDOI_FD_DRAINS : NIDOI_FD_STREAM;
+    return mode < 0 ? mode : NIDOI_FD_STREAM;
 }
 
 void nidoi_fd_adopt(struct nidoi_loop *loop, int fd, int kind)
@@ -257,7 +284,7 @@ int nido_pipe(int out[2])
     err = nidoi_sys.pipe(ends);
     if (err) return err;
     for (int i = 0; i < 2; i++) {
-        nidoi_fd_adopt(loop, ends[i], NIDOI_FD_STREAM | NIDOI_FD_DRAINS);
+        nidoi_fd_adopt(loop, ends[i], NIDOI_FD_STREAM);
         out[i] = ends[i];
     }
     return 0;

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "coro/scope.h"
+#include "reactor/edge.h"
 
 struct nidoi_io {
     struct nidoi_loop *loop;
@@ -25,16 +26,21 @@ struct nidoi_io {
     enum nidoi_direction direction;
     uint64_t since;  /* so many renewals: the number was this call's */
     uint64_t ticket; /* its turn among those who wait */
+    uint32_t seen;   /* reports before the attempt under way */
     bool exclusive;
-    bool refused; /* it has waited before */
+    bool refused;   /* it has waited before */
+    bool elsewhere; /* not the descriptor has refused the attempt: no report will help */
 };
 
 /* The entry of a call that goes to the kernel: nidoi_enter, and the clock is read if there is a
  * deadline. */
 int nidoi_io_enter(struct nidoi_loop **out);
 
-/* Enters a call. 0; -ECANCELED, -EBUSY, -EBADF, -ENOMEM, -EPERM, -EDEADLK: nothing to end. */
+/* Enters a call, and so may yield. 0; -ECANCELED, -EBUSY, -EBADF, -ENOMEM, -EPERM, -EDEADLK: nothing to end. */
 int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction, bool exclusive);
+/* The same within a call that has entered already: it does not yield. */
+int nidoi_io_go_on(struct nidoi_io *io, struct nidoi_loop *loop, int fd,
+                   enum nidoi_direction direction, bool exclusive);
 void nidoi_io_end(struct nidoi_io *io);
 
 /* How many numbers have changed hands so far: noted before a call is entered. */
@@ -52,17 +58,21 @@ static inline int nidoi_io_same(const struct nidoi_io *io)
 /* Parks until a try may succeed. 0; -ECANCELED, -EBADF, -ENOMEM, -ENOSPC. */
 int nidoi_io_wait(struct nidoi_io *io);
 
+/* The same after an attempt that was refused: at once if a report came during it. */
+int nidoi_io_wait_refused(struct nidoi_io *io);
+
 /* Others wait in line already. */
 bool nidoi_io_must_queue(const struct nidoi_io *io);
 
 /* Asks poll(2) about a descriptor. 0: a try will not block; -EAGAIN: it would; -EBADF. */
 int nidoi_io_ask(const struct nidoi_io *io);
 
-/* Waits for the outcome of an attempt to connect that is in progress; 0 or what became of it. */
-int nidoi_io_connected(int fd);
+/* Waits for the outcome of an attempt to connect that is in progress, within a call that has entered;
+ * 0 or what became of it. */
+int nidoi_io_connected(struct nidoi_loop *loop, int fd);
 
 /* The kind (NIDOI_FD_ bits) of a stream socket of this address family. */
-int nidoi_fd_stream(int family);
+int nidoi_fd_stream(int fd, int family);
 
 /* Makes a descriptor that nido opened owned; `kind` < 0: find out. If that fails, it stays a
  * foreign one. */
@@ -73,32 +83,26 @@ static inline bool nidoi_io_owned(const struct nidoi_io *io)
     return io->slot->flags & NIDOI_FD_OWNED;
 }
 
-/* Fewer bytes than asked for: for some kinds that means there are no more, and the next try can be
- * spared. */
-static inline void nidoi_io_drained(struct nidoi_io *io)
-{
-    if (io->slot->flags & NIDOI_FD_DRAINS && !io->slot->sticky)
-        io->slot->ready &= (uint8_t) ~(1u << io->direction);
-}
-
-/* Makes one system call without blocking; -EAGAIN: not now. */
+/* Makes one system call without blocking; -EAGAIN: not now, or io->elsewhere is set. */
 typedef ssize_t nidoi_attempt(struct nidoi_io *io, void *call);
 
 static inline ssize_t nidoi_io_perform(struct nidoi_io *io, nidoi_attempt *attempt, void *call)
 {
     bool must_queue = !io->exclusive && nidoi_io_must_queue(io);
-    uint8_t bit = (uint8_t)(1u << io->direction);
 
     for (;; must_queue = false) {
         int err;
 
-        if (!must_queue && (!nidoi_io_owned(io) || io->slot->ready & bit)) {
-            ssize_t n = attempt(io, call);
+        if (must_queue || (nidoi_io_owned(io) && !nidoi_edge_may_try(io->slot, io->direction))) {
+            err = nidoi_io_wait(io);
+        } else {
+            ssize_t n;
 
-            if (n != -EAGAIN) return n;
-            io->slot->ready &= (uint8_t)~bit;
+            io->seen = nidoi_edge_count(io->slot, io->direction);
+            n = attempt(io, call);
+            if (n != -EAGAIN || io->elsewhere) return n;
+            err = nidoi_io_wait_refused(io);
         }
-        err = nidoi_io_wait(io);
         if (err) return err;
     }
 }

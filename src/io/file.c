@@ -34,11 +34,16 @@ static void take_back(struct nidoi_io *io)
 
 ssize_t nidoi_file_job(struct nidoi_io *io, nido_job_fn *fn, void *arg)
 {
+    nido_offload_options options;
+    bool ran = false;
     ssize_t result;
 
+    nido_offload_options_init(&options);
+    options.ran = &ran;
     lend(io);
-    result = nido_offload(fn, arg);
+    result = nido_offload_with(fn, arg, &options);
     take_back(io);
+    io->elsewhere |= !ran;
     return result;
 }
 
@@ -85,6 +90,7 @@ ssize_t nidoi_file_read(struct nidoi_io *io, const struct iovec *iov, int n, int
     struct vector call = {io->fd, iov, n, offset};
     ssize_t got = nidoi_sys.preadv_now(io->fd, iov, n, offset);
 
+    io->elsewhere = true; /* whatever a file answers, nothing is reported of it */
     return got == -EAGAIN || got == -EOPNOTSUPP ? nidoi_file_job(io, read_vector, &call) : got;
 }
 
@@ -92,6 +98,7 @@ ssize_t nidoi_file_write(struct nidoi_io *io, const struct iovec *iov, int n, in
 {
     struct vector call = {io->fd, iov, n, offset};
 
+    io->elsewhere = true;
     return nidoi_file_job(io, write_vector, &call);
 }
 

@@ -166,19 +166,28 @@ int nido_accept(int fd, struct sockaddr *address, socklen_t *length)
 
 /* ---- Connecting ---- */
 
-/* Woken does not mean connected: an edge may be older than the attempt. */
-static int outcome(struct nidoi_io *io)
+/* Asked before it sleeps, for the report may have come before anybody waited, and after it: an edge
+ * may be older than the attempt to connect. */
+static ssize_t try_outcome(struct nidoi_io *io, void *unused)
 {
-    int failure = 0, err;
+    int failure = 0, err = nidoi_io_ask(io);
 
-    for (;;) {
-        io->slot->ready &= (uint8_t) ~(1u << NIDOI_WRITING);
-        err = nidoi_io_wait(io);
-        if (!err) err = nidoi_io_ask(io);
-        if (err != -EAGAIN) break;
-    }
+    (void)unused;
     if (!err) err = nidoi_sys.getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &failure);
     return err < 0 ? err : -failure;
+}
+
+static int outcome(struct nidoi_io *io)
+{
+    return (int)nidoi_io_perform(io, try_outcome, NULL);
+}
+
+/* What was reported of the unconnected socket (a hang-up) is not true of one that connects. */
+static void begin_anew(struct nidoi_fd *slot)
+{
+    slot->sticky = 0;
+    nidoi_edge_doubt(slot, NIDOI_READING);
+    nidoi_edge_doubt(slot, NIDOI_WRITING);
 }
 
 /* A foreign socket is made non-blocking for the instant of the call: connect knows no MSG_DONTWAIT.
@@ -205,12 +214,9 @@ static int connect_begun(struct nidoi_io *io, const struct sockaddr *address, so
         if (!err) err = nidoi_io_same(io);
         if (err) return err;
     }
-    if (err == -EINPROGRESS) err = outcome(io);
-    if (err || !nidoi_io_owned(io)) return err;
-    /* What was reported of the unconnected socket (a hang-up) is not true of the connected one. */
-    io->slot->sticky = 0;
-    io->slot->ready = 1u << NIDOI_READING | 1u << NIDOI_WRITING;
-    return 0;
+    if (err && err != -EINPROGRESS) return err;
+    if (nidoi_io_owned(io)) begin_anew(io->slot);
+    return err ? outcome(io) : 0;
 }
 
 int nido_connect(int fd, const struct sockaddr *address, socklen_t length)
@@ -224,10 +230,10 @@ int nido_connect(int fd, const struct sockaddr *address, socklen_t length)
     return err;
 }
 
-int nidoi_io_connected(int fd)
+int nidoi_io_connected(struct nidoi_loop *loop, int fd)
 {
     struct nidoi_io io;
-    int err = nidoi_io_begin(&io, fd, NIDOI_WRITING, true);
+    int err = nidoi_io_go_on(&io, loop, fd, NIDOI_WRITING, true);
 
     if (err) return err;
     err = outcome(&io);
@@ -274,7 +280,7 @@ static ssize_t try_recv(struct nidoi_io *io, void *call)
     struct packet *packet = call;
     ssize_t n = nidoi_sys.recv(io->fd, packet->in, packet->len, packet->flags | MSG_DONTWAIT);
 
-    if (n >= 0 && (size_t)n < packet->len && !packet->flags) nidoi_io_drained(io);
+    if (n >= 0 && (size_t)n < packet->len && !packet->flags) nidoi_edge_short(io->slot, io->seen);
     return n;
 }
 

@@ -160,9 +160,11 @@ int nido_poll(struct pollfd *fds, nfds_t n)
     if (!err) err = still_named(loop, fds, n, since);
     if (err) return err;
     for (bool woken = false;; woken = !woken) {
-        int ready = nidoi_sys.poll(fds, n, 0);
+        int ready;
 
-        if (ready != 0 && ready != -EINTR) return ready;
+        do ready = nidoi_sys.poll(fds, n, 0);
+        while (ready == -EINTR); /* which is no answer */
+        if (ready) return ready;
         err = woken && any_quiet(fds, n) ? pause_between(loop, fds, n) : wait_for_any(loop, fds, n);
         if (err) return err;
     }

@@ -161,8 +161,7 @@ static int bring_up(struct nidoi_loop *loop, const nido_proc_options *options,
     if (!err) err = nidoi_child_begin(loop, child);
     for (int i = 0; i < 3; i++) {
         if (err && child->ends[i] >= 0) nidoi_sys.close(child->ends[i]);
-        if (!err && child->ends[i] >= 0)
-            nidoi_fd_adopt(loop, child->ends[i], NIDOI_FD_STREAM | NIDOI_FD_DRAINS);
+        if (!err && child->ends[i] >= 0) nidoi_fd_adopt(loop, child->ends[i], NIDOI_FD_STREAM);
     }
     return err;
 }

@@ -195,7 +195,7 @@ static void take_ends(struct nidoi_procworker *worker, const struct ends *ends)
     worker->job = ends->job[0];
     worker->err = ends->err[0];
     worker->fate = ends->fate[0];
-    nidoi_fd_adopt(loop, worker->job, nidoi_fd_stream(AF_UNIX));
+    nidoi_fd_adopt(loop, worker->job, nidoi_fd_stream(worker->job, AF_UNIX));
     nidoi_fd_adopt(loop, worker->err, NIDOI_FD_STREAM);
     nidoi_fd_adopt(loop, worker->fate, NIDOI_FD_STREAM);
 }

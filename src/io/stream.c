@@ -73,7 +73,7 @@ static ssize_t try_read(struct nidoi_io *io, void *call)
 
     if (!nidoi_io_owned(io)) return read_foreign(io, bytes);
     n = nidoi_sys.read(io->fd, bytes->in, bytes->len);
-    if (n >= 0 && (size_t)n < bytes->len) nidoi_io_drained(io);
+    if (n >= 0 && (size_t)n < bytes->len) nidoi_edge_short(io->slot, io->seen);
     return n;
 }
 
@@ -130,15 +130,10 @@ static ssize_t write_foreign(struct nidoi_io *io, struct bytes *call)
 static ssize_t try_write(struct nidoi_io *io, void *call)
 {
     struct bytes *bytes = call;
-    ssize_t n;
 
     if (!nidoi_io_owned(io)) return write_foreign(io, bytes);
-    if (io->slot->flags & NIDOI_FD_SOCKET)
-        n = nidoi_sys.send(io->fd, bytes->out, bytes->len, 0);
-    else
-        n = nidoi_sys.write(io->fd, bytes->out, bytes->len);
-    if (n >= 0 && (size_t)n < bytes->len) nidoi_io_drained(io);
-    return n;
+    if (io->slot->flags & NIDOI_FD_SOCKET) return nidoi_sys.send(io->fd, bytes->out, bytes->len, 0);
+    return nidoi_sys.write(io->fd, bytes->out, bytes->len);
 }
 
 ssize_t nido_write(int fd, const void *buf, size_t len)

@@ -18,7 +18,8 @@ enum {
     NIDOI_WRITABLE = 2,
     NIDOI_ENDING = 4, /* no more bytes will come (the peer has shut down its side): sticky */
     NIDOI_BROKEN = 8, /* error or hang-up: sticky, and both directions are reported */
-    NIDOI_URGENT = 16 /* something beside the bytes: urgent data, an exception of a device */
+    NIDOI_URGENT = 16 /* something beside the bytes: urgent data, at whose mark reads stop short, an
+                         exception of a device: sticky */
 };
 
 /* The directions of one descriptor may come in one report or in one each: as the kernel has it. */
@@ -67,9 +68,13 @@ int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation
 /* Ends a registration; one that the kernel has forgotten is fine. */
 void nidoi_backend_remove(struct nidoi_backend *backend, int fd);
 
-/* Does the kernel still have what nidoi_backend_add registered? If so, the state at this moment may
- * be reported once more. */
+/* Does the kernel still have what nidoi_backend_add registered? */
 bool nidoi_backend_has(struct nidoi_backend *backend, int fd, uint32_t generation);
+
+/* A claim about the kernel: a read of this stream socket of the internet families that brings fewer
+ * bytes than asked for has emptied it, unless the backend has reported urgent bytes. False where
+ * that cannot be known. */
+bool nidoi_backend_drains(int fd);
 
 /* Waits up to `ns` (0: not at all, < 0: no limit) for reports, never shorter; fills at most n and
  * returns how many. -EINTR. The bell is not reported, it only ends the wait. */

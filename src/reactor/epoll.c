@@ -6,6 +6,8 @@
  * reporting under a number that may be somebody else's by now, which is why the generation travels
  * with it. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
@@ -85,7 +87,7 @@ static int enter(struct nidoi_backend *backend, int fd, uint32_t generation, uin
 }
 
 /* No enum: EPOLLET does not fit an int. */
-static const uint32_t edges = (uint32_t)EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+static const uint32_t edges = (uint32_t)EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
 int nidoi_backend_add(struct nidoi_backend *backend, int fd, uint32_t generation)
 {
@@ -110,9 +112,31 @@ void nidoi_backend_remove(struct nidoi_backend *backend, int fd)
     nidoi_sys.epoll_ctl(backend->fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
+/* Entering it again fails and changes nothing; a change of the entry would report once more, and
+ * hide what was forgotten from those who look for it. */
 bool nidoi_backend_has(struct nidoi_backend *backend, int fd, uint32_t generation)
 {
-    return control(backend, EPOLL_CTL_MOD, fd, generation, edges) == 0;
+    int err = control(backend, EPOLL_CTL_ADD, fd, generation, edges);
+
+    if (!err) nidoi_backend_remove(backend, fd);
+    return err == -EEXIST;
+}
+
+static int option(int fd, int level, int name)
+{
+    int value = 0;
+
+    nidoi_sys.getsockopt(fd, level, name, &value);
+    return value;
+}
+
+/* Plain TCP stops short at an urgent mark alone. MPTCP, SMC and SCTP are other protocols of the same
+ * families; kTLS and others that sit on top of TCP ("upper layer protocols") stop at their records;
+ * with a low-water mark fewer bytes than that are not reported. */
+bool nidoi_backend_drains(int fd)
+{
+    return option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP &&
+           !option(fd, IPPROTO_TCP, TCP_ULP) && option(fd, SOL_SOCKET, SO_RCVLOWAT) <= 1;
 }
 
 static unsigned translated(uint32_t events)

@@ -146,6 +146,13 @@ bool nidoi_backend_has(struct nidoi_backend *backend, int fd, uint32_t generatio
     return control(backend, fd, EVFILT_READ, EV_CLEAR | EV_ENABLE, generation) == 0;
 }
 
+/* Reads stop at an urgent mark, and not every kqueue tells of one. */
+bool nidoi_backend_drains(int fd)
+{
+    (void)fd;
+    return false;
+}
+
 /* The end of what can be written is that somebody hung up; of what can be read, only if there is an
  * error too. */
 static struct nidoi_ready translated(const struct kevent *event)

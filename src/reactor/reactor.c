@@ -136,8 +136,12 @@ int nidoi_reactor_own(struct nidoi_reactor *reactor, int fd, unsigned kind)
     int err = nidoi_reactor_slot(reactor, fd, &slot);
 
     if (err) return err;
-    if (slot->flags & NIDOI_FD_OWNED && nidoi_backend_has(&reactor->backend, fd, slot->generation))
+    if (slot->flags & NIDOI_FD_OWNED &&
+        nidoi_backend_has(&reactor->backend, fd, slot->generation)) {
+        slot->flags =
+            (uint8_t)((slot->flags & ~(unsigned)NIDOI_FD_DRAINS) | (kind & NIDOI_FD_DRAINS));
         return 0;
+    }
     if (slot->flags & NIDOI_FD_KNOWN) nidoi_backend_remove(&reactor->backend, fd);
     err = nidoi_backend_add(&reactor->backend, fd, next_generation(slot));
     if (err) {
@@ -278,17 +282,23 @@ void nidoi_reactor_drop(struct nidoi_reactor *reactor, int fd)
     renew(reactor, slot);
 }
 
+static void fire_direction(struct nidoi_reactor *reactor, struct nidoi_fd *slot,
+                           enum nidoi_direction direction)
+{
+    slot->reports[direction]++;
+    slot->ready |= (uint8_t)(1u << direction);
+    fire_ready(reactor, &slot->watches[direction]);
+}
+
 static void dispatch(struct nidoi_reactor *reactor, const struct nidoi_ready *report)
 {
     struct nidoi_fd *slot = nidoi_reactor_find(reactor, report->fd);
-    unsigned directions = report->events & (NIDOI_READABLE | NIDOI_WRITABLE);
 
     if (!slot || slot->generation != report->generation) return;
     slot->armed &= (uint8_t)~report->spent;
-    slot->ready |= (uint8_t)directions;
-    slot->sticky |= (uint8_t)(report->events & (NIDOI_ENDING | NIDOI_BROKEN));
-    if (directions & NIDOI_READABLE) fire_ready(reactor, &slot->watches[NIDOI_READING]);
-    if (directions & NIDOI_WRITABLE) fire_ready(reactor, &slot->watches[NIDOI_WRITING]);
+    slot->sticky |= (uint8_t)(report->events & (NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT));
+    if (report->events & NIDOI_READABLE) fire_direction(reactor, slot, NIDOI_READING);
+    if (report->events & NIDOI_WRITABLE) fire_direction(reactor, slot, NIDOI_WRITING);
     if (report->events & (NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT))
         fire_all(reactor, &slot->watches[NIDOI_NEITHER], 0);
     if (!(slot->flags & NIDOI_FD_OWNED) && wanted(slot) & ~slot->armed &&

@@ -7,8 +7,8 @@
  * Reports of another generation are dropped; a call notes how many renewals there were when it was
  * handed its numbers, and after every sleep asks whether one of them has been renewed since.
  * 4. Owned descriptors are registered once, edge-triggered: `ready` remembers what an edge said
- * until a system call finds it empty. Foreign ones are armed for one report at a time and nothing
- * is remembered.
+ * until a system call finds it empty (reactor/edge.h). Foreign ones are armed for one report at a
+ * time and nothing is remembered.
  * 5. Slots never move. */
 #ifndef NIDOI_REACTOR_H
 #define NIDOI_REACTOR_H
@@ -34,15 +34,15 @@ struct nidoi_fd {
     struct nidoi_link watches[3]; /* by direction */
     uint32_t generation;          /* never 0 */
     uint8_t flags;
-    uint8_t ready; /* owned: 1 << direction: a try may succeed */
-    uint8_t
-        sticky;    /* NIDOI_ENDING, NIDOI_BROKEN: once seen, reads find the truth without an edge */
-    uint8_t armed; /* foreign: NIDOI_READABLE and its kin: will be reported */
-    uint8_t busy;  /* 1 << direction: an exclusive call is under way; kept by the caller */
-    bool closing;  /* it was closed while jobs used the number: the last one closes it; so too */
-    uint32_t jobs; /* on workers, that use the number; so too */
-    uint32_t called[2]; /* by direction: woken from the line, and their turn has not come yet */
-    uint64_t renewed;   /* the reactor's count of renewals at its last; 0: never */
+    uint8_t ready;  /* owned: 1 << direction: a try may succeed */
+    uint8_t sticky; /* NIDOI_ENDING, _BROKEN, _URGENT: once seen, reads find the truth by probing */
+    uint8_t armed;  /* foreign: NIDOI_READABLE and its kin: will be reported */
+    uint8_t busy;   /* 1 << direction: an exclusive call is under way; kept by the caller */
+    bool closing;   /* it was closed while jobs used the number: the last one closes it; so too */
+    uint32_t jobs;  /* on workers, that use the number; so too */
+    uint32_t called[2];  /* by direction: woken from the line, and their turn has not come yet */
+    uint32_t reports[2]; /* by direction: how many there were */
+    uint64_t renewed;    /* the reactor's count of renewals at its last; 0: never */
 };
 
 struct nidoi_reactor {
@@ -67,8 +67,8 @@ int nidoi_reactor_slot(struct nidoi_reactor *reactor, int fd, struct nidoi_fd **
 bool nidoi_reactor_renewed(const struct nidoi_reactor *reactor, int fd, uint64_t since);
 
 /* Registers for good. `kind`: the NIDOI_FD_ bits SOCKET, STREAM, DRAINS. 0, also if it is owned
- * already; a slot whose old descriptor was closed behind our back starts anew, its waiters get
- * -EBADF. Errors of nidoi_backend_add. */
+ * already, when only DRAINS is told anew; a slot whose old descriptor was closed behind our back starts
+ * anew, its waiters get -EBADF. Errors of nidoi_backend_add. */
 int nidoi_reactor_own(struct nidoi_reactor *reactor, int fd, unsigned kind);
 
 /* A file of ours: nothing is registered. 0, -EBADF, -ENOMEM. */
