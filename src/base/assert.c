@@ -18,18 +18,23 @@ static void report(void)
 
 void nidoi_assert_failed(const char *what, const char *file, int line)
 {
+    flockfile(stderr);
     fprintf(stderr, "nido: internal error, please report it: %s does not hold at %s:%d\n", what,
             file, line);
     report();
+    funlockfile(stderr);
     abort();
 }
 
+/* Whole, whatever other threads print. */
 static void lament(const char *sentence, va_list args)
 {
+    flockfile(stderr);
     fputs("nido: ", stderr);
     vfprintf(stderr, sentence, args);
     fputc('\n', stderr);
     report();
+    funlockfile(stderr);
 }
 
 void nidoi_panic(const char *sentence, ...)
@@ -49,4 +54,12 @@ void nidoi_lament(const char *sentence, ...)
     va_start(args, sentence);
     lament(sentence, args);
     va_end(args);
+}
+
+void nidoi_closed_behind_us(int fd)
+{
+    nidoi_panic(
+        "the program has closed descriptor %d, which is the runtime's own: by closefrom, by "
+        "close_range, or by closing a number twice",
+        fd);
 }

@@ -25,6 +25,9 @@ _Noreturn void nidoi_assert_failed(const char *what, const char *file, int line)
 /* A documented misuse: prints "nido: <sentence>" and aborts. */
 _Noreturn void nidoi_panic(const char *sentence, ...) NIDO_PRINTF(1, 2);
 
+/* The kernel does not know this descriptor of nido's own any more. */
+_Noreturn NIDOI_RARE void nidoi_closed_behind_us(int fd);
+
 /* Says the same and returns, for who ends the program otherwise. */
 void nidoi_lament(const char *sentence, ...) NIDO_PRINTF(1, 2);
 

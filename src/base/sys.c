@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/child_end.h"
 #include "base/clock.h"
 #include "base/program.h"
 #include "base/sys_other.h"
@@ -34,6 +35,39 @@ enum { NANO = 1000000000 };
     do result = (expression);             \
     while (result < 0 && errno == EINTR); \
     return result < 0 ? -errno : result
+
+/* After a call that a kernel may be too old for: filters of system calls (seccomp, as containers set
+ * them) answer EPERM where a kernel without the call says ENOSYS. */
+static bool lacks_call(void)
+{
+    return errno == ENOSYS || errno == EPERM;
+}
+
+/* A descriptor that nido makes is never 0, 1 or 2, whatever of them the program has closed: what it
+ * prints or reads there must not meet ours. */
+static int above_stdio(int fd)
+{
+    int moved, err;
+
+    if (fd < 0 || fd > STDERR_FILENO) return fd;
+    moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    err = errno;
+    close(fd);
+    errno = err;
+    return moved;
+}
+
+static int pair_above_stdio(int err, int *fds)
+{
+    if (err < 0) return err;
+    fds[0] = above_stdio(fds[0]);
+    fds[1] = above_stdio(fds[1]);
+    if (fds[0] >= 0 && fds[1] >= 0) return 0;
+    err = errno;
+    close(fds[fds[0] < 0]);
+    errno = err;
+    return -1;
+}
 
 static ssize_t sys_read(int fd, void *buf, size_t len)
 {
@@ -140,7 +174,7 @@ static ssize_t sys_sendmsg(int fd, const struct msghdr *message, int flags)
 
 static int sys_open(const char *path, int flags, unsigned mode)
 {
-    CALL(int, open(path, flags | O_CLOEXEC, (mode_t)mode));
+    CALL(int, above_stdio(open(path, flags | O_CLOEXEC, (mode_t)mode)));
 }
 
 static ssize_t sys_preadv(int fd, const struct iovec *iov, int n, int64_t offset)
@@ -152,7 +186,12 @@ static ssize_t sys_preadv(int fd, const struct iovec *iov, int n, int64_t offset
 static ssize_t sys_preadv_now(int fd, const struct iovec *iov, int n, int64_t offset)
 {
 #ifdef RWF_NOWAIT
-    CALL(ssize_t, preadv2(fd, iov, n, offset < 0 ? -1 : (off_t)offset, RWF_NOWAIT));
+    ssize_t got;
+
+    do got = preadv2(fd, iov, n, offset < 0 ? -1 : (off_t)offset, RWF_NOWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got >= 0) return got;
+    return lacks_call() ? -EOPNOTSUPP : -errno;
 #else
     (void)fd, (void)iov, (void)n, (void)offset;
     return -EOPNOTSUPP;
@@ -196,8 +235,14 @@ static int sys_fstat(int fd, struct stat *out)
 
 static int sys_opendir(const char *path, DIR **out)
 {
-    *out = opendir(path);
-    return *out ? 0 : -errno;
+    int fd = sys_open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0), err;
+
+    if (fd < 0) return fd;
+    *out = fdopendir(fd);
+    if (*out) return 0;
+    err = -errno;
+    close(fd);
+    return err;
 }
 
 static int sys_readdir(DIR *dir, struct dirent **out)
@@ -235,7 +280,7 @@ static ssize_t sys_sendfile(int out, int in, int64_t *offset, size_t len)
 
 static int sys_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
-    CALL(int, new_accepted(fd, address, length));
+    CALL(int, above_stdio(new_accepted(fd, address, length)));
 }
 
 /* Not retried: after EINTR the attempt goes on by itself, as after EINPROGRESS. */
@@ -292,12 +337,12 @@ static int sys_listen(int fd, int backlog)
 
 static int sys_socket(int domain, int type, int protocol)
 {
-    CALL(int, new_socket(domain, type, protocol));
+    CALL(int, above_stdio(new_socket(domain, type, protocol)));
 }
 
 static int sys_socketpair(int domain, int type, int protocol, int *out)
 {
-    CALL(int, new_socketpair(domain, type, protocol, out));
+    CALL(int, pair_above_stdio(new_socketpair(domain, type, protocol, out), out));
 }
 
 static int sys_getsockopt(int fd, int level, int name, int *value)
@@ -341,7 +386,7 @@ static int sys_getaddrinfo(const char *host, const char *service, const struct a
 
 static int sys_pipe(int *out)
 {
-    CALL(int, new_pipe(out));
+    CALL(int, pair_above_stdio(new_pipe(out), out));
 }
 
 /* 1 if it was so already. */
@@ -410,7 +455,8 @@ static int sys_protect_none(void *memory, size_t size)
 
 static int sys_guard(const struct iovec *pages, int n)
 {
-    return guard_pages(pages, n) < 0 ? -errno : 0;
+    if (guard_pages(pages, n) == 0) return 0;
+    return lacks_call() ? -EINVAL : -errno;
 }
 
 static int sys_give_back(void *memory, size_t size)
@@ -447,7 +493,7 @@ static int sys_lead_group(int pid)
 
 static int sys_process_fd(int pid)
 {
-    CALL(int, open_process(pid));
+    CALL(int, above_stdio(open_process(pid)));
 }
 
 static int sys_follow_parent(int signal)
@@ -490,10 +536,14 @@ static int sys_close_range(int first, int last)
 
 static int sys_kqueue(void)
 {
-    int kq = kqueue();
+    int kq = kqueue(), low;
 
     if (kq < 0) return -errno;
     fcntl(kq, F_SETFD, FD_CLOEXEC); /* cannot fail: it is open */
+    if (kq > STDERR_FILENO) return kq;
+    low = kq; /* not every system can give it another number: it is held while the next is made */
+    kq = sys_kqueue();
+    close(low);
     return kq;
 }
 
@@ -514,7 +564,7 @@ static int sys_kevent_wait(int kq, struct kevent *events, int n, int64_t ns)
 
 static int sys_epoll_create(void)
 {
-    CALL(int, epoll_create1(EPOLL_CLOEXEC));
+    CALL(int, above_stdio(epoll_create1(EPOLL_CLOEXEC)));
 }
 
 static int sys_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
@@ -532,13 +582,13 @@ static int milliseconds(int64_t ns)
 
 static int sys_epoll_wait(int epoll, struct epoll_event *events, int n, int64_t ns)
 {
-    static bool no_pwait2; /* a kernel before 5.11; all threads find out the same */
+    static bool no_pwait2; /* Linux 5.11; all threads find out the same */
     struct timespec limit = {(time_t)(ns / NANO), (long)(ns % NANO)};
     int ready;
 
     if (ns > 0 && !__atomic_load_n(&no_pwait2, __ATOMIC_RELAXED)) {
         ready = epoll_pwait2(epoll, events, n, &limit, NULL);
-        if (ready >= 0 || errno != ENOSYS) return ready < 0 ? -errno : ready;
+        if (ready >= 0 || !lacks_call()) return ready < 0 ? -errno : ready;
         __atomic_store_n(&no_pwait2, true, __ATOMIC_RELAXED);
     }
     ready = epoll_wait(epoll, events, n, milliseconds(ns));
@@ -547,20 +597,23 @@ static int sys_epoll_wait(int epoll, struct epoll_event *events, int n, int64_t 
 
 static int sys_eventfd(void)
 {
-    CALL(int, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    CALL(int, above_stdio(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)));
 }
 
 /* Unlike other writes this one needs no care for SIGPIPE. A counter that is full says so, and wakes
- * all the same. */
+ * all the same. Not by write(2), at which pthread_cancel could end the thread half-way. */
 static int sys_ring(int fd)
 {
     uint64_t one = 1;
-    CALL(int, (int)write(fd, &one, sizeof one));
+    CALL(int, (int)syscall(SYS_write, fd, &one, sizeof one));
 }
 
 static int sys_pidfd_open(int pid)
 {
-    CALL(int, (int)syscall(SYS_pidfd_open, pid, 0));
+    int fd = above_stdio((int)syscall(SYS_pidfd_open, pid, 0));
+
+    if (fd >= 0) return fd;
+    return lacks_call() ? nidoi_child_end_fd(pid) : -errno;
 }
 
 static int sys_pidfd_send_signal(int fd, int signal)
@@ -643,6 +696,33 @@ int nidoi_sys_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ns)
 
     return -pthread_cond_timedwait(cond, lock, &limit);
 #endif
+}
+
+bool nidoi_sys_handled_by(int number, void (*handler)(int))
+{
+    struct sigaction now;
+
+    return nidoi_sys.sigaction(number, NULL, &now) == 0 && now.sa_handler == handler;
+}
+
+void nidoi_sys_give_back(int number, void (*ours)(int), const struct sigaction *before)
+{
+    if (nidoi_sys_handled_by(number, ours)) nidoi_sys.sigaction(number, before, NULL);
+}
+
+int nidoi_sys_defer_cancel(void)
+{
+    int before;
+
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
+void nidoi_sys_allow_cancel(int before)
+{
+    int deferred;
+
+    pthread_setcancelstate(before, &deferred);
 }
 
 unsigned nidoi_sys_processors(void)

@@ -166,6 +166,17 @@ void nidoi_sys_cond_init(pthread_cond_t *cond);
 /* At most `ns`. 0 or -ETIMEDOUT. */
 int nidoi_sys_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ns);
 
+/* Is this what the process does with the signal now? */
+bool nidoi_sys_handled_by(int number, void (*handler)(int));
+/* Puts `before` back, unless the program has set a handler since `ours`: that is not ours to replace.
+ * In signal handlers too. */
+void nidoi_sys_give_back(int number, void (*ours)(int), const struct sigaction *before);
+
+/* pthread_cancel does not end this thread until nidoi_sys_allow_cancel gets what this returned: for
+ * waits whose memory others know. They nest. */
+int nidoi_sys_defer_cancel(void);
+void nidoi_sys_allow_cancel(int before);
+
 /* How many processors this process may use, at least 1. */
 unsigned nidoi_sys_processors(void);
 

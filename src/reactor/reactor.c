@@ -322,6 +322,7 @@ int nidoi_reactor_poll(struct nidoi_reactor *reactor, int64_t ns)
     int count;
 
     count = nidoi_backend_wait(&reactor->backend, reports, REPORTS, ns);
+    if (count == -EBADF || count == -EINVAL) nidoi_closed_behind_us(reactor->backend.fd);
     nidoi_assert(count >= 0 || count == -EINTR);
     for (int i = 0; i < count; i++) dispatch(reactor, &reports[i]);
     return count < 0 ? 0 : count;

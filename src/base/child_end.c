@@ -1,0 +1,55 @@
+#include "base/child_end.h"
+
+#ifdef __linux__
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+
+struct vigil {
+    int pid;
+    int bell; /* the thread's own number of it, for the child may outlive who asked */
+};
+
+static void *await_end(void *arg)
+{
+    struct vigil vigil = *(struct vigil *)arg;
+    siginfo_t info;
+
+    nidoi_mem.release(arg);
+    while (waitid(P_PID, (id_t)vigil.pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) continue;
+    nidoi_sys.ring(vigil.bell);
+    nidoi_sys.close(vigil.bell);
+    return NULL;
+}
+
+static int start(struct vigil *vigil, int bell)
+{
+    pthread_t thread;
+    int err;
+
+    vigil->bell = nidoi_sys.dup(bell, STDERR_FILENO + 1);
+    if (vigil->bell < 0) return vigil->bell;
+    err = nidoi_sys.thread(&thread, await_end, vigil);
+    if (!err) return pthread_detach(thread);
+    nidoi_sys.close(vigil->bell);
+    return err;
+}
+
+int nidoi_child_end_fd(int pid)
+{
+    struct vigil *vigil = nidoi_mem.alloc(sizeof *vigil);
+    int bell, err;
+
+    if (!vigil) return -ENOMEM;
+    vigil->pid = pid;
+    bell = nidoi_sys.eventfd();
+    err = bell < 0 ? bell : start(vigil, bell);
+    if (!err) return bell;
+    if (bell >= 0) nidoi_sys.close(bell);
+    nidoi_mem.release(vigil);
+    return err;
+}
+#endif
