@@ -22,9 +22,10 @@ struct who {
 static const char *running(struct who *who)
 {
     const struct nidoi_sched *sched = nidoi_sched_self;
-    const struct nidoi_task *task = sched->current;
+    const struct nidoi_task *task = sched ? sched->current : NULL;
     struct nidoi_place spawned;
 
+    if (!sched) return "a job of a worker thread";
     if (!nidoi_on_task(sched)) return "a function that the loop called";
     snprintf(who->text, sizeof who->text, "task #%llu \"%s\", spawned at %s",
              (unsigned long long)task->id, task->name ? task->name : "",

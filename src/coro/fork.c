@@ -4,19 +4,22 @@
 #include <pthread.h>
 
 #include "coro/loop.h"
-#include "coro/signals.h"
 #include "reactor/backend.h"
 
 static _Thread_local struct nidoi_loop *dead;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct nidoi_heirloom *heirlooms; /* lock */
 
-/* In the child, where other threads may have held any lock: stores, and calls that are safe in a
- * signal handler. Without its pointer the thread has no runtime, so every call says -EPERM. */
+/* In the child. Without its pointer the thread has no runtime, so every call says -EPERM. */
 static void in_child(void)
 {
+    static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+
+    lock = fresh;
     nidoi_forks++;
     if (nidoi_sched_self) dead = nidoi_loop_self();
     nidoi_sched_self = NULL;
-    nidoi_signals_forked();
+    for (struct nidoi_heirloom *each = heirlooms; each; each = each->next) each->forked();
 }
 
 static void watch(void)
@@ -29,6 +32,18 @@ void nidoi_fork_watch(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, watch);
+}
+
+void nidoi_fork_inherit(struct nidoi_heirloom *heirloom)
+{
+    nidoi_fork_watch();
+    pthread_mutex_lock(&lock);
+    if (!heirloom->known) {
+        heirloom->next = heirlooms;
+        heirlooms = heirloom;
+        heirloom->known = true;
+    }
+    pthread_mutex_unlock(&lock);
 }
 
 bool nidoi_fork_pending(void)

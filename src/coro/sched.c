@@ -9,6 +9,14 @@
 
 _Thread_local struct nidoi_sched *nidoi_sched_self;
 
+void nidoi_returned_in_child(const char *what)
+{
+    nidoi_panic(
+        "%s has returned in a forked child, where the tasks and their runtime are only copies "
+        "of the parent's; end the child by _exit or exec",
+        what);
+}
+
 void nidoi_switch_with_exceptions(struct nidoi_sched *sched, struct nidoi_task *from,
                                   struct nidoi_task *to)
 {

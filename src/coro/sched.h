@@ -220,8 +220,13 @@ static inline void nidoi_no_parking_begin(struct nidoi_sched *sched)
     sched->budget = 1; /* sends every entry down its slow path, which looks */
 }
 
+/* The user's code has come back in a forked child: ends it with a sentence. */
+_Noreturn NIDOI_RARE void nidoi_returned_in_child(const char *what);
+
 static inline void nidoi_no_parking_end(struct nidoi_sched *sched)
 {
+    if (__builtin_expect(nidoi_sched_self != sched, 0))
+        nidoi_returned_in_child("a function that the loop called");
     sched->no_parking--;
     sched->budget = sched->no_parking || !nidoi_on_task(sched) ? 1 : sched->allowance;
 }

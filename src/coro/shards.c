@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "coro/fork.h"
 #include "coro/guests.h"
 #include "nido/thread.h"
 
@@ -31,6 +32,13 @@ struct shards {
 };
 
 static _Thread_local struct shard *self;
+
+static void forked(void)
+{
+    self = NULL;
+}
+
+static struct nidoi_heirloom heirloom = {.forked = forked};
 
 /* ---- One shard ---- */
 
@@ -116,10 +124,12 @@ static unsigned start_threads(struct shards *all)
 
 static int run_all(struct shards *all)
 {
+    int before = nidoi_sys_defer_cancel();
     unsigned started = start_threads(all);
 
     run(&all->shards[0]);
     for (unsigned i = 1; i < started; i++) pthread_join(all->shards[i].thread, NULL);
+    nidoi_sys_allow_cancel(before);
     return all->failure ? all->failure : all->shards[0].rc;
 }
 
@@ -133,6 +143,7 @@ int nido_shards(unsigned n, nido_shard_fn *fn, void *arg, const nido_options *op
     if (!n) n = nidoi_sys_processors() < MOST_SHARDS ? nidoi_sys_processors() : MOST_SHARDS;
     all = nidoi_mem_zeroed(sizeof *all + n * sizeof *all->shards);
     if (!all) return -ENOMEM;
+    nidoi_fork_inherit(&heirloom);
     pthread_mutex_init(&all->lock, NULL);
     all->fn = fn;
     all->arg = arg;

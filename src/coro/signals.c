@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "coro/fork.h"
 
 enum { NUMBERS = 64 };
 
@@ -22,6 +23,7 @@ struct listener {
     uint64_t wanted; /* atomic: by any receiver here */
     struct nidoi_link receivers;
     struct note notes[NUMBERS];
+    uint32_t heard[NUMBERS]; /* the last arrival that its receivers were told of */
 };
 
 /* Process-wide. Handlers read; changes are made under the lock. */
@@ -31,6 +33,9 @@ static uint32_t handlers_inside;   /* atomic: those who walk along the list now 
 static uint32_t users[NUMBERS];    /* atomic: receivers of the program */
 static uint32_t roots[NUMBERS];    /* atomic: the others */
 static struct sigaction before[NUMBERS];
+static uint32_t defaulted[NUMBERS]; /* atomic: we have put the default in place of the handler */
+static uint32_t arrivals[NUMBERS];  /* atomic: counted by the handler */
+static uint32_t taken[NUMBERS];     /* the last arrival that a receiver has taken */
 
 static uint64_t bit(int index)
 {
@@ -55,13 +60,18 @@ static bool for_roots_alone(int index)
            !__atomic_load_n(&users[index], __ATOMIC_SEQ_CST);
 }
 
+static void handler(int number);
+
 /* Whoever asks a run to end twice wants out, whatever the loop is doing. */
 static void restore_defaults(void)
 {
     const struct sigaction none = {.sa_handler = SIG_DFL};
 
-    for (int i = 0; i < NUMBERS; i++)
-        if (for_roots_alone(i)) nidoi_sys.sigaction(i + 1, &none, NULL);
+    for (int i = 0; i < NUMBERS; i++) {
+        if (!for_roots_alone(i) || !nidoi_sys_handled_by(i + 1, handler)) continue;
+        __atomic_store_n(&defaulted[i], 1, __ATOMIC_SEQ_CST);
+        nidoi_sys.sigaction(i + 1, &none, NULL);
+    }
 }
 
 static void handler(int number)
@@ -70,6 +80,7 @@ static void handler(int number)
     struct listener *listener;
 
     __atomic_add_fetch(&handlers_inside, 1, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&arrivals[index], 1, __ATOMIC_SEQ_CST);
     if (for_roots_alone(index)) restore_defaults();
     for (listener = __atomic_load_n(&listeners, __ATOMIC_SEQ_CST); listener;
          listener = __atomic_load_n(&listener->next, __ATOMIC_SEQ_CST)) {
@@ -109,33 +120,81 @@ static bool tell(struct listener *listener, int index, bool root)
     return told;
 }
 
+static struct listener *listener_of_annex(struct nidoi_annex *annex)
+{
+    return nidoi_container(annex, struct listener, annex);
+}
+
+/* The lock is held. Counters wrap: the later one is ahead by less than half of them. */
+static bool is_taken(const struct listener *listener, int index)
+{
+    return (int32_t)(taken[index] - listener->heard[index]) >= 0;
+}
+
+/* For whoever had the signal before us. */
+static void raise_untaken(const struct listener *listener, int index)
+{
+    bool lost;
+
+    pthread_mutex_lock(&lock);
+    lost = !wanted_somewhere(index) && !is_taken(listener, index);
+    pthread_mutex_unlock(&lock);
+    if (lost) raise(index + 1);
+}
+
+void nidoi_signal_taken(struct nidoi_loop *loop, int number)
+{
+    const struct listener *listener = listener_of_annex(loop->annexes[NIDOI_ANNEX_SIGNALS]);
+    int index = number - 1;
+
+    pthread_mutex_lock(&lock);
+    if (!is_taken(listener, index)) taken[index] = listener->heard[index];
+    pthread_mutex_unlock(&lock);
+}
+
 static void deliver(struct nidoi_loop *loop, struct nidoi_post *post)
 {
-    struct nidoi_annex *annex = loop->annexes[NIDOI_ANNEX_SIGNALS];
-    struct listener *listener = nidoi_container(annex, struct listener, annex);
+    struct listener *listener = listener_of_annex(loop->annexes[NIDOI_ANNEX_SIGNALS]);
     struct note *note = nidoi_container(post, struct note, post);
     int index = (int)(note - listener->notes);
 
     __atomic_store_n(&note->sent, 0, __ATOMIC_SEQ_CST);
+    listener->heard[index] = __atomic_load_n(&arrivals[index], __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&users[index], __ATOMIC_SEQ_CST))
         tell(listener, index, false);
-    else if (!tell(listener, index, true) && !wanted_somewhere(index))
-        raise(index + 1);
+    else if (tell(listener, index, true))
+        nidoi_signal_taken(loop, index + 1);
+    else
+        raise_untaken(listener, index);
 }
 
 /* ---- Dispositions; the lock is held ---- */
 
+/* What nido has put there, if the program has not changed it. */
+static void (*ours(int index))(int)
+{
+    return __atomic_load_n(&defaulted[index], __ATOMIC_SEQ_CST) ? SIG_DFL : handler;
+}
+
+/* A handler that the program has set since the last time is what comes back in the end. */
 static int take_over(int index)
 {
-    const struct sigaction ours = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    const struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    struct sigaction now;
+    bool again = wanted_somewhere(index) && nidoi_sys_handled_by(index + 1, ours(index));
+    int err = nidoi_sys.sigaction(index + 1, &action, &now);
 
-    if (wanted_somewhere(index)) return 0;
-    return nidoi_sys.sigaction(index + 1, &ours, &before[index]);
+    if (err) return err;
+    if (!again) before[index] = now;
+    __atomic_store_n(&defaulted[index], 0, __ATOMIC_SEQ_CST);
+    return 0;
 }
 
 static void give_back(int index)
 {
-    if (!wanted_somewhere(index)) nidoi_sys.sigaction(index + 1, &before[index], NULL);
+    if (wanted_somewhere(index)) return;
+    nidoi_sys_give_back(index + 1, ours(index), &before[index]);
+    __atomic_store_n(&defaulted[index], 0, __ATOMIC_SEQ_CST);
 }
 
 static void count(const struct nidoi_receiver *receiver, int index, int change)
@@ -185,7 +244,7 @@ static void update_wanted(struct listener *listener)
  * look at us. */
 static void listener_end(struct nidoi_loop *loop, struct nidoi_annex *annex)
 {
-    struct listener *listener = nidoi_container(annex, struct listener, annex);
+    struct listener *listener = listener_of_annex(annex);
     struct listener **at = &listeners;
 
     (void)loop;
@@ -198,12 +257,28 @@ static void listener_end(struct nidoi_loop *loop, struct nidoi_annex *annex)
     nidoi_mem.release(listener);
 }
 
+/* In a forked child signals do what they did before there were receivers; those are the parent's. */
+static void forked(void)
+{
+    static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+
+    listeners = NULL;
+    handlers_inside = 0;
+    lock = fresh;
+    for (int i = 0; i < NUMBERS; i++) {
+        if (wanted_somewhere(i)) nidoi_sys_give_back(i + 1, ours(i), &before[i]);
+        users[i] = roots[i] = defaulted[i] = 0;
+    }
+}
+
+static struct nidoi_heirloom heirloom = {.forked = forked};
+
 static struct listener *listener_of(struct nidoi_loop *loop)
 {
     struct listener *listener;
 
     if (loop->annexes[NIDOI_ANNEX_SIGNALS])
-        return nidoi_container(loop->annexes[NIDOI_ANNEX_SIGNALS], struct listener, annex);
+        return listener_of_annex(loop->annexes[NIDOI_ANNEX_SIGNALS]);
     listener = nidoi_mem_zeroed(sizeof *listener);
     if (!listener) return NULL;
     listener->annex.end = listener_end;
@@ -211,6 +286,7 @@ static struct listener *listener_of(struct nidoi_loop *loop)
     nidoi_list_init(&listener->receivers);
     for (int i = 0; i < NUMBERS; i++) listener->notes[i].post.call = deliver;
     loop->annexes[NIDOI_ANNEX_SIGNALS] = &listener->annex;
+    nidoi_fork_inherit(&heirloom);
     pthread_mutex_lock(&lock);
     listener->next = listeners;
     __atomic_store_n(&listeners, listener, __ATOMIC_SEQ_CST);
@@ -248,18 +324,5 @@ void nidoi_receiver_close(struct nidoi_loop *loop, struct nidoi_receiver *receiv
     pthread_mutex_unlock(&lock);
     update_wanted(listener);
     for (int i = 0; i < NUMBERS; i++)
-        if (unclaimed & bit(i) && !wanted_somewhere(i)) raise(i + 1);
-}
-
-void nidoi_signals_forked(void)
-{
-    static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
-
-    listeners = NULL;
-    handlers_inside = 0;
-    lock = fresh;
-    for (int i = 0; i < NUMBERS; i++) {
-        if (wanted_somewhere(i)) nidoi_sys.sigaction(i + 1, &before[i], NULL);
-        users[i] = roots[i] = 0;
-    }
+        if (unclaimed & bit(i)) raise_untaken(listener, i);
 }

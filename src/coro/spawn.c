@@ -72,10 +72,6 @@ static NIDOI_RARE void orphan(struct nidoi_task *task, struct nidoi_link *link)
     held->orphaned(held);
 }
 
-static const char returned_in_child[] =
-    "a task function has returned in a forked child, where the tasks and their runtime are only "
-    "copies of the parent's; end the child by _exit or exec";
-
 static void live_and_die(struct nidoi_task *task)
 {
     struct nidoi_loop *loop = nidoi_loop_of(task->sched);
@@ -84,7 +80,7 @@ static void live_and_die(struct nidoi_task *task)
     NIDOI_EXCEPTIONS_END();
     rc = task->fn(task->arg);
 
-    if (nidoi_sched_self != task->sched) nidoi_panic("%s", returned_in_child);
+    if (nidoi_sched_self != task->sched) nidoi_returned_in_child("a task function");
     if (task->scope != &task->base) something_is_open(task);
     if (task->locals) nidoi_locals_destroy(task);
     while (!nidoi_list_empty(&task->held)) orphan(task, task->held.next);

@@ -36,6 +36,7 @@ static int take(nido_signal *signal)
 
     if (!signal->count) return -EAGAIN;
     memmove(signal->pending, signal->pending + 1, --signal->count);
+    nidoi_signal_taken(nidoi_loop_self(), number);
     return number;
 }
 
@@ -44,10 +45,12 @@ static void arrived(struct nidoi_receiver *receiver, int number)
     nido_signal *signal = nidoi_container(receiver, nido_signal, receiver);
     struct nidoi_node *first = nidoi_waitq_first(&signal->sync.waiters);
 
-    if (first)
+    if (first) {
         claim(nidoi_loop_self(), first, number);
-    else if (!is_pending(signal, number))
+        nidoi_signal_taken(nidoi_loop_self(), number);
+    } else if (!is_pending(signal, number)) {
         signal->pending[signal->count++] = (uint8_t)number;
+    }
 }
 
 /* ---- Opening and closing ---- */

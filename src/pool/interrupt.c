@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "coro/fork.h"
 #include "nido/time.h"
 #include "pool/pool.h"
 
@@ -30,20 +31,24 @@ static void do_nothing(int signal)
     (void)signal;
 }
 
-/* Somebody may have set a handler in the meantime; it is then not ours to use or to replace. */
-static bool still_ours(void)
+/* The threads that the signal was for are the parent's. */
+static void forked(void)
 {
-    struct sigaction now;
+    static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
 
-    nidoi_sys.sigaction(INTERRUPTION, NULL, &now);
-    return now.sa_handler == do_nothing;
+    disposition = fresh;
+    if (users) nidoi_sys_give_back(INTERRUPTION, do_nothing, &before);
+    users = 0;
 }
+
+static struct nidoi_heirloom heirloom = {.forked = forked};
 
 static int take_signal(void)
 {
     struct sigaction ours = {.sa_handler = do_nothing}; /* without SA_RESTART */
     int err = 0;
 
+    nidoi_fork_inherit(&heirloom);
     pthread_mutex_lock(&disposition);
     if (!users) {
         nidoi_sys.sigaction(INTERRUPTION, NULL, &before);
@@ -60,7 +65,7 @@ static int take_signal(void)
 static void give_signal_back(void)
 {
     pthread_mutex_lock(&disposition);
-    if (--users == 0 && still_ours()) nidoi_sys.sigaction(INTERRUPTION, &before, NULL);
+    if (--users == 0) nidoi_sys_give_back(INTERRUPTION, do_nothing, &before);
     pthread_mutex_unlock(&disposition);
 }
 
@@ -87,7 +92,7 @@ int nidoi_interrupter_need(struct nidoi_pool *pool)
     struct nidoi_interrupter *made;
     int err;
 
-    if (pool->interrupter) return still_ours() ? 0 : -EBUSY;
+    if (pool->interrupter) return nidoi_sys_handled_by(INTERRUPTION, do_nothing) ? 0 : -EBUSY;
     made = nidoi_mem_zeroed(sizeof *made);
     if (!made) return -ENOMEM;
     err = take_signal();

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/place.h"
 #include "base/sys.h"
+#include "coro/fork.h"
 #include "nido/time.h"
 
 struct nidoi_worker {
@@ -24,8 +25,16 @@ static _Thread_local struct nidoi_worker *self;
 
 struct nidoi_job *nidoi_job_self(void)
 {
-    return self && self->pool->door->forks == nidoi_forks ? self->job : NULL;
+    return self ? self->job : NULL;
 }
+
+/* A job that forks is none in the child. */
+static void forked(void)
+{
+    self = NULL;
+}
+
+static struct nidoi_heirloom heirloom = {.forked = forked};
 
 /* ---- The queue; the lock is held ---- */
 
@@ -154,13 +163,30 @@ static bool finish(struct nidoi_worker *worker)
     return job->abandoned;
 }
 
+static const char *name_of(const struct nidoi_job *job, struct nidoi_place *place)
+{
+    return job->options.name ? job->options.name : nidoi_place(place, (void *)(intptr_t)job->fn);
+}
+
+/* When a broken law ends the program on a worker, its job is worth a name. */
+static void last_words(void)
+{
+    struct nidoi_place place;
+
+    if (self && self->job)
+        fprintf(stderr, "nido: the job is %.*s\n", MOST_NAME, name_of(self->job, &place));
+}
+
+/* Its thread is the pool's: no job ends it, by an exception or by pthread_exit. */
 static ssize_t call(const struct nidoi_job *job)
 {
     bool interruptible = job->options.mode == NIDO_OFFLOAD_INTERRUPT;
     ssize_t result;
 
+    NIDOI_EXCEPTIONS_END();
     if (interruptible) nidoi_interruptible(true);
     result = job->fn(job->arg);
+    if (!self) nidoi_returned_in_child("the function of a job");
     if (interruptible) nidoi_interruptible(false);
     return result;
 }
@@ -196,6 +222,8 @@ static void *work(void *arg)
     struct nidoi_pool *pool = worker->pool;
     struct nidoi_job *job;
 
+    nidoi_sys_defer_cancel();
+    nidoi_last_words = last_words;
     pthread_mutex_lock(&pool->lock);
     pool->coming = false;
     while (!worker->stray && (job = next_job(pool)) != NULL) run(worker, job);
@@ -300,10 +328,8 @@ static void welcome_late(struct nidoi_loop *loop, struct nidoi_pool *pool)
 static int describe(char *text, size_t size, const struct nidoi_job *job)
 {
     struct nidoi_place place;
-    const char *name = job->options.name;
 
-    if (!name) name = nidoi_place(&place, (void *)(intptr_t)job->fn);
-    return snprintf(text, size, " abandoned job %.*s", MOST_NAME, name);
+    return snprintf(text, size, " abandoned job %.*s", MOST_NAME, name_of(job, &place));
 }
 
 /* The lock is held, but not while the user's code is called. */
@@ -383,6 +409,7 @@ int nidoi_pool_get(struct nidoi_loop *loop, struct nidoi_pool **out)
     }
     pool = nidoi_mem_zeroed(sizeof *pool);
     if (!pool) return -ENOMEM;
+    nidoi_fork_inherit(&heirloom);
     pool->annex.end = pool_end;
     pool->door = nidoi_door_retain(loop->door);
     pool->refs = 1;
