@@ -1,9 +1,54 @@
 #include "sync/cross.h"
 
-int nidoi_cross_enter(struct nidoi_loop **out)
+#include <errno.h>
+
+#include "coro/fork.h"
+
+void nidoi_cross_init(struct nidoi_cross *object)
 {
+    nidoi_fork_watch();
+    pthread_mutex_init(&object->lock, NULL);
+    object->told = NULL;
+    object->forks = nidoi_forks;
+}
+
+void nidoi_cross_deinit(struct nidoi_cross *object)
+{
+    pthread_mutex_destroy(&object->lock);
+}
+
+int nidoi_cross_lock(struct nidoi_cross *object)
+{
+    if (nidoi_cross_inherited(object)) return -EPERM;
+    pthread_mutex_lock(&object->lock);
+    return 0;
+}
+
+int nidoi_cross_enter(struct nidoi_cross *object, struct nidoi_loop **out)
+{
+    int err;
+
     *out = NULL;
-    return nidoi_sched_self ? nidoi_enter(out) : 0;
+    err = nidoi_sched_self ? nidoi_enter(out) : 0;
+    return err ? err : nidoi_cross_lock(object);
+}
+
+static void tell(struct nidoi_crossing *crossing)
+{
+    if (!nidoi_door_post(crossing->loop->door, &crossing->post))
+        nidoi_panic("a run has ended while a task of it waited");
+}
+
+void nidoi_cross_unlock(struct nidoi_cross *object)
+{
+    struct nidoi_crossing *next, *crossing = object->told;
+
+    object->told = NULL;
+    pthread_mutex_unlock(&object->lock);
+    for (; crossing; crossing = next) {
+        next = crossing->next; /* once told it is gone */
+        tell(crossing);
+    }
 }
 
 static void arrived(struct nidoi_loop *loop, struct nidoi_post *post)
@@ -19,10 +64,10 @@ bool nidoi_cross_undo(struct nidoi_waiter *waiter)
     struct nidoi_crossing *crossing = nidoi_container(waiter, struct nidoi_crossing, waiter);
     bool waits;
 
-    nidoi_cross_lock(crossing->object);
+    pthread_mutex_lock(&crossing->object->lock);
     waits = !crossing->granted;
     if (waits && nidoi_linked(&crossing->link)) nidoi_list_remove(&crossing->link);
-    nidoi_cross_unlock(crossing->object);
+    pthread_mutex_unlock(&crossing->object->lock);
     return waits;
 }
 
@@ -32,15 +77,23 @@ struct nidoi_crossing *nidoi_cross_first(const struct nidoi_link *queue)
                                    : nidoi_container(queue->next, struct nidoi_crossing, link);
 }
 
+static void line_up(struct nidoi_cross *object, struct nidoi_crossing *crossing)
+{
+    crossing->next = NULL;
+    if (!object->told) object->last = &object->told;
+    *object->last = crossing;
+    object->last = &crossing->next;
+}
+
 void nidoi_cross_grant(struct nidoi_crossing *crossing, int result)
 {
     nidoi_list_remove(&crossing->link);
     crossing->granted = true;
     crossing->result = result;
-    if (!crossing->loop)
+    if (crossing->loop)
+        line_up(crossing->object, crossing);
+    else
         pthread_cond_signal(&crossing->told);
-    else if (!nidoi_door_post(crossing->loop->door, &crossing->post))
-        nidoi_panic("a run has ended while a task of it waited");
 }
 
 static int wait_as_task(struct nidoi_crossing *crossing)
@@ -54,12 +107,22 @@ static int wait_as_task(struct nidoi_crossing *crossing)
     return result;
 }
 
+/* pthread_cancel has ended the wait, which has the lock again, and then the thread ends. */
+static void leave(void *arg)
+{
+    struct nidoi_crossing *crossing = arg;
+
+    if (!crossing->granted) nidoi_list_remove(&crossing->link);
+    nidoi_cross_unlock(crossing->object);
+    pthread_cond_destroy(&crossing->told);
+}
+
 static int wait_as_thread(struct nidoi_crossing *crossing)
 {
     pthread_cond_init(&crossing->told, NULL);
+    pthread_cleanup_push(leave, crossing);
     while (!crossing->granted) pthread_cond_wait(&crossing->told, &crossing->object->lock);
-    nidoi_cross_unlock(crossing->object);
-    pthread_cond_destroy(&crossing->told);
+    pthread_cleanup_pop(true);
     return crossing->result;
 }
 

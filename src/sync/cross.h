@@ -3,7 +3,11 @@
  * 1. An object has a lock and queues of waits; a wait is in a queue exactly until it is granted or
  * withdrawn, both under the lock: so whoever comes first decides, also against a cancel.
  * 2. What is granted is handed over under the lock, into the waiter's memory.
- * 3. A granted task is told by a post to its own loop: no second way to wake. */
+ * 3. A granted task is told by a post to its own loop: no second way to wake.
+ * 4. The lock is given up before tasks are told, and the object is not touched afterwards: who was
+ * granted what it waited for may free the object at once.
+ * 5. An object belongs to the process that made it: a forked child's copy is never locked, for another
+ * thread of the parent may have held the lock. */
 #ifndef NIDOI_CROSS_H
 #define NIDOI_CROSS_H
 
@@ -13,6 +17,8 @@
 
 struct nidoi_cross {
     pthread_mutex_t lock;
+    struct nidoi_crossing *told, **last; /* tasks granted under this hold of the lock, in order */
+    uint32_t forks;                      /* of the process when it was made */
 };
 
 struct nidoi_crossing {
@@ -25,13 +31,14 @@ struct nidoi_crossing {
     struct nidoi_loop *loop; /* NULL: a thread without a runtime */
     struct nidoi_waiter waiter;
     struct nidoi_post post;
+    struct nidoi_crossing *next; /* that is to be told */
     /* A thread's: */
     pthread_cond_t told;
 };
 
 /* The entry of a call that may wait: a task's cancellation point; nothing for a thread without a runtime
- * (*out is NULL then). 0, -ECANCELED, -EDEADLK. */
-int nidoi_cross_enter(struct nidoi_loop **out);
+ * (*out is NULL then). 0, and the lock is held; -ECANCELED, -EDEADLK, -EPERM. */
+int nidoi_cross_enter(struct nidoi_cross *object, struct nidoi_loop **out);
 
 /* Waits at the end of `queue`; the lock is held, and is given up. What it was granted with, or
  * -ECANCELED. */
@@ -44,27 +51,21 @@ bool nidoi_cross_undo(struct nidoi_waiter *waiter);
 /* The first that waits; NULL. The lock is held. */
 struct nidoi_crossing *nidoi_cross_first(const struct nidoi_link *queue);
 
-/* It is granted. The lock is held; afterwards it may be gone. */
+/* It is granted, and told by nidoi_cross_unlock. The lock is held. */
 void nidoi_cross_grant(struct nidoi_crossing *crossing, int result);
 
-static inline void nidoi_cross_init(struct nidoi_cross *object)
+void nidoi_cross_init(struct nidoi_cross *object);
+void nidoi_cross_deinit(struct nidoi_cross *object);
+
+/* In a forked child, and made before the fork? */
+static inline bool nidoi_cross_inherited(const struct nidoi_cross *object)
 {
-    pthread_mutex_init(&object->lock, NULL);
+    return object->forks != nidoi_forks;
 }
 
-static inline void nidoi_cross_deinit(struct nidoi_cross *object)
-{
-    pthread_mutex_destroy(&object->lock);
-}
-
-static inline void nidoi_cross_lock(struct nidoi_cross *object)
-{
-    pthread_mutex_lock(&object->lock);
-}
-
-static inline void nidoi_cross_unlock(struct nidoi_cross *object)
-{
-    pthread_mutex_unlock(&object->lock);
-}
+/* The entry of a call that does not wait. 0, and the lock is held; -EPERM: a forked child's copy. */
+int nidoi_cross_lock(struct nidoi_cross *object);
+/* Tells who was granted. Afterwards the object may be gone. */
+void nidoi_cross_unlock(struct nidoi_cross *object);
 
 #endif

@@ -49,7 +49,7 @@ int nido_xchan_new(size_t item_size, size_t capacity, nido_drop_fn *drop, void *
 
 void nido_xchan_free(nido_xchan *chan)
 {
-    if (!chan) return;
+    if (!chan || nidoi_cross_inherited(&chan->cross)) return;
     nidoi_assert(nidoi_list_empty(&chan->senders) && nidoi_list_empty(&chan->receivers));
     for (size_t i = 0; chan->drop && i < chan->count; i++) chan->drop(chan->ctx, place(chan, i), 0);
     nidoi_cross_deinit(&chan->cross);
@@ -97,9 +97,9 @@ static int take(nido_xchan *chan, void *item)
 
 int nido_xchan_try_send(nido_xchan *chan, const void *item)
 {
-    int err;
+    int err = nidoi_cross_lock(&chan->cross);
 
-    nidoi_cross_lock(&chan->cross);
+    if (err) return err;
     err = give(chan, item);
     nidoi_cross_unlock(&chan->cross);
     return err;
@@ -107,9 +107,9 @@ int nido_xchan_try_send(nido_xchan *chan, const void *item)
 
 int nido_xchan_try_recv(nido_xchan *chan, void *item)
 {
-    int err;
+    int err = nidoi_cross_lock(&chan->cross);
 
-    nidoi_cross_lock(&chan->cross);
+    if (err) return err;
     err = take(chan, item);
     nidoi_cross_unlock(&chan->cross);
     return err;
@@ -118,10 +118,9 @@ int nido_xchan_try_recv(nido_xchan *chan, void *item)
 int nido_xchan_send(nido_xchan *chan, const void *item)
 {
     struct nidoi_loop *loop;
-    int err = nidoi_cross_enter(&loop);
+    int err = nidoi_cross_enter(&chan->cross, &loop);
 
     if (err) return err;
-    nidoi_cross_lock(&chan->cross);
     err = give(chan, item);
     if (err == -EAGAIN)
         return nidoi_cross_wait(&chan->cross, &chan->senders, loop, &sending,
@@ -133,10 +132,9 @@ int nido_xchan_send(nido_xchan *chan, const void *item)
 int nido_xchan_recv(nido_xchan *chan, void *item)
 {
     struct nidoi_loop *loop;
-    int err = nidoi_cross_enter(&loop);
+    int err = nidoi_cross_enter(&chan->cross, &loop);
 
     if (err) return err;
-    nidoi_cross_lock(&chan->cross);
     err = take(chan, item);
     if (err == -EAGAIN)
         return nidoi_cross_wait(&chan->cross, &chan->receivers, loop, &receiving, item);
@@ -153,9 +151,9 @@ static void refuse_all(struct nidoi_link *queue)
 
 int nido_xchan_close(nido_xchan *chan)
 {
-    int err;
+    int err = nidoi_cross_lock(&chan->cross);
 
-    nidoi_cross_lock(&chan->cross);
+    if (err) return err;
     err = chan->closed ? -EALREADY : 0;
     chan->closed = true;
     refuse_all(&chan->senders);

@@ -27,7 +27,7 @@ int nido_xevent_new(nido_xevent **out)
 
 void nido_xevent_free(nido_xevent *event)
 {
-    if (!event) return;
+    if (!event || nidoi_cross_inherited(&event->cross)) return;
     nidoi_assert(nidoi_list_empty(&event->waiters));
     nidoi_cross_deinit(&event->cross);
     nidoi_mem.release(event);
@@ -37,7 +37,7 @@ void nido_xevent_set(nido_xevent *event)
 {
     struct nidoi_crossing *first;
 
-    nidoi_cross_lock(&event->cross);
+    if (nidoi_cross_lock(&event->cross)) return;
     event->set = true;
     while ((first = nidoi_cross_first(&event->waiters)) != NULL) nidoi_cross_grant(first, 0);
     nidoi_cross_unlock(&event->cross);
@@ -45,7 +45,7 @@ void nido_xevent_set(nido_xevent *event)
 
 void nido_xevent_reset(nido_xevent *event)
 {
-    nidoi_cross_lock(&event->cross);
+    if (nidoi_cross_lock(&event->cross)) return;
     event->set = false;
     nidoi_cross_unlock(&event->cross);
 }
@@ -53,10 +53,9 @@ void nido_xevent_reset(nido_xevent *event)
 int nido_xevent_wait(nido_xevent *event)
 {
     struct nidoi_loop *loop;
-    int err = nidoi_cross_enter(&loop);
+    int err = nidoi_cross_enter(&event->cross, &loop);
 
     if (err) return err;
-    nidoi_cross_lock(&event->cross);
     if (!event->set)
         return nidoi_cross_wait(&event->cross, &event->waiters, loop, &for_event, NULL);
     nidoi_cross_unlock(&event->cross);
@@ -89,7 +88,7 @@ int nido_xsem_new(uint32_t permits, nido_xsem **out)
 
 void nido_xsem_free(nido_xsem *sem)
 {
-    if (!sem) return;
+    if (!sem || nidoi_cross_inherited(&sem->cross)) return;
     nidoi_assert(nidoi_list_empty(&sem->waiters));
     nidoi_cross_deinit(&sem->cross);
     nidoi_mem.release(sem);
@@ -97,13 +96,13 @@ void nido_xsem_free(nido_xsem *sem)
 
 int nido_xsem_try_acquire(nido_xsem *sem)
 {
-    int err = -EAGAIN;
+    int err = nidoi_cross_lock(&sem->cross);
 
-    nidoi_cross_lock(&sem->cross);
-    if (sem->permits) {
+    if (err) return err;
+    if (!sem->permits)
+        err = -EAGAIN;
+    else
         sem->permits--;
-        err = 0;
-    }
     nidoi_cross_unlock(&sem->cross);
     return err;
 }
@@ -111,10 +110,9 @@ int nido_xsem_try_acquire(nido_xsem *sem)
 int nido_xsem_acquire(nido_xsem *sem)
 {
     struct nidoi_loop *loop;
-    int err = nidoi_cross_enter(&loop);
+    int err = nidoi_cross_enter(&sem->cross, &loop);
 
     if (err) return err;
-    nidoi_cross_lock(&sem->cross);
     if (!sem->permits) return nidoi_cross_wait(&sem->cross, &sem->waiters, loop, &for_permit, NULL);
     sem->permits--;
     nidoi_cross_unlock(&sem->cross);
@@ -124,9 +122,9 @@ int nido_xsem_acquire(nido_xsem *sem)
 int nido_xsem_release(nido_xsem *sem, uint32_t n)
 {
     struct nidoi_crossing *first;
-    int err = 0;
+    int err = nidoi_cross_lock(&sem->cross);
 
-    nidoi_cross_lock(&sem->cross);
+    if (err) return err;
     if (n > UINT32_MAX - sem->permits) err = -EOVERFLOW;
     for (; !err && n && (first = nidoi_cross_first(&sem->waiters)) != NULL; n--)
         nidoi_cross_grant(first, 0);
