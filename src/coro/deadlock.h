@@ -8,8 +8,12 @@
  * if even that wakes nobody. */
 void nidoi_deadlock(struct nidoi_loop *loop);
 
-/* Lists every task of the loop: what it does, and where it was spawned; one line each into `text`.
- */
+/* Calls line(ctx, text) for each task of the loop, up to some number: what it does, and where it was
+ * spawned. No memory is needed. */
+void nidoi_tasks_each(struct nidoi_loop *loop, void (*line)(void *ctx, const char *text),
+                      void *ctx);
+
+/* The same lines into `text`. */
 void nidoi_tasks_print(struct nidoi_loop *loop, char *text, size_t size);
 
 #endif

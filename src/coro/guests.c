@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "base/mem.h"
+#include "base/sys.h"
 #include "coro/spawn.h"
 #include "nido/task.h"
 #include "nido/thread.h"
@@ -243,6 +244,7 @@ static int visit_as_task(struct nidoi_loop *loop, struct visit *visit)
     return visit->result;
 }
 
+/* Until it has come back: the other thread knows this stack. */
 static int visit_as_thread(struct visit *visit)
 {
     if (!nidoi_door_post(visit->there, &visit->arrival)) return -ESHUTDOWN;
@@ -250,6 +252,19 @@ static int visit_as_thread(struct visit *visit)
     while (!visit->done) pthread_cond_wait(&visit->told, &visit->lock);
     pthread_mutex_unlock(&visit->lock);
     return visit->result;
+}
+
+static int send_thread(struct visit *visit)
+{
+    int before = nidoi_sys_defer_cancel(), rc;
+
+    pthread_mutex_init(&visit->lock, NULL);
+    pthread_cond_init(&visit->told, NULL);
+    rc = visit_as_thread(visit);
+    pthread_cond_destroy(&visit->told);
+    pthread_mutex_destroy(&visit->lock);
+    nidoi_sys_allow_cancel(before);
+    return rc;
 }
 
 int nido_run_on(nido_rt *rt, nido_fn *fn, void *arg)
@@ -261,15 +276,7 @@ int nido_run_on(nido_rt *rt, nido_fn *fn, void *arg)
     if (rc) return rc;
     if (!rt || !fn) return -EINVAL;
     if (rt->forks != nidoi_forks) return -EPERM;
-    if (loop) {
-        rc = visit_as_task(loop, &visit);
-    } else {
-        pthread_mutex_init(&visit.lock, NULL);
-        pthread_cond_init(&visit.told, NULL);
-        rc = visit_as_thread(&visit);
-        pthread_cond_destroy(&visit.told);
-        pthread_mutex_destroy(&visit.lock);
-    }
+    rc = loop ? visit_as_task(loop, &visit) : send_thread(&visit);
     /* Cancelled, but not by us: that run is ending. */
     return rc == -ECANCELED && !(loop && visit.recall.call) ? -ESHUTDOWN : rc;
 }

@@ -66,7 +66,7 @@ void nido_rt_retain(nido_rt *rt)
 
 void nido_rt_release(nido_rt *rt)
 {
-    if (!rt) return;
+    if (!rt || rt->forks != nidoi_forks) return; /* the parent's: its bell is not ours to ring */
     if (__atomic_sub_fetch(&rt->handles, 1, __ATOMIC_SEQ_CST) == 0)
         wake_loop(rt); /* it may sleep because of this handle alone: is it stuck now? */
     nidoi_door_release(rt);
@@ -183,9 +183,15 @@ fail_door:
     return err;
 }
 
-void nidoi_loop_deinit(struct nidoi_loop *loop)
+void nidoi_loop_shut(struct nidoi_loop *loop)
 {
     call_posts(loop, nidoi_mpsc_close(&loop->door->posts));
+}
+
+void nidoi_loop_deinit(struct nidoi_loop *loop)
+{
+    nidoi_loop_shut(loop);
+    nidoi_assert(!loop->outside); /* who waited for the outside world has been told or has left */
     for (int i = NIDOI_ANNEXES - 1; i >= 0; i--)
         if (loop->annexes[i]) loop->annexes[i]->end(loop, loop->annexes[i]);
     nidoi_sched_self = NULL;

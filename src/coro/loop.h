@@ -104,6 +104,10 @@ void nidoi_loop_deinit(struct nidoi_loop *loop);
  * somebody. */
 void nidoi_loop_run(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop));
 
+/* The run is over, though its memory may stay: whoever comes to the door from now on is refused, who
+ * came before is answered. Again is fine. */
+void nidoi_loop_shut(struct nidoi_loop *loop);
+
 /* A reference that keeps the door but is no user's handle: nobody will post by it unless he is
  * counted by nidoi_loop_expect. Any thread. */
 nido_rt *nidoi_door_retain(nido_rt *door);

@@ -66,15 +66,19 @@ static bool sound(const nido_options *options)
            options->spin_ns >= 0 && options->timer_slack_ns >= 0 && options->pool_grace_ns >= 0;
 }
 
+static void print_line(void *ctx, const char *line)
+{
+    fputs(line, ctx);
+}
+
 /* When a broken law ends the program, its tasks are worth a look. */
 static void last_words(void)
 {
-    static char list[16384];
     struct nidoi_loop *loop = nidoi_loop_self();
 
     if (!loop) return;
-    nidoi_tasks_print(loop, list, sizeof list);
-    fprintf(stderr, "nido: tasks of this thread:\n%s", list);
+    fputs("nido: tasks of this thread:\n", stderr);
+    nidoi_tasks_each(loop, print_line, stderr);
 }
 
 static void deliver_error(struct nidoi_loop *loop)
@@ -89,8 +93,10 @@ static void deliver_error(struct nidoi_loop *loop)
         loop->options.on_error(loop->options.ctx, error);
         nidoi_no_parking_end(&loop->sched);
     } else {
+        flockfile(stderr);
         fputs("nido: the root task failed: ", stderr);
         nido_error_print(error, stderr);
+        funlockfile(stderr);
     }
     nido_error_release(error);
 }
@@ -109,9 +115,16 @@ struct run {
     struct nidoi_receiver signals;
 };
 
-static void run_close(struct run *run)
+/* No task lives any more: signals do again what they did before, and the door is shut. */
+static void run_over(struct run *run)
 {
     if (nidoi_linked(&run->signals.link)) nidoi_receiver_close(&run->loop, &run->signals, 0);
+    nidoi_loop_shut(&run->loop);
+}
+
+static void run_close(struct run *run)
+{
+    run_over(run);
     nidoi_loop_deinit(&run->loop);
 }
 
@@ -147,6 +160,7 @@ static int run_whole(nido_fn *fn, void *arg, const nido_options *options, void *
     err = run_start(&run, fn, arg, place);
     if (!err) {
         nidoi_loop_run(&run.loop, nidoi_deadlock);
+        run_over(&run);
         if (run.loop.probe.watcher)
             run.loop.probe.watcher->over(run.loop.probe.ctx, &run.loop.sched);
         deliver_error(&run.loop);
@@ -166,12 +180,16 @@ static int startable(const nido_options *options)
 int nido_run(nido_fn *fn, void *arg, const nido_options *options)
 {
     nido_options defaults;
-    int err;
+    int err, before;
 
     nido_options_init(&defaults);
     if (!options) options = &defaults;
     err = fn ? startable(options) : -EINVAL;
-    return err ? err : run_whole(fn, arg, options, __builtin_return_address(0));
+    if (err) return err;
+    before = nidoi_sys_defer_cancel();
+    err = run_whole(fn, arg, options, __builtin_return_address(0));
+    nidoi_sys_allow_cancel(before);
+    return err;
 }
 
 /* ---- Inside another loop ---- */
@@ -235,14 +253,23 @@ int64_t nido_rt_timeout(const nido_rt *rt)
     return nidoi_loop_timeout(&run->loop);
 }
 
+static void step(struct run *run)
+{
+    int before = nidoi_sys_defer_cancel();
+
+    nidoi_loop_step(&run->loop);
+    nidoi_sys_allow_cancel(before);
+}
+
 int nido_rt_step(nido_rt *rt)
 {
     struct run *run;
     int err = own_run(rt, &run);
 
     if (err) return err;
-    if (run->loop.live) nidoi_loop_step(&run->loop);
+    if (run->loop.live) step(run);
     if (run->loop.live) return 1;
+    if (run->started) run_over(run);
     deliver_error(&run->loop);
     return 0;
 }
@@ -261,11 +288,13 @@ int nido_rt_result(const nido_rt *rt, int *out)
 int nido_rt_free(nido_rt *rt)
 {
     struct run *run;
-    int err = own_run(rt, &run);
+    int err = own_run(rt, &run), before;
 
     if (err) return err;
     if (run->loop.live) return -EBUSY;
+    before = nidoi_sys_defer_cancel();
     run_close(run);
+    nidoi_sys_allow_cancel(before);
     nidoi_mem.release(run);
     return 0;
 }
