@@ -44,6 +44,11 @@ function(nido_link_flags target)
     if(APPLE) # weak, and nobody may bring it
         target_link_options(${target} PUBLIC -Wl,-U,___cxa_get_globals)
     endif()
+    if(CMAKE_SYSTEM_NAME STREQUAL "Linux") # handlers and threads of nido outlive who loaded it
+        target_link_options(${target} PRIVATE -Wl,-z,nodelete)
+        target_link_options(${target} INTERFACE
+            $<$<IN_LIST:$<TARGET_PROPERTY:TYPE>,SHARED_LIBRARY$<SEMICOLON>MODULE_LIBRARY>:-Wl,-z,nodelete>)
+    endif()
     if(NOT NIDO_SANITIZE AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
         target_link_options(${target} PRIVATE -Wl,-z,defs)
     endif()

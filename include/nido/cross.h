@@ -3,8 +3,9 @@
  * runtime and cost a tenth; use these where two threads meet.
  *
  * All objects are made and freed by calls, which may be anybody's; whoever frees one must be its last
- * user. A wait is a cancellation point for a task; a thread without a runtime waits until it is served
- * (no -EPERM here). While a task waits in one of these, a silent program is not called deadlocked. */
+ * user, and who was given what it waited for may do so at once. A wait is a cancellation point for a task; a thread without a runtime waits until it is served
+ * (no -EPERM here), or is cancelled by pthread_cancel, which takes it out of the line. In a forked
+ * child every call on an object of the parent's is -EPERM, or does nothing. While a task waits in one of these, a silent program is not called deadlocked. */
 #ifndef NIDO_CROSS_H
 #define NIDO_CROSS_H
 

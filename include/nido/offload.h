@@ -13,6 +13,7 @@
  *     NIDO_OFFLOAD_ABANDON    go at once; `arg` now belongs to the job, and drop() ends it
  *     NIDO_OFFLOAD_INTERRUPT  as WAIT, and the job's system call is interrupted (EINTR)
  *
+ * A job must not end its thread (pthread_exit), and workers cannot be cancelled by pthread_cancel.
  * A run ends after its workers. For abandoned jobs it waits nido_options.pool_grace_ns; those that
  * still run then are reported, and end on their own. */
 #ifndef NIDO_OFFLOAD_H

@@ -57,7 +57,8 @@ typedef struct nido_options {
 NIDO_API void nido_options_init(nido_options *options);
 
 /* Runs fn(arg) as the root task on this thread, with everything it spawns, and returns its result
- * when all is over; `options` NULL: defaults. Not a cancellation point; blocks the thread. The
+ * when all is over; `options` NULL: defaults. Not a cancellation point; blocks the thread (a
+ * pthread_cancel of it takes effect afterwards). The
  * root's result (a cancel of the root by nido_rt_shutdown gives its code); -EDEADLK: nothing could
  * ever have woken anybody, and the root did not fail otherwise; -ENOMEM, -EMFILE, -EAGAIN ...: it
  * could not start; -EBUSY: this thread runs one already; -EINVAL: fn is NULL or a bad option. */
@@ -124,8 +125,9 @@ NIDO_API void nido_rt_release(nido_rt *rt);
 /* ---- Forking ----
  *
  * After fork() in a process with runtimes the parent's go on undisturbed. In the child they are dead:
- * every call of nido says -EPERM there, plain C, _exit and exec work, and a task function must not
- * return. Signals that nido received do again what they did before. (nido/proc.h starts programs without
+ * every call of nido says -EPERM there (objects that nobody waits for or holds are plain memory, and
+ * nido_close closes), plain C, _exit and exec work, and no function that nido has called may return.
+ * Signals that nido received do again what they did before. (nido/proc.h starts programs without
  * any of this.) */
 
 /* In a forked child: lets go of the runtime that the forking thread had, after which nido_run works
@@ -133,7 +135,8 @@ NIDO_API void nido_rt_release(nido_rt *rt);
 NIDO_API int nido_after_fork_reset(void);
 
 /* Cancels the root scope with -EINTR and `reason` (a string that lives on). Any thread. Not a
- * cancellation point. 0, -ENOMEM, -ESHUTDOWN: the run is over; -EPERM: it is the parent's. */
+ * cancellation point. 0, -ENOMEM, -ESHUTDOWN: the run is over, freed or not; -EPERM: it is the
+ * parent's. */
 NIDO_API int nido_rt_shutdown(nido_rt *rt, const char *reason);
 
 /* Has the loop call fn(arg) between two batches of tasks, in order of posting. fn may spawn, cancel

@@ -51,8 +51,9 @@ NIDO_API int nido_signal_wait(nido_signal *signal);
  * -EXDEV. */
 NIDO_API int nido_signal_try(nido_signal *signal);
 
-/* Closes it: who waits gets -EBADF, and the signals do again what they did before. One that nobody
- * has taken is raised anew if no other receiver got it. Not a cancellation point. 0; -EBADF: it is
+/* Closes it: who waits gets -EBADF, and the signals do again what they did before; a handler that the
+ * program has set meanwhile stays. One that no receiver has taken is raised anew when the last receiver
+ * of its number closes. Not a cancellation point. 0; -EBADF: it is
  * not open; -EXDEV. */
 NIDO_API int nido_signal_close(nido_signal *signal);
 
