@@ -1,6 +1,8 @@
 /* System calls that a kernel or a container does not have: each newer one is denied in turn by a
  * filter (seccomp), with ENOSYS as an old kernel says and with EPERM as filters do. */
-#ifdef __linux__
+#include "inside_help.h"
+
+#ifndef NIDOI_KQUEUE
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -10,8 +12,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "inside_help.h"
 
 /* From now on the call answers `code` in this process. */
 static int deny(long call, int code)

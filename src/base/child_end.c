@@ -1,6 +1,6 @@
 #include "base/child_end.h"
 
-#ifdef __linux__
+#ifndef NIDOI_KQUEUE /* which hears of it by itself */
 #include <errno.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -49,7 +49,7 @@ int nidoi_bell_open(struct nidoi_bell *bell)
 
 void nidoi_bell_ring(const struct nidoi_bell *bell)
 {
-    (void)change(bell->fd, 0, EVFILT_USER, 0, 0);
+    if (change(bell->fd, 0, EVFILT_USER, 0, 0) == -EBADF) nidoi_closed_behind_us(bell->fd);
 }
 
 void nidoi_bell_close(struct nidoi_bell *bell)
