@@ -104,3 +104,51 @@ NIDO_TEST(deadlock_threads, without_memory_the_report_says_that_much)
     cr_expect(ne(ptr, strstr(said, "DEADLOCK: 1 tasks, and none can ever run again"), NULL), "%s",
               said);
 }
+
+/* ---- The last handle goes between the last look at it and the sleep ---- */
+
+static struct nidoi_sys real_sys;
+static nido_rt *last_handle;
+
+/* The first poll is one of the spin, which comes before the sleep. */
+static int poll_and_release(int set, backend_event *events, int n, int64_t ns)
+{
+    nido_rt *rt = last_handle;
+
+    last_handle = NULL;
+    nido_rt_release(rt);
+    return real_sys.BACKEND_WAIT(set, events, n, ns < 0 ? NIDO_SEC(10) : ns);
+}
+
+static int wait_with_a_handle(void *unused)
+{
+    nido_event event;
+
+    (void)unused;
+    last_handle = nido_rt_self();
+    real_sys = nidoi_sys;
+    nidoi_sys.BACKEND_WAIT = poll_and_release;
+    nido_event_init(&event, "nobody's");
+    return nido_event_wait(&event);
+}
+
+static void note_report(void *ctx, const char *text)
+{
+    *(bool *)ctx = strstr(text, "DEADLOCK") != NULL;
+}
+
+NIDO_TEST(deadlock_threads, a_last_handle_released_just_before_the_sleep_is_noticed)
+{
+    int64_t begun = nidoi_sys_now();
+    nido_options options;
+    bool found = false;
+
+    nido_options_init(&options);
+    options.spin_ns = NIDO_MS(1);
+    options.on_report = note_report;
+    options.ctx = &found;
+    cr_expect(eq(int, nido_run(wait_with_a_handle, NULL, &options), -EDEADLK));
+    nidoi_sys = real_sys;
+    cr_expect(found);
+    cr_expect(lt(i64, nidoi_sys_now() - begun, NIDO_SEC(5)), "not slept over");
+}

@@ -129,3 +129,29 @@ NIDO_TEST(late, whoever_is_told_of_the_roots_failure_finds_the_run_over)
     cr_expect(eq(int, told, 1));
     let_go();
 }
+
+static int post_in_the_batch_and_sleep(void *arg)
+{
+    nido_rt *rt = nido_rt_self();
+    int rc = nido_post(rt, count_it, arg);
+
+    nido_rt_release(rt);
+    return rc ? rc : nido_sleep(NIDO_MS(20));
+}
+
+/* No bell is rung for it, for the loop was awake. */
+NIDO_TEST(late, a_post_made_during_a_step_is_not_slept_over)
+{
+    nido_rt *rt = NULL;
+
+    called = 0;
+    cr_assert(eq(int, nido_rt_new(NULL, &rt), 0));
+    cr_expect(eq(int, nido_rt_start(rt, post_in_the_batch_and_sleep, NULL), 0));
+    cr_expect(eq(int, nido_rt_step(rt), 1));
+    cr_expect(eq(int, called, 0));
+    cr_expect(eq(i64, nido_rt_timeout(rt), 0));
+    cr_expect(eq(int, nido_rt_step(rt), 1));
+    cr_expect(eq(int, called, 1));
+    while (nido_rt_step(rt) == 1) continue;
+    cr_expect(eq(int, nido_rt_free(rt), 0));
+}

@@ -232,3 +232,13 @@ INSIDE(offload_interrupt, several_runs_share_the_signal)
         cr_expect(eq(int, work.result, -EINTR), "it works still");
     }
 }
+
+INSIDE(offload_interrupt, without_its_thread_the_signal_is_given_back)
+{
+    faults_begin();
+    faults_fail(FAULT_thread, 1, -EAGAIN);
+    cr_expect(eq(int, offload_interruptibly(), -EAGAIN));
+    faults_end();
+    cr_expect(handled_by(SIG_DFL));
+    cr_expect(zero(int, offload_interruptibly()), "once there is one, it works");
+}

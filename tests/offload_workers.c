@@ -145,3 +145,20 @@ NIDO_TEST(offload_workers, both_sides_may_spin_and_yet_the_run_ends)
         faults_end();
     }
 }
+
+static ssize_t unblocked_signals(void *unused)
+{
+    sigset_t blocked;
+    int open = 0;
+
+    (void)unused;
+    pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+    for (int number = 1; number < 32; number++)
+        if (number != SIGKILL && number != SIGSTOP) open += !sigismember(&blocked, number);
+    return open;
+}
+
+INSIDE(offload_workers, the_programs_handlers_run_on_no_worker)
+{
+    cr_expect(eq(int, (int)nido_offload(unblocked_signals, NULL), 0));
+}

@@ -136,3 +136,35 @@ NIDO_TEST(shards, wrong_calls_are_refused)
     cr_expect(eq(int, nido_run(start_shards, &world, NULL), 0));
     cr_expect(eq(u32, world.ran, 0));
 }
+
+/* ---- A thread that cannot be started, when others run already ---- */
+
+static struct nidoi_sys real_sys;
+static int threads_asked, sleeping, slept; /* sleeping: atomic */
+
+/* The second one is refused when the first has begun its sleep. */
+static int start_one_thread(pthread_t *out, void *(*fn)(void *), void *arg)
+{
+    int64_t end = nidoi_sys_now() + NIDO_SEC(10);
+
+    if (threads_asked++ == 0) return real_sys.thread(out, fn, arg);
+    while (!__atomic_load_n(&sleeping, __ATOMIC_SEQ_CST) && nidoi_sys_now() < end) sched_yield();
+    return -EAGAIN;
+}
+
+static int sleep_long(unsigned shard, void *unused)
+{
+    (void)shard, (void)unused;
+    __atomic_store_n(&sleeping, 1, __ATOMIC_SEQ_CST);
+    slept = nido_sleep(NIDO_SEC(20));
+    return 0;
+}
+
+NIDO_TEST(shards, one_that_runs_already_is_cancelled_when_another_cannot_start)
+{
+    real_sys = nidoi_sys;
+    nidoi_sys.thread = start_one_thread;
+    cr_expect(eq(int, nido_shards(3, sleep_long, NULL, NULL), -EAGAIN));
+    nidoi_sys = real_sys;
+    cr_expect(eq(int, slept, -ECANCELED));
+}
