@@ -414,6 +414,48 @@ CHILDREN(proc_run, an_endless_talker_that_it_leaves_behind_does_not_hold_us)
     nido_proc_result_free(&result);
 }
 
+static bool gone;
+static size_t flood;
+
+static int noting_waitid(int type, int id, siginfo_t *out, int options)
+{
+    int rc = real.waitid(type, id, out, options);
+
+    gone |= !rc && out->si_pid && !(options & WNOWAIT);
+    return rc;
+}
+
+/* Once the program is gone there is always more to read, up to 64 MiB. */
+static ssize_t endless_read(int fd, void *buf, size_t len)
+{
+    enum { LEAST_OF_OUTPUT = 512, END = 64 << 20 };
+
+    if (!gone || len < LEAST_OF_OUTPUT) return real.read(fd, buf, len);
+    if (flood >= END) return 0;
+    flood += len;
+    memset(buf, 'y', len);
+    return (ssize_t)len;
+}
+
+CHILDREN(proc_run, what_comes_after_its_end_without_end_is_cut)
+{
+    nido_proc_options options = SHELL("exit 0");
+    nido_proc_result result;
+
+    options.kill_grace_ns = -1;
+    options.output_limit = 128 << 20;
+    real = nidoi_sys;
+    gone = false;
+    flood = 0;
+    nidoi_sys.waitid = noting_waitid;
+    nidoi_sys.read = endless_read;
+    cr_expect(zero(int, nido_proc_run(&options, NULL, 0, &result)));
+    nidoi_sys = real;
+    cr_expect(gt(sz, flood, 0));
+    cr_expect(le(sz, flood, 16 << 20));
+    nido_proc_result_free(&result);
+}
+
 /* ---- Every allocation and system call fails once ---- */
 
 struct attempt {

@@ -1,6 +1,7 @@
 /* Starting programs: what they get, and what hinders them. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "proc_help.h"
 
@@ -206,6 +207,31 @@ CHILDREN(proc_spawn, what_cannot_be_run_is_named)
     expect_refused(&options, -ENOENT, "start true in /nowhere");
 }
 
+CHILDREN(proc_spawn, what_cannot_be_opened_for_it_is_named)
+{
+    nido_proc_options options = PROGRAM("true");
+
+    options.out.kind = NIDO_STDIO_NULL;
+    faults_begin();
+    faults_fail(FAULT_open, 1, -ENOENT);
+    expect_refused(&options, -ENOENT, "open /dev/null to start true");
+    faults_fail(FAULT_dup, 1, -EMFILE);
+    expect_refused(&options, -EMFILE, "start true");
+    cr_expect(zero(ulong, faults_count(FAULT_spawn)), "it has not run");
+    faults_end();
+}
+
+CHILDREN(proc_spawn, without_a_descriptor_to_watch_it_the_program_does_not_run)
+{
+    nido_proc_options options = PROGRAM("true");
+
+    faults_begin();
+    faults_fail(FAULT_dup, 1, -EMFILE);
+    expect_refused(&options, -EMFILE, "start true");
+    cr_expect(zero(ulong, faults_count(FAULT_spawn)));
+    faults_end();
+}
+
 CHILDREN(proc_spawn, bad_options_are_refused)
 {
     nido_proc_options options = PROGRAM("true");
@@ -227,9 +253,53 @@ CHILDREN(proc_spawn, bad_options_are_refused)
     expect_refused(&options, -EBADF, "start true");
 }
 
-/* ---- Cancelled ---- */
+/* ---- A program that was just written ---- */
 
 static struct nidoi_sys real;
+static int writer; /* as a child that is being started on another thread holds it */
+static int starts;
+
+static int free_it_in_between(const struct nidoi_program *program, int *pid)
+{
+    if (++starts == 2) close(writer);
+    return real.spawn(program, pid);
+}
+
+CHILDREN(proc_spawn, a_program_whose_writer_is_about_to_let_go_of_it_is_started)
+{
+    char path[] = "/tmp/nido-busy-XXXXXX";
+    static const char text[] = "#!/bin/sh\nexit 4\n";
+    nido_proc_options options = PROGRAM(path);
+    nido_proc proc;
+
+    writer = mkstemp(path);
+    cr_assert(eq(int, (int)write(writer, text, sizeof text - 1), (int)sizeof text - 1));
+    cr_assert(zero(int, fchmod(writer, 0700)));
+    real = nidoi_sys;
+    starts = 0;
+    nidoi_sys.spawn = free_it_in_between;
+    proc = begin_child(&options);
+    nidoi_sys = real;
+    cr_expect(eq(int, starts, 2), "the first is refused by the kernel");
+    expect_exit(&proc, 4);
+    let_go(&proc);
+    unlink(path);
+}
+
+CHILDREN(proc_spawn, a_program_that_stays_busy_is_given_up)
+{
+    nido_proc_options options = PROGRAM("true");
+
+    faults_begin();
+    faults_fail(FAULT_spawn, FAULT_ALWAYS, -ETXTBSY);
+    faults_fail(FAULT_poll, FAULT_ALWAYS, 0); /* the pauses */
+    expect_refused(&options, -ETXTBSY, "start true");
+    cr_expect(eq(ulong, faults_count(FAULT_spawn), 10));
+    faults_end();
+}
+
+/* ---- Cancelled ---- */
+
 static int gate[2], begun[2];
 
 /* On the worker: says that it has begun, and waits to be let through. */

@@ -82,7 +82,9 @@ NIDO_API void nido_proc_options_init(nido_proc_options *options);
 /* Starts a program and returns when it runs. `options` are read here and not kept. Cancellation
  * point, up to where it is being started: a cancel after that is seen by the next point. 0, and
  * *proc is to be released; or there is no child and *proc is zeros: what hinders the program from
- * running (-ENOENT, -EACCES, -E2BIG, ...; nido_error_last() names it); -ECANCELED; -EMFILE, -ENFILE;
+ * running (-ENOENT, -EACCES, -E2BIG, ...; nido_error_last() names it, or /dev/null if it is that);
+ * -ETXTBSY: a process has it open for writing, after half a second still (before that it is tried
+ * again: a child that another thread is starting may hold a copy of the writer's descriptor); -ECANCELED; -EMFILE, -ENFILE;
  * -EAGAIN: too many processes or threads; -ENOMEM; -ENOSPC; -EBADF: a given descriptor is not open;
  * -EINVAL: no argv or a bad option. (If the kernel has no descriptor or memory left to watch it
  * with, a child that has begun is killed.) */
@@ -95,15 +97,20 @@ NIDO_API NIDO_MUST_CHECK int nido_proc_spawn(nido_proc *proc, const nido_proc_op
 NIDO_API int nido_proc_wait(nido_proc *proc, nido_proc_status *out);
 
 /* Sends a signal to it, or to its group (options.new_group), of which members may be left after its
- * own end; 0 only asks. Not a cancellation point. 0; -ESRCH: it has ended (or, of a group: was
- * reaped by somebody else); -EINVAL: no such signal; -EPERM: it changed its user; or no runtime;
- * -EBADF, -EXDEV as nido_proc_wait. */
+ * own end, and to it also if it went to another group; 0 only asks. One that is stopped, or traced,
+ * has not ended. Not a cancellation point. 0; -ESRCH: it has ended (or, of a group: was reaped by
+ * somebody else); -EINVAL: no such signal; -EPERM: it changed its user; or no runtime; -EBADF, -EXDEV
+ * as nido_proc_wait. */
 NIDO_API int nido_proc_kill(nido_proc *proc, int signal);
 
-/* Ends it: its standard input is closed, if that is a pipe of ours; SIGTERM; the grace; SIGKILL;
- * and waits for its end. Fine if it has ended. Not a cancellation point: it works in a cancelled
- * scope too, in which the grace of the run (nido_options.grace_ns) may cut the child's short. 0 and
- * *out (may be NULL), or as nido_proc_wait, but not -ECANCELED. */
+/* Ends it: its standard input is closed, if that is a pipe of ours; SIGTERM, and SIGCONT, so that one
+ * that is stopped hears of it; the grace; SIGKILL; and waits for its end. Fine if it has ended. Not
+ * a cancellation point: it works in a cancelled scope too, in which the grace of the run
+ * (nido_options.grace_ns) may cut the child's short. 0 and *out (may be NULL); -EPERM: it changed its
+ * user, as sudo does, and has not ended in the grace (with NIDO_NEVER: no grace), which it had for
+ * the end of its input; -EBUSY: it has not ended 10 s after SIGKILL, the kernel or a debugger holds
+ * it; or as nido_proc_wait, but not -ECANCELED. After -EPERM and -EBUSY it is left as it is: who
+ * wants its end waits for it. */
 NIDO_API int nido_proc_stop(nido_proc *proc, nido_proc_status *out);
 
 /* Its number. A signal sent by that may meet a stranger: see nido_proc_kill. Not a cancellation
@@ -154,9 +161,10 @@ typedef struct nido_proc_result {
  * waited for no longer than the kill grace; options.new_group has them killed then.
  *
  * Cancellation point: a cancel stops the program as nido_proc_stop does, and afterwards kills what
- * is left of its group. 0; -ECANCELED, with the output so far in *out, if it had begun; -EOVERFLOW:
- * more output than the limit, the program was stopped, *out has as much as the limit; -ENOMEM;
- * -ECHILD; -EINVAL: input, but `in` is neither a pipe nor the default; as nido_proc_spawn. *out is
+ * is left of its group. 0; -ECANCELED, with the output so far in *out, if it had begun; -EPERM,
+ * -EBUSY: it was to be stopped, but nido_proc_stop left it running (nido_error_last() has its
+ * number), *out has the output so far; -EOVERFLOW: more output than the limit, the program was
+ * stopped, *out has as much as the limit; -ENOMEM; -ECHILD; -EINVAL: input, but `in` is neither a pipe nor the default; as nido_proc_spawn. *out is
  * filled in every case. */
 NIDO_API int nido_proc_run(const nido_proc_options *options, const void *input, size_t len,
                            nido_proc_result *out);

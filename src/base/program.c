@@ -5,9 +5,6 @@
 static int add_stream(posix_spawn_file_actions_t *actions, const nido_stdio *of, int fd)
 {
     switch (of->kind) {
-    case NIDO_STDIO_NULL:
-        return posix_spawn_file_actions_addopen(actions, fd, "/dev/null",
-                                                fd == STDIN_FILENO ? O_RDONLY : O_WRONLY, 0);
     case NIDO_STDIO_FD:
         return posix_spawn_file_actions_adddup2(actions, of->fd, fd);
     case NIDO_STDIO_STDOUT:

@@ -13,7 +13,7 @@ struct nidoi_program {
     char *const *argv;
     char *const *env; /* NULL: ours */
     const char *cwd;  /* NULL: ours */
-    nido_stdio of[3]; /* INHERIT, NULL, FD: a number above 2; STDOUT */
+    nido_stdio of[3]; /* INHERIT, FD: a number above 2; STDOUT */
     bool new_group;
 };
 

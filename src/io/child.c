@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/sys.h"
@@ -31,6 +32,46 @@ static void close_watched(struct nidoi_child *child)
 {
     if (child->fd >= 0) nido_close(child->fd);
     child->fd = -1;
+}
+
+/* ---- What the kernel says of a child ---- */
+
+static bool is_end(const siginfo_t *info)
+{
+    return info->si_code == CLD_EXITED || info->si_code == CLD_KILLED ||
+           info->si_code == CLD_DUMPED;
+}
+
+/* A process that traces its child hears of stops and traps too, whatever it asked for, and they are
+ * for the code that traces. So this looks first, and takes nothing but an end. */
+int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out)
+{
+    int err;
+
+    out->si_pid = 0;
+    err = nidoi_child_ask(fd, pid, WEXITED | WNOHANG | WNOWAIT, out);
+    if (err) return err;
+    if (!out->si_pid || !is_end(out)) return -EAGAIN;
+    return keep ? 0 : nidoi_child_ask(fd, pid, WEXITED | WNOHANG, out);
+}
+
+/* The group has the number of its leader, which no other process gets before that is reaped. The
+ * leader may have left it for another group. */
+static int kill_group(const struct nidoi_child *child, int signal)
+{
+    int err = nidoi_child_signal(child->fd, child->pid, 0), rest;
+
+    if (err == -ESRCH) return err;
+    rest = nidoi_sys.kill(-child->pid, signal);
+    if (signal != SIGKILL && getpgid(child->pid) == child->pid) return rest;
+    err = nidoi_child_signal(child->fd, child->pid, signal);
+    return rest ? err : 0;
+}
+
+int nidoi_child_kill(const struct nidoi_child *child, int signal)
+{
+    return child->leads ? kill_group(child, signal)
+                        : nidoi_child_signal(child->fd, child->pid, signal);
 }
 
 /* ---- The end of a child ---- */
@@ -168,14 +209,19 @@ static void reap(struct orphans *orphans, size_t i)
     orphans->pids[i] = orphans->pids[orphans->count];
 }
 
+/* One that has ended may not be ours to reap yet: a debugger holds it. And a poll may fail. In both
+ * cases the next look is only after a pause. */
 static void *reap_all(void *arg)
 {
+    enum { PAUSE_MS = 50 };
     struct orphans *orphans = arg;
 
     while (orphans->count) {
+        size_t before = orphans->count;
+
         nidoi_sys.poll(orphans->ends, orphans->count, -1);
-        for (size_t i = orphans->count; i-- > 0;)
-            if (orphans->ends[i].revents) reap(orphans, i);
+        for (size_t i = orphans->count; i-- > 0;) reap(orphans, i);
+        if (orphans->count == before) nidoi_sys.poll(NULL, 0, PAUSE_MS);
     }
     nidoi_mem.release(orphans);
     return NULL;

@@ -51,6 +51,18 @@ int nidoi_child_begin(struct nidoi_loop *loop, struct nidoi_child *child);
 /* A child that cannot be watched: kills and reaps it. Any thread, which it blocks until then. */
 void nidoi_child_undo(int pid);
 
+/* Reaps a child that has ended; with `keep` only looks, and its number is not given away. 0 and
+ * *out; -EAGAIN: it has not ended; -ECHILD: it was reaped by another part of the program. */
+int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out);
+
+/* Sends a signal to it or, if it leads a group, to that group and to the leader wherever it is now.
+ * 0: it has reached one of them; -ESRCH: the leader was reaped; -EPERM, -EINVAL. */
+int nidoi_child_kill(const struct nidoi_child *child, int signal);
+
+/* What a child that was sent SIGKILL may take to end before the wait for it is given up; for tests.
+ */
+extern int64_t nidoi_child_reaping_ns;
+
 /* Closes our end of a pipe, if there is one. */
 void nidoi_child_shut(struct nidoi_child *child, int which);
 

@@ -1,4 +1,6 @@
 /* io/proc.c: children from the side of the task that has them. */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +23,9 @@ enum {
 }; /* what the child's three are made from must not be one of them */
 #define GRACE NIDO_SEC(5)
 
+/* After SIGKILL only the kernel or a debugger holds a process up. */
+int64_t nidoi_child_reaping_ns = NIDO_SEC(10);
+
 void nido_proc_options_init(nido_proc_options *options)
 {
     *options = (nido_proc_options){.size = sizeof *options};
@@ -31,7 +36,8 @@ void nido_proc_options_init(nido_proc_options *options)
 struct launch {
     struct nidoi_program program;
     struct nidoi_child *child;
-    int bell; /* some descriptor that is surely open */
+    int bell;            /* some descriptor that is surely open */
+    const char *lacking; /* what could not be opened for it, if that is known */
 };
 
 static bool sound_stream(const nido_stdio *stream, enum nido_stdio_kind last)
@@ -61,6 +67,29 @@ static int open_pipe(struct launch *launch, int which)
     if (dup < 0) return dup;
     launch->program.of[which].fd = dup;
     return 0;
+}
+
+/* Here and not in the child, whose failure would be taken for the program's. */
+static int open_null(struct launch *launch, int which)
+{
+    nido_stdio *of = &launch->program.of[which];
+    int fd = nidoi_sys.open("/dev/null", which == STDIN_FILENO ? O_RDONLY : O_WRONLY, 0);
+
+    launch->lacking = fd < 0 ? "/dev/null" : NULL;
+    if (fd < 0) return fd;
+    of->kind = NIDO_STDIO_FD;
+    of->fd = nidoi_sys.dup(fd, LEAST);
+    nidoi_sys.close(fd);
+    return of->fd < 0 ? of->fd : 0;
+}
+
+static int open_nulls(struct launch *launch)
+{
+    int err = 0;
+
+    for (int i = 0; i < 3 && !err; i++)
+        if (launch->program.of[i].kind == NIDO_STDIO_NULL) err = open_null(launch, i);
+    return err;
 }
 
 /* A given one is duplicated: its owner may close it while the program is being started. */
@@ -99,16 +128,30 @@ static void close_theirs(struct launch *launch)
 
 /* ---- Starting it ---- */
 
+/* A program that was just written is busy as long as a child that another thread is starting has
+ * not come to its exec: till then it holds a copy of every descriptor, that of the writer too. */
+static int spawn(struct launch *launch)
+{
+    enum { LAST_PAUSE_MS = 256 }; /* all of them: half a second */
+    int err = nidoi_sys.spawn(&launch->program, &launch->child->pid);
+
+    for (int pause = 1; err == -ETXTBSY && pause <= LAST_PAUSE_MS; pause *= 2) {
+        nidoi_sys.poll(NULL, 0, pause);
+        err = nidoi_sys.spawn(&launch->program, &launch->child->pid);
+    }
+    return err;
+}
+
 /* On a worker: to start a program blocks its thread. The number that the watched descriptor will
  * get is held, so that its lack is known before there is a child. */
 static ssize_t start(void *arg)
 {
     struct launch *launch = arg;
     struct nidoi_child *child = launch->child;
-    int place = nidoi_sys.dup(launch->bell, LEAST), err;
+    int err = open_nulls(launch), place = err ? err : nidoi_sys.dup(launch->bell, LEAST);
 
     if (place < 0) return place;
-    err = nidoi_sys.spawn(&launch->program, &child->pid);
+    err = spawn(launch);
     nidoi_sys.close(place);
     if (err) return err;
     child->fd = nidoi_child_open(child->pid);
@@ -149,15 +192,15 @@ static void describe(struct launch *launch, const nido_proc_options *options)
 }
 
 static int bring_up(struct nidoi_loop *loop, const nido_proc_options *options,
-                    struct nidoi_child *child)
+                    struct launch *launch)
 {
-    struct launch launch = {.child = child};
+    struct nidoi_child *child = launch->child;
     int err = nidoi_children_need(loop);
 
-    describe(&launch, options);
-    if (!err) err = open_streams(&launch, options);
-    if (!err) err = start_on_worker(loop, &launch);
-    close_theirs(&launch);
+    describe(launch, options);
+    if (!err) err = open_streams(launch, options);
+    if (!err) err = start_on_worker(loop, launch);
+    close_theirs(launch);
     if (!err) err = nidoi_child_begin(loop, child);
     for (int i = 0; i < 3; i++) {
         if (err && child->ends[i] >= 0) nidoi_sys.close(child->ends[i]);
@@ -166,17 +209,19 @@ static int bring_up(struct nidoi_loop *loop, const nido_proc_options *options,
     return err;
 }
 
-static int explained(int err, const nido_proc_options *options)
+static int explained(int err, const nido_proc_options *options, const char *lacking)
 {
     const char *program = options->program ? options->program : options->argv[0];
 
     if (!err || err == -ECANCELED) return err;
+    if (lacking) return nido_fail(err, "open %s to start %s", lacking, program);
     if (options->cwd) return nido_fail(err, "start %s in %s", program, options->cwd);
     return nido_fail(err, "start %s", program);
 }
 
 int nido_proc_spawn(nido_proc *proc, const nido_proc_options *options)
 {
+    struct launch launch = {.bell = -1};
     struct nidoi_child *child;
     struct nidoi_loop *loop;
     int err;
@@ -187,10 +232,11 @@ int nido_proc_spawn(nido_proc *proc, const nido_proc_options *options)
     if (!sound(options)) return -EINVAL;
     child = nidoi_mem_zeroed(sizeof *child);
     if (!child) return -ENOMEM;
-    err = bring_up(loop, options, child);
+    launch.child = child;
+    err = bring_up(loop, options, &launch);
     if (err) {
         nidoi_mem.release(child);
-        return explained(err, options);
+        return explained(err, options, launch.lacking);
     }
     *proc = (nido_proc){.child = child, .runtime = loop->number};
     return 0;
@@ -269,7 +315,23 @@ int nido_proc_release(nido_proc *proc)
 /* A status that is known is given even if whoever asked is cancelled before he runs. */
 static const struct nidoi_wait_kind waiting = {
     .name = "end of process", .undo = nidoi_waitq_undo, .named = nidoi_sync_name};
+
+static void give_up(struct nidoi_waiter *waiter)
+{
+    nidoi_waitq_undo(waiter);
+    nidoi_wake(waiter, -EBUSY);
+}
+
+static void stop_alarm(struct nidoi_waiter *waiter, struct nidoi_node *node)
+{
+    (void)node;
+    waiter->task->alarm = NIDO_NEVER;
+}
+
+/* No cancel ends this one, but time does. */
 static const struct nidoi_wait_kind reaping = {.name = "end of killed process",
+                                               .rang = give_up,
+                                               .claimed = stop_alarm,
                                                .named = nidoi_sync_name};
 
 static int await(struct nidoi_loop *loop, const nido_proc *proc, const struct nidoi_wait_kind *kind,
@@ -286,6 +348,10 @@ static int await(struct nidoi_loop *loop, const nido_proc *proc, const struct ni
     }
     nidoi_sync_line_up(loop, &child->ended, kind, &queued);
     queued.node.item = out;
+    if (kind == &reaping) {
+        loop->sched.current->alarm = nido_after(nidoi_child_reaping_ns);
+        nidoi_loop_arm(loop, loop->sched.current, loop->sched.current->alarm);
+    }
     return (int)nidoi_park(loop, &queued.waiter);
 }
 
@@ -313,7 +379,37 @@ int nido_proc_kill(nido_proc *proc, int signal)
 
     if (err) return err;
     if (child->fd < 0 || (!child->leads && has_ended(child))) return -ESRCH;
-    return nidoi_child_signal(child->fd, child->pid, signal, child->leads);
+    return nidoi_child_kill(child, signal);
+}
+
+/* It lives and has changed its user, as sudo does. Others of its group may be within reach. */
+static bool out_of_reach(const struct nidoi_child *child)
+{
+    return !has_ended(child) && nidoi_child_signal(child->fd, child->pid, 0) == -EPERM;
+}
+
+static int left_running(const struct nidoi_child *child, int err)
+{
+    return nido_fail(err, "stop %s: process %d is left running, it %s", child->name, child->pid,
+                     err == -EPERM ? "cannot be signalled" : "has not ended after SIGKILL");
+}
+
+/* Asks it to end. One that is stopped would see SIGTERM only when it is continued. */
+static void ask_to_end(nido_proc *proc)
+{
+    nidoi_child_shut(proc->child, STDIN_FILENO);
+    nido_proc_kill(proc, SIGTERM);
+    nido_proc_kill(proc, SIGCONT);
+}
+
+static int kill_and_await(struct nidoi_loop *loop, nido_proc *proc, nido_proc_status *out)
+{
+    int rc;
+
+    nido_proc_kill(proc, SIGKILL);
+    if (out_of_reach(proc->child)) return left_running(proc->child, -EPERM);
+    rc = await(loop, proc, &reaping, out);
+    return rc == -EBUSY ? left_running(proc->child, rc) : rc;
 }
 
 static int stop(struct nidoi_loop *loop, nido_proc *proc, nido_proc_status *out)
@@ -321,13 +417,13 @@ static int stop(struct nidoi_loop *loop, nido_proc *proc, nido_proc_status *out)
     nido_scope grace;
     int rc;
 
-    nidoi_child_shut(proc->child, STDIN_FILENO);
-    nido_proc_kill(proc, SIGTERM);
+    ask_to_end(proc);
+    if (proc->child->grace == NIDO_NEVER && out_of_reach(proc->child))
+        return left_running(proc->child, -EPERM);
     nido_timeout_open(&grace, proc->child->grace);
     rc = nido_scope_close(&grace, nido_proc_wait(proc, out));
     if (rc == 0 || rc == -ECHILD || rc == -EBADF) return rc;
-    nido_proc_kill(proc, SIGKILL);
-    return await(loop, proc, &reaping, out);
+    return kill_and_await(loop, proc, out);
 }
 
 int nido_proc_stop(nido_proc *proc, nido_proc_status *out)

@@ -192,7 +192,7 @@ static void end_stream(struct stream *stream)
 
 static int conduct(struct run *run, nido_proc_status *status)
 {
-    int rc = start_streams(run), held;
+    int rc = start_streams(run), held, left = 0;
 
     if (!rc) rc = nido_proc_wait(&run->proc, status);
     shut_input(run);
@@ -200,12 +200,13 @@ static int conduct(struct run *run, nido_proc_status *status)
         held = linger(run);
     } else {
         held = rc;
-        nido_proc_stop(&run->proc, status);
+        left = nido_proc_stop(&run->proc, status);
     }
     if (held && run->leads) nido_proc_kill(&run->proc, SIGKILL);
     run->over = true;
     end_stream(&run->out);
     end_stream(&run->err);
+    if (left == -EPERM || left == -EBUSY) return left; /* it lives on: that is the news */
     return held == -ECANCELED ? held : rc;
 }
 

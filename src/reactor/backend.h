@@ -86,12 +86,11 @@ int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, i
  * stays so. -ESRCH: it has ended and is reaped; -EMFILE, -ENFILE, -ENOMEM. */
 int nidoi_child_open(int pid);
 
-/* Reaps a child that has ended; with `keep` only looks, and its number is not given away. 0 and
- * *out; -EAGAIN: it has not ended; -ECHILD: somebody else has reaped it. */
-int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out);
+/* waitid(2) for this child alone. 0; -ECHILD: it was reaped already. */
+int nidoi_child_ask(int fd, int pid, int options, siginfo_t *out);
 
-/* Sends a signal to a child; with `group` to the process group it leads. -ESRCH: it is reaped, by
- * whomever, so its number may be somebody else's: nothing was sent. */
-int nidoi_child_signal(int fd, int pid, int signal, bool group);
+/* Sends a signal to a child. -ESRCH: it was reaped, so another process may have its number:
+ * nothing was sent. -EPERM. */
+int nidoi_child_signal(int fd, int pid, int signal);
 
 #endif

@@ -179,30 +179,18 @@ int nidoi_child_open(int pid)
 
 /* By the number where the kernel does not take the descriptor (Linux 5.4), or it is none of a
  * process: the child keeps its number until we reap it here. */
-int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out)
+int nidoi_child_ask(int fd, int pid, int options, siginfo_t *out)
 {
-    int how = WEXITED | WNOHANG | (keep ? WNOWAIT : 0), err;
+    int err = nidoi_sys.waitid(BY_PIDFD, fd, out, options);
 
-    out->si_pid = 0;
-    err = nidoi_sys.waitid(BY_PIDFD, fd, out, how);
-    if (err == -EBADF || err == -EINVAL) err = nidoi_sys.waitid(P_PID, pid, out, how);
-    if (err) return err;
-    return out->si_pid ? 0 : -EAGAIN;
+    return err == -EBADF || err == -EINVAL ? nidoi_sys.waitid(P_PID, pid, out, options) : err;
 }
 
 /* By the number where the kernel lacks the call (Linux 5.1), a filter denies it, or the descriptor is
  * none of a process. If it is the child that may not be signalled, that says so too. */
-static int signal_by_fd(int fd, int pid, int signal)
+int nidoi_child_signal(int fd, int pid, int signal)
 {
     int err = nidoi_sys.pidfd_send_signal(fd, signal);
 
     return err == -ENOSYS || err == -EPERM || err == -EBADF ? nidoi_sys.kill(pid, signal) : err;
-}
-
-/* A group has the number of its leader: nobody gets that before the leader is reaped. */
-int nidoi_child_signal(int fd, int pid, int signal, bool group)
-{
-    int err = signal_by_fd(fd, pid, group ? 0 : signal);
-
-    return err || !group ? err : nidoi_sys.kill(-pid, signal);
 }

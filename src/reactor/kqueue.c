@@ -206,22 +206,17 @@ int nidoi_child_open(int pid)
     return err;
 }
 
-int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out)
+int nidoi_child_ask(int fd, int pid, int options, siginfo_t *out)
 {
-    int err;
-
     (void)fd;
-    out->si_pid = 0;
-    err = nidoi_sys.waitid(P_PID, pid, out, WEXITED | WNOHANG | (keep ? WNOWAIT : 0));
-    if (err) return err;
-    return out->si_pid ? 0 : -EAGAIN;
+    return nidoi_sys.waitid(P_PID, pid, out, options);
 }
 
 /* As long as it is ours to reap, nobody else has its number. */
-int nidoi_child_signal(int fd, int pid, int signal, bool group)
+int nidoi_child_signal(int fd, int pid, int signal)
 {
     siginfo_t info;
 
-    if (nidoi_child_reap(fd, pid, true, &info) == -ECHILD) return -ESRCH;
-    return nidoi_sys.kill(group ? -pid : pid, signal);
+    if (nidoi_child_ask(fd, pid, WEXITED | WNOHANG | WNOWAIT, &info) == -ECHILD) return -ESRCH;
+    return nidoi_sys.kill(pid, signal);
 }
