@@ -180,11 +180,32 @@ INSIDE(procpool_death, a_worker_that_sends_nonsense_is_replaced)
 /* Its own reply comes before the one that the worker sends for it. */
 static int hasty_job(nido_procjob *job)
 {
-    struct nidoi_reply head = {.magic = NIDOI_REPLY_MAGIC, .status = 5};
+    struct nidoi_reply head = {.magic = NIDOI_REPLY_MAGIC, .status = 5, .number = 1};
 
     (void)job;
     send(job_socket(), &head, sizeof head, 0);
     return 0;
+}
+
+/* As an earlier job would, or a process that it has left. */
+static int stranger_job(nido_procjob *job)
+{
+    struct nidoi_reply head = {.magic = NIDOI_REPLY_MAGIC, .status = 5, .number = 99};
+
+    (void)job;
+    send(job_socket(), &head, sizeof head, 0);
+    return 0;
+}
+
+INSIDE(procpool_death, a_reply_to_another_request_is_none)
+{
+    struct heard heard;
+    nido_procpool *pool = pool_of_one(&heard);
+
+    cr_expect(eq(int, ask(pool, stranger_job), -ECHILD));
+    expect_text("sent what is no reply to it");
+    expect_works(pool);
+    pool_end(pool);
 }
 
 /* S325 */
@@ -267,25 +288,41 @@ INSIDE(procpool_death, one_that_dies_unseen_before_its_job_is_replaced_too)
     pool_end(pool);
 }
 
-static int grandchild_job(nido_procjob *job)
-{
-    int pid = fork();
+static struct nidoi_sys real;
+static int victim, server;
 
-    if (pid == 0) hang_job(job);
-    return nido_procjob_reply(job, &pid, sizeof pid);
+/* The request goes to a worker that is stopped, and killed before it has read it; the server would
+ * continue it. */
+static ssize_t send_to_victim(int fd, const struct msghdr *message, int flags)
+{
+    ssize_t n;
+
+    nidoi_sys.sendmsg = real.sendmsg;
+    stop_process(server);
+    stop_process(victim);
+    n = real.sendmsg(fd, message, flags);
+    kill(victim, SIGKILL);
+    kill(server, SIGCONT);
+    return n;
 }
 
-INSIDE(procpool_death, what_a_worker_has_forked_ends_with_it)
+INSIDE(procpool_death, a_job_that_its_dying_worker_has_not_read_is_done_by_another)
 {
     struct heard heard;
     nido_procpool *pool = pool_of_one(&heard);
-    int pid = ask_number(pool, grandchild_job);
+    nido_procpool_result result;
 
-    cr_expect(gt(int, pid, 0));
-    expect_works(pool);
-    cr_expect(zero(int, kill(pid, 0)), "it is left alone while the worker lives");
+    server = ask_number(pool, server_job);
+    victim = idle_worker(pool)->pid;
+    real = nidoi_sys;
+    nidoi_sys.sendmsg = send_to_victim;
+    cr_expect(eq(int, nido_procpool_call(pool, echo_job, "x", 1, NULL, &result), 7));
+    nidoi_sys = real;
+    cr_expect(ne(int, result.pid, victim));
+    nido_procpool_result_deinit(&result);
+    cr_expect(eq(u64, stats_of(pool).replaced, 1));
+    cr_expect(zero(u64, stats_of(pool).deaths));
     pool_end(pool);
-    cr_expect(process_is_over(pid));
 }
 
 static int kill_server_job(nido_procjob *job)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,6 +191,25 @@ static inline void kill_idle(nido_procpool *pool)
 
     kill(idle_worker(pool)->pid, SIGKILL);
     cr_expect(eq(int, poll(&fate, 1, 20000), 1));
+}
+
+static inline bool is_stopped(int pid)
+{
+    char path[64], line[256] = "";
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    file = fopen(path, "r");
+    if (!fgets(line, sizeof line, file)) line[0] = '\0';
+    fclose(file);
+    return strstr(line, ") T ") != NULL;
+}
+
+/* Returns when it stands still. */
+static inline void stop_process(int pid)
+{
+    kill(pid, SIGSTOP);
+    while (!is_stopped(pid)) sched_yield();
 }
 
 /* True when it has ended; it has 20 s of time. */

@@ -6,26 +6,104 @@
 
 #include "faults.h"
 
+static void ask_at_once(nido_procpool *pool, struct asker *askers, int n)
+{
+    nido_group group;
+
+    nido_group_open(&group, NIDO_FAIL_FAST, "calls");
+    for (int i = 0; i < n; i++) asker_begin(&group, &askers[i], pool, echo_job);
+    cr_expect(zero(int, nido_group_close(&group, 0)));
+}
+
 /* S326 */
-INSIDE(procpool_start, three_bad_starts_in_a_row_end_the_pool_with_the_reason)
+INSIDE(procpool_start, three_bad_starts_in_a_row_fail_the_calls_with_the_reason)
 {
     struct heard heard;
     nido_procpool *pool = pool_of_one(&heard);
     struct asker askers[3];
-    nido_group group;
+
+    faults_begin();
+    faults_fail(FAULT_socketpair, FAULT_ALWAYS, -ENXIO);
+    ask_at_once(pool, askers, 3);
+    cr_expect(eq(ulong, faults_count(FAULT_socketpair), 5), "after the third each tries once");
+    cr_expect(le(ulong, faults_count(FAULT_backend_wait), 20), "it sleeps between its attempts");
+    for (int i = 0; i < 3; i++) cr_expect(eq(int, askers[i].rc, -ENXIO));
+    cr_expect(eq(int, ask(pool, echo_job), -ENXIO));
+    expect_text("6 workers in a row could not be started, the last one for: ENXIO");
+    faults_end();
+    cr_expect(zero(u32, stats_of(pool).workers));
+    expect_works(pool);
+    pool_end(pool);
+}
+
+INSIDE(procpool_start, bad_starts_count_in_a_row_only)
+{
+    struct heard heard;
+    nido_procpool_options options = heard_options(&heard);
+    nido_procpool *pool;
+
+    options.max_jobs = 1;
+    pool = pool_with(&options);
+    for (int i = 0; i < 3; i++) {
+        faults_begin();
+        faults_fail(FAULT_socketpair, 1, -ENXIO);
+        faults_fail(FAULT_pipe, 1, -ENXIO);
+        expect_works(pool);
+        cr_expect(ge(ulong, faults_count(FAULT_socketpair), 3), "two have failed");
+        faults_end();
+    }
+    pool_end(pool);
+}
+
+/* S326 */
+INSIDE(procpool_start, a_shortage_that_lasts_fails_the_calls_and_the_next_one_works)
+{
+    struct heard heard;
+    nido_procpool *pool = pool_of_one(&heard);
+    int64_t before = nido_now();
+    struct asker askers[3];
 
     faults_begin();
     faults_fail(FAULT_socketpair, FAULT_ALWAYS, -EMFILE);
-    nido_group_open(&group, NIDO_FAIL_FAST, "calls");
-    for (int i = 0; i < 3; i++) asker_begin(&group, &askers[i], pool, echo_job);
-    cr_expect(zero(int, nido_group_close(&group, 0)));
-    cr_expect(eq(ulong, faults_count(FAULT_socketpair), 3));
-    cr_expect(le(ulong, faults_count(FAULT_backend_wait), 20), "it sleeps between its attempts");
-    faults_end();
+    ask_at_once(pool, askers, 3);
     for (int i = 0; i < 3; i++) cr_expect(eq(int, askers[i].rc, -EMFILE));
-    cr_expect(eq(int, ask(pool, echo_job), -EMFILE), "for good");
-    expect_text("3 workers in a row could not be started, the last one for: EMFILE");
-    cr_expect(zero(u32, stats_of(pool).workers));
+    cr_expect(ge(i64, nido_now() - before, NIDO_SEC(2)));
+    cr_expect(le(i64, nido_now() - before, NIDO_SEC(3)), "they wait for the same shortage");
+    cr_expect(eq(int, ask(pool, echo_job), -EMFILE));
+    expect_text("in a row could not be started, the last one for: EMFILE");
+    faults_end();
+    expect_works(pool);
+    pool_end(pool);
+}
+
+static int end_shortage(void *unused)
+{
+    (void)unused;
+    nido_sleep(NIDO_MS(1));
+    faults_forget(FAULT_socketpair);
+    return 0;
+}
+
+INSIDE(procpool_start, a_moment_of_shortage_fails_no_call_however_many_meet_it)
+{
+    enum { CALLS = 8 };
+    struct heard heard;
+    nido_procpool_options options = heard_options(&heard);
+    struct asker askers[CALLS];
+    nido_procpool *pool;
+    nido_group group;
+
+    options.workers = CALLS;
+    pool = pool_with(&options);
+    faults_begin();
+    faults_fail(FAULT_socketpair, FAULT_ALWAYS, -EMFILE);
+    nido_group_open(&group, NIDO_FAIL_FAST, "shortage");
+    begin(&group, end_shortage, NULL);
+    ask_at_once(pool, askers, CALLS);
+    cr_expect(zero(int, nido_group_close(&group, 0)));
+    cr_expect(ge(ulong, faults_count(FAULT_socketpair), CALLS * 2), "all have met it");
+    faults_end();
+    for (int i = 0; i < CALLS; i++) cr_expect(eq(int, askers[i].rc, 7));
     pool_end(pool);
 }
 

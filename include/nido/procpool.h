@@ -1,7 +1,7 @@
 /* nido/procpool.h: functions that run in processes of their own.
  *
- * A job gets bytes and gives bytes. Whatever it does (crash, exit, eat memory, hang) happens to its
- * worker process and fails its own call, nothing else:
+ * A job gets bytes and gives bytes. A crash, an exit, a hang, hunger for memory happen to its worker
+ * process and fail its own call, nothing else:
  *
  *     static int parse(nido_procjob *job)                    runs in a worker
  *     {
@@ -20,9 +20,18 @@
  * was then: what has been opened, loaded, allocated or changed since (the directory and the
  * environment too) is not there. Of descriptors a worker has 0 and 1 of the program, and its own 2.
  *
- * Workers are no children of this program: no SIGCHLD comes for them, no waitpid finds them. They
- * end with it, however it ends, and each takes its process group along. What they start should not
- * leave that group. Signals of the terminal do not reach them. */
+ * Workers are no children of this program: no SIGCHLD comes for them, no waitpid finds them (nor of
+ * the server, in a program that is PID 1 or adopts orphans). They end with it, however it ends.
+ * Signals of the terminal do not reach them; to read from it is EIO; one that is stopped is
+ * continued. What a job has started (its
+ * process group, on Linux whatever descends from it) ends with the job: if something lives when it
+ * returns, the worker does no other. A job must not wait for such children by waitpid(-1, ...), it
+ * may get others' as well. Threads that a job leaves stay; where that matters, `max_jobs` is 1.
+ *
+ * This keeps mistakes apart, it is no security boundary: a job has the rights of the program, its
+ * files and its user, can signal its processes, and can lie about its own result. What brings it
+ * nearer: `max_jobs = 1`, so that no job meets what another left in its process; `no_new_privs`;
+ * and `confine`, which installs the program's own filter (seccomp, Landlock) in each worker. */
 #ifndef NIDO_PROCPOOL_H
 #define NIDO_PROCPOOL_H
 
@@ -38,6 +47,11 @@ typedef struct nido_procjob nido_procjob;   /* what a running job has of its cal
 /* A job. >= 0 is success, < 0 a negated errno; the call returns the same. */
 typedef int nido_procjob_fn(nido_procjob *job);
 
+/* Called in each new worker before its first job, with the pool's name (its first 15 bytes), to give
+ * up rights. A worker itself then still needs read, write, close, recvfrom, sendto, getpid, waitid,
+ * exit_group, what malloc needs, and with `cpu_seconds` clock_gettime and prlimit64. 0; a negated errno: it does no job, and the call fails with that. */
+typedef int nido_procpool_confine_fn(const char *pool);
+
 /* Zero is the default of every field except size. */
 typedef struct nido_procpool_options {
     size_t size;           /* sizeof(nido_procpool_options); nido_procpool_options_init sets it */
@@ -50,10 +64,14 @@ typedef struct nido_procpool_options {
     int64_t kill_grace_ns; /* between asking a worker to end and SIGKILL; 0: 5 s */
     bool kill_at_once;     /* a cancelled job gets no SIGTERM and no grace, but SIGKILL */
     bool cancel_on_free;   /* nido_procpool_free cancels the calls instead of waiting for them */
+    bool no_new_privs;     /* no program that a worker executes gains rights by set-user-id and the
+                              like (Linux; elsewhere calls fail with -ENOSYS) */
     /* What jobs write on stderr, as it comes; must not park. NULL: passed on to the program's
      * stderr, as far as that takes it without blocking. */
     void (*on_stderr)(void *ctx, const char *bytes, size_t len);
     void *ctx;
+    nido_procpool_confine_fn *confine; /* in the program as nido_procpool_prepare found it, like a
+                                          job; NULL: none */
 } nido_procpool_options;
 
 typedef struct nido_procpool_call_options {
@@ -83,7 +101,7 @@ typedef struct nido_procpool_stats {
     uint64_t deaths;   /* jobs that died */
     uint64_t stopped;  /* jobs that were cancelled while they ran */
     uint64_t replaced; /* workers that died or wrote nonsense while they had no job */
-    uint64_t recycled; /* workers that had done max_jobs */
+    uint64_t recycled; /* workers that had done max_jobs, or whose job left processes behind */
 } nido_procpool_stats;
 
 /* Forks the server that workers come from. To be called as the first line of main, before there is
@@ -126,7 +144,8 @@ NIDO_API int nido_procpool_free(nido_procpool *pool);
  *   -EPROTO      the job returned -ECANCELED, which only a scope may
  *   -ESHUTDOWN   the pool is being freed
  *   -EXDEV       another thread's pool
- *   or, after three workers in a row could not be started, why: from then on every call gets it.
+ *   or why no worker could be started: a shortage (-EMFILE, -EAGAIN, -ENOMEM, ...) that has lasted
+ *   for 2 s, anything else after three failures in a row. Later calls try again.
  * `out` (may be NULL) is always written; the caller ends it by nido_procpool_result_deinit. */
 NIDO_API int nido_procpool_call(nido_procpool *pool, nido_procjob_fn *fn, const void *input,
                                 size_t len, const nido_procpool_call_options *options,

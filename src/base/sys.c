@@ -474,16 +474,57 @@ static int sys_fork(void)
     return pid < 0 ? -errno : pid;
 }
 
+static int sys_fork_unseen(void)
+{
+    CALL(int, fork_without_signal());
+}
+
+static int sys_adopts_orphans(void)
+{
+    return getpid() == 1 || is_subreaper();
+}
+
+static int sys_adopt_orphans(void)
+{
+    CALL(int, become_subreaper());
+}
+
+static int sys_list_children(int *pids, int most)
+{
+    CALL(int, list_children(pids, most));
+}
+
+static int sys_no_new_privs(void)
+{
+    CALL(int, forbid_new_rights());
+}
+
 static int sys_ended_child(void)
 {
     siginfo_t info = {0};
+    int options = WEXITED | WNOHANG | WNOWAIT | NIDOI_EVERY_CHILD;
 
-    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ? -errno : info.si_pid;
+    return waitid(P_ALL, 0, &info, options) < 0 ? -errno : info.si_pid;
+}
+
+static int sys_stopped_child(int *pid)
+{
+    siginfo_t info = {0};
+    int options = WSTOPPED | WNOHANG | NIDOI_EVERY_CHILD;
+
+    if (waitid(P_ALL, 0, &info, options) < 0) return -errno;
+    *pid = info.si_pid;
+    return info.si_pid ? info.si_code : 0;
 }
 
 static int sys_reap(int pid, int *status)
 {
-    CALL(int, waitpid(pid, status, 0));
+    CALL(int, waitpid(pid, status, NIDOI_EVERY_CHILD));
+}
+
+static int sys_await_child(void)
+{
+    CALL(int, waitpid(-1, NULL, NIDOI_EVERY_CHILD));
 }
 
 static int sys_lead_group(int pid)

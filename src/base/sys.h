@@ -17,10 +17,18 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 struct addrinfo;
 struct nidoi_program;
 struct stat;
+
+/* For waits: those children too whose end raises no SIGCHLD. */
+#ifdef __WALL
+enum { NIDOI_EVERY_CHILD = __WALL };
+#else
+enum { NIDOI_EVERY_CHILD = 0 };
+#endif
 
 /* X(result, name, (parameters), (arguments)) */
 #define NIDOI_SYSCALLS(X)                                                                               \
@@ -109,9 +117,23 @@ struct stat;
 #define NIDOI_SYSCALLS_PROCESSES(X)                                                        \
     /* 0 in the child */                                                                   \
     X(int, fork, (void), ())                                                               \
+    /* the same, but its end raises no SIGCHLD and no wait finds it; -ENOSYS */            \
+    X(int, fork_unseen, (void), ())                                                        \
+    /* 1: orphans among the descendants of this process become its children; 0 */          \
+    X(int, adopts_orphans, (void), ())                                                     \
+    /* from now on they do; -ENOSYS */                                                     \
+    X(int, adopt_orphans, (void), ())                                                      \
+    /* the first children of this process, at most so many; -ENOSYS */                     \
+    X(int, list_children, (int *pids, int most), (pids, most))                             \
+    /* no program that this process executes gains rights; -ENOSYS */                      \
+    X(int, no_new_privs, (void), ())                                                       \
     /* a child that has ended and is not reaped yet; 0: there is none now; -ECHILD */      \
     X(int, ended_child, (void), ())                                                        \
+    /* a child that has stopped, told once: its si_code; 0: there is none */               \
+    X(int, stopped_child, (int *pid), (pid))                                               \
     X(int, reap, (int pid, int *status), (pid, status))                                    \
+    /* waits for any to end, and reaps it; -ECHILD: there is none */                       \
+    X(int, await_child, (void), ())                                                        \
     /* the process leads a group of its own */                                             \
     X(int, lead_group, (int pid), (pid))                                                   \
     /* a descriptor that can be read when the process ends; -ENOSYS where there is none */ \

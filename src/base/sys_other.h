@@ -4,11 +4,14 @@
 #ifndef NIDOI_SYS_OTHER_H
 #define NIDOI_SYS_OTHER_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -276,6 +279,33 @@ static inline int open_process(int pid)
 #endif
 }
 
+#ifdef __linux__
+
+/* False: there is no list. A limit says little: it may be huge, or lower than what is open. */
+static inline bool close_listed(int first, int last)
+{
+    DIR *list = opendir("/proc/self/fd");
+
+    if (!list) return false;
+    for (struct dirent *entry; (entry = readdir(list));) {
+        int fd = atoi(entry->d_name);
+
+        if (fd >= first && fd <= last && fd != dirfd(list)) close(fd);
+    }
+    closedir(list);
+    return true;
+}
+
+#else
+
+static inline bool close_listed(int first, int last)
+{
+    (void)first, (void)last;
+    return false;
+}
+
+#endif
+
 static inline void close_from_to(int first, int last)
 {
     long most = sysconf(_SC_OPEN_MAX);
@@ -283,6 +313,7 @@ static inline void close_from_to(int first, int last)
 #ifdef SYS_close_range
     if (syscall(SYS_close_range, first, last, 0) == 0) return;
 #endif
+    if (close_listed(first, last)) return;
     for (int fd = first; fd <= last && fd < most; fd++) close(fd);
 }
 
@@ -342,6 +373,41 @@ static inline int signal_with_parent(int signal)
     return prctl(PR_SET_PDEATHSIG, signal);
 }
 
+/* No flag, no stack, no signal at its end. The C library does not notice, so what it knows of the
+ * thread is the parent's number. */
+static inline int fork_without_signal(void)
+{
+    return (int)syscall(SYS_clone, 0, 0, 0, 0, 0);
+}
+
+static inline bool is_subreaper(void)
+{
+    int adopts = 0;
+
+    return prctl(PR_GET_CHILD_SUBREAPER, &adopts) == 0 && adopts;
+}
+
+static inline int become_subreaper(void)
+{
+    return prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+static inline int list_children(int *pids, int most)
+{
+    FILE *list = fopen("/proc/thread-self/children", "re");
+    int count = 0;
+
+    if (!list) return -1;
+    while (count < most && fscanf(list, "%d", &pids[count]) == 1) count++;
+    fclose(list);
+    return count;
+}
+
+static inline int forbid_new_rights(void)
+{
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
 static inline void name_process(const char *name)
 {
     prctl(PR_SET_NAME, name);
@@ -371,11 +437,42 @@ static inline long processors(void)
 
 #else
 
+static inline int lacking(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
 static inline int signal_with_parent(int signal)
 {
     (void)signal;
-    errno = ENOSYS;
-    return -1;
+    return lacking();
+}
+
+static inline int fork_without_signal(void)
+{
+    return lacking();
+}
+
+static inline bool is_subreaper(void)
+{
+    return false;
+}
+
+static inline int become_subreaper(void)
+{
+    return lacking();
+}
+
+static inline int list_children(int *pids, int most)
+{
+    (void)pids, (void)most;
+    return lacking();
+}
+
+static inline int forbid_new_rights(void)
+{
+    return lacking();
 }
 
 static inline void name_process(const char *name)

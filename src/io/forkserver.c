@@ -40,7 +40,7 @@ struct server {
     int pid;
     int command;
     int life;    /* can be read when the program has ended; -1: only the end of `command` tells */
-    int bell[2]; /* rung when a child has ended */
+    int bell[2]; /* rung when a child has ended or stopped */
     struct child *children;
     size_t count, capacity;
 };
@@ -58,7 +58,7 @@ static void ring(int signal)
 
 static void handle(int signal, void (*handler)(int))
 {
-    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
 
     nidoi_sys.sigaction(signal, &action, NULL);
 }
@@ -116,6 +116,7 @@ static int settle(const struct nidoi_order *order, const int *fds, int server)
     int err;
 
     handle(SIGCHLD, SIG_DFL);
+    nidoi_sys.adopt_orphans(); /* so that it knows of whatever a job has started */
     nidoi_sys.follow_parent(SIGKILL);
     if (getppid() != server) _exit(1);
     nidoi_sys.lead_group(getpid());
@@ -125,7 +126,8 @@ static int settle(const struct nidoi_order *order, const int *fds, int server)
     nidoi_sys.nonblock(fds[NIDOI_START_JOB], false);
     keep_only(fds[NIDOI_START_JOB], fds[NIDOI_START_FATE]);
     nidoi_sys_set_name(order->name);
-    return order->memory ? nidoi_sys.limit(RLIMIT_AS, order->memory, order->memory) : 0;
+    err = order->memory ? nidoi_sys.limit(RLIMIT_AS, order->memory, order->memory) : 0;
+    return err ? err : nidoi_procjob_confine(order);
 }
 
 static _Noreturn void become_worker(const struct nidoi_order *order, const int *fds, int server)
@@ -139,10 +141,13 @@ static _Noreturn void become_worker(const struct nidoi_order *order, const int *
     nidoi_procjob_serve(fds[NIDOI_START_JOB], order);
 }
 
-/* The child, and whoever it has forked. */
+/* The child, wherever it is, and what it has forked. One that is stopped hears of SIGTERM only when
+ * it is continued. */
 static void signal_child(const struct child *child, int signal)
 {
-    if (nidoi_sys.kill(-child->pid, signal) < 0) nidoi_sys.kill(child->pid, signal);
+    nidoi_sys.kill(-child->pid, signal);
+    if (signal == SIGKILL || getpgid(child->pid) != child->pid) nidoi_sys.kill(child->pid, signal);
+    if (signal == SIGTERM) signal_child(child, SIGCONT);
 }
 
 static int start(struct server *server, const struct nidoi_order *order, int *fds)
@@ -163,18 +168,18 @@ static int start(struct server *server, const struct nidoi_order *order, int *fd
 
 static void obey(struct server *server, const struct nidoi_order *order, int *fds, int n)
 {
-    int err;
+    int err, keep = 0;
 
-    if (order->kind == NIDOI_ORDER_START && n == NIDOI_START_FDS) {
-        err = start(server, order, fds);
-        if (!err)
-            n = NIDOI_START_FATE; /* that one stays */
-        else
+    if (order->kind == NIDOI_ORDER_START && n > NIDOI_START_FATE) {
+        err = n == NIDOI_START_FDS ? start(server, order, fds) : -EMFILE;
+        if (err)
             report(fds[NIDOI_START_FATE], NIDOI_FATE_FAILED, err);
+        else
+            keep = NIDOI_START_FATE + 1; /* it is the child's now */
     }
     for (size_t i = 0; order->kind == NIDOI_ORDER_SIGNAL && i < server->count; i++)
         if (server->children[i].id == order->id) signal_child(&server->children[i], order->signal);
-    close_all(fds, (size_t)n);
+    close_all(fds + keep, (size_t)(n - keep));
 }
 
 static int passed_fds(struct msghdr *message, int *out)
@@ -186,6 +191,14 @@ static int passed_fds(struct msghdr *message, int *out)
     size = head->cmsg_len - CMSG_LEN(0);
     memcpy(out, CMSG_DATA(head), size);
     return (int)(size / sizeof *out);
+}
+
+/* The kernel lacks memory, say: to ask it at once again would only keep it busy. */
+static void pause_a_moment(void)
+{
+    enum { PAUSE_MS = 10 };
+
+    nidoi_sys.poll(NULL, 0, PAUSE_MS);
 }
 
 /* False: the program has ended. */
@@ -201,25 +214,67 @@ static bool take_order(struct server *server)
     int fds[NIDOI_START_FDS];
     ssize_t n = nidoi_sys.recvmsg(server->command, &message, 0);
 
-    if (n == -EAGAIN) return true;
+    if (n < 0) {
+        if (n != -EAGAIN) pause_a_moment();
+        return true;
+    }
     if (n != sizeof order) return false;
     obey(server, &order, fds, passed_fds(&message, fds));
     return true;
 }
 
+static size_t index_of(const struct server *server, int pid)
+{
+    size_t i = 0;
+
+    while (i < server->count && server->children[i].pid != pid) i++;
+    return i;
+}
+
+/* What workers have left behind, wherever it went, has become our child. False: the system does not
+ * say what is. */
+static bool kill_orphans(const struct server *server)
+{
+    int pids[256];
+    int n = nidoi_sys.list_children(pids, sizeof pids / sizeof *pids);
+
+    for (int i = 0; i < n; i++)
+        if (index_of(server, pids[i]) == server->count) nidoi_sys.kill(pids[i], SIGKILL);
+    return n >= 0;
+}
+
+/* A stop is no end, but a worker that has us for a tracer would wait for us. */
+static int reap(int pid)
+{
+    int status = 0;
+
+    nidoi_sys.kill(-pid, SIGKILL); /* its own children; while it is not reaped the number is its */
+    nidoi_sys.kill(pid, SIGKILL);
+    while (nidoi_sys.reap(pid, &status) == pid && WIFSTOPPED(status)) continue;
+    return status;
+}
+
 static void bury(struct server *server, int pid)
 {
     struct child *children = server->children;
-    size_t i = 0;
-    int status = 0;
+    size_t i = index_of(server, pid);
+    int status = reap(pid);
 
-    while (i < server->count && children[i].pid != pid) i++;
-    nidoi_sys.kill(-pid, SIGKILL); /* its own children; while it is not reaped the number is its */
-    nidoi_sys.reap(pid, &status);
+    kill_orphans(server);
     if (i == server->count) return;
     report(children[i].fate, NIDOI_FATE_ENDED, status);
     nidoi_sys.close(children[i].fate);
     children[i] = children[--server->count];
+}
+
+/* A worker that stands still fails nobody's call; what stopped it was no terminal. One that has made
+ * us its tracer would wait for us. */
+static void continue_stopped(void)
+{
+    int pid, how;
+
+    while ((how = nidoi_sys.stopped_child(&pid)) > 0)
+        nidoi_sys.kill(pid, how == CLD_TRAPPED ? SIGKILL : SIGCONT);
 }
 
 static void bury_all(struct server *server)
@@ -228,6 +283,7 @@ static void bury_all(struct server *server)
     int pid;
 
     while (nidoi_sys.read(server->bell[0], rings, sizeof rings) > 0) continue;
+    continue_stopped();
     while ((pid = nidoi_sys.ended_child()) > 0) bury(server, pid);
 }
 
@@ -244,6 +300,15 @@ static void serve(struct server *server)
     }
 }
 
+/* The program has ended: so does everything here. Each end may leave orphans to us. */
+static _Noreturn void end_all(struct server *server)
+{
+    for (size_t i = 0; i < server->count; i++) signal_child(&server->children[i], SIGKILL);
+    server->count = 0;
+    while (kill_orphans(server) && nidoi_sys.await_child() > 0) continue;
+    _exit(0);
+}
+
 static _Noreturn void run_server(int command, int life)
 {
     struct server server = {.pid = getpid(), .command = command, .life = life};
@@ -251,6 +316,10 @@ static _Noreturn void run_server(int command, int life)
 
     reset_signals();
     nidoi_sys.lead_group(server.pid); /* the terminal's signals are for the program */
+    nidoi_sys.adopt_orphans();
+    /* outside the terminal's group, who reads from it or writes to it would be stopped */
+    handle(SIGTTIN, SIG_IGN);
+    handle(SIGTTOU, SIG_IGN);
     keep_only(command, life < 0 ? command : life);
     nidoi_sys_set_name("nido-forkserver");
     if (nidoi_sys.pipe(server.bell) < 0) _exit(1);
@@ -258,8 +327,7 @@ static _Noreturn void run_server(int command, int life)
     handle(SIGCHLD, ring);
     if (nidoi_sys.send(command, &hello, sizeof hello, 0) < 0) _exit(1);
     serve(&server);
-    for (size_t i = 0; i < server.count; i++) signal_child(&server.children[i], SIGKILL);
-    _exit(0);
+    end_all(&server);
 }
 
 /* ---- In the program ---- */
@@ -267,6 +335,8 @@ static _Noreturn void run_server(int command, int life)
 static struct {
     int pid; /* of the process that prepared it: a child of fork shares the socket, not the server */
     int command;
+    int server;  /* its pid */
+    bool unseen; /* it is our child, though no wait finds it */
 } prepared = {.command = -1};
 
 bool nidoi_forkserver_ready(void)
@@ -286,6 +356,7 @@ static _Noreturn void fork_again(int command, int life)
     _exit(0);
 }
 
+/* The server's pid, or why there is none. */
 static int await_hello(int command)
 {
     struct pollfd answer = {.fd = command, .events = POLLIN};
@@ -295,24 +366,36 @@ static int await_hello(int command)
     while (nidoi_sys.poll(&answer, 1, -1) == -EINTR) continue;
     n = nidoi_sys.recv(command, &fate, sizeof fate, 0);
     if (n < 0) return (int)n;
-    if (n != sizeof fate) return -EPIPE;
-    return fate.kind == NIDOI_FATE_FAILED ? fate.value : 0;
+    return n == sizeof fate ? fate.value : -EPIPE;
+}
+
+/* An orphan would become the child of a program that adopts them, as PID 1 of a container does; so
+ * there the server is a child that the program's waits do not find. */
+static int fork_apart(int command, int life)
+{
+    int pid = nidoi_sys.adopts_orphans() ? nidoi_sys.fork_unseen() : -ENOSYS, status;
+
+    if (pid == 0) run_server(command, life);
+    prepared.unseen = pid > 0;
+    if (pid > 0) return 0;
+    pid = nidoi_sys.fork();
+    if (pid == 0) fork_again(command, life);
+    if (pid < 0) return pid;
+    nidoi_sys.reap(pid, &status);
+    return 0;
 }
 
 static int fork_server(int *pair)
 {
     int life = nidoi_sys.process_fd(getpid());
-    int pid, status, err = 0;
+    int err = 0;
 
     if (life >= 0) err = raise_fd(&life);
     fflush(NULL); /* or it would be printed twice */
-    pid = err ? err : nidoi_sys.fork();
-    if (pid == 0) fork_again(pair[1], life);
+    if (!err) err = fork_apart(pair[1], life);
     if (life >= 0) nidoi_sys.close(life);
     nidoi_sys.close(pair[1]);
-    if (pid < 0) return pid;
-    nidoi_sys.reap(pid, &status);
-    return await_hello(pair[0]);
+    return err ? err : await_hello(pair[0]);
 }
 
 int nido_procpool_prepare(void)
@@ -329,13 +412,28 @@ int nido_procpool_prepare(void)
     if (!err) err = raise_fd(&pair[1]);
     if (err) nidoi_sys.close(pair[1]);
     if (!err) err = fork_server(pair);
-    if (err) {
+    if (err < 0) {
         nidoi_sys.close(pair[0]);
         return err;
     }
     prepared.command = pair[0];
+    prepared.server = err;
     prepared.pid = getpid();
     return 0;
+}
+
+/* It may have been stopped. As long as its socket takes orders it lives, and the number is its. */
+static void wake_server(void)
+{
+    nidoi_sys.kill(prepared.server, SIGCONT);
+}
+
+static void reap_server(void)
+{
+    siginfo_t info;
+
+    if (prepared.unseen)
+        nidoi_sys.waitid(P_PID, prepared.server, &info, WEXITED | WNOHANG | NIDOI_EVERY_CHILD);
 }
 
 int nidoi_forkserver_order(const struct nidoi_order *order, const int *fds)
@@ -354,8 +452,11 @@ int nidoi_forkserver_order(const struct nidoi_order *order, const int *fds)
         memcpy(CMSG_DATA(&passed.head), fds, NIDOI_START_FDS * sizeof *fds);
     }
     while ((n = nidoi_sys.sendmsg(prepared.command, &message, MSG_DONTWAIT)) == -EAGAIN) {
+        wake_server();
         err = nido_wait_fd(prepared.command, NIDO_OUT);
         if (err < 0) return err;
     }
+    if (n >= 0) wake_server();
+    if (n == -EPIPE) reap_server();
     return n < 0 ? (int)n : 0;
 }

@@ -38,12 +38,12 @@ static uint64_t mark_of(const void *base)
 }
 
 /* Where the system cannot tell (a static program), the two processes agree that it is nowhere. */
-struct nidoi_image nidoi_image_of(nido_procjob_fn *fn)
+struct nidoi_image nidoi_image_of(uintptr_t fn)
 {
-    struct nidoi_image image = {.fn = (uintptr_t)fn};
+    struct nidoi_image image = {.fn = fn};
     Dl_info info;
 
-    if (!dladdr((void *)(uintptr_t)fn, &info) || !info.dli_fbase) return image;
+    if (!dladdr((void *)fn, &info) || !info.dli_fbase) return image;
     image.base = (uintptr_t)info.dli_fbase;
     image.mark = mark_of(info.dli_fbase);
     return image;
@@ -55,10 +55,21 @@ static bool is_here(const struct nidoi_image *image)
     struct nidoi_image here;
 
     if (memcmp(&known, image, sizeof known) == 0) return true;
-    here = nidoi_image_of((nido_procjob_fn *)(uintptr_t)image->fn);
+    here = nidoi_image_of((uintptr_t)image->fn);
     if (memcmp(&here, image, sizeof here) != 0) return false;
     known = here;
     return true;
+}
+
+/* ---- Before the first job ---- */
+
+int nidoi_procjob_confine(const struct nidoi_order *order)
+{
+    int err = order->no_new_privs ? nidoi_sys.no_new_privs() : 0;
+
+    if (err || !order->confine.fn) return err;
+    if (!is_here(&order->confine)) return -EINVAL;
+    return ((nido_procpool_confine_fn *)(uintptr_t)order->confine.fn)(order->name);
 }
 
 /* ---- The socket ---- */
@@ -113,10 +124,22 @@ static void allow_cpu(uint32_t seconds)
     if (seconds) nidoi_sys.limit(RLIMIT_CPU, used + seconds, RLIM_INFINITY);
 }
 
-static void reply(int fd, struct nido_procjob *job, int status, bool refused)
+/* Reaps what the job has left behind that has ended. True: something of it lives. */
+static bool something_lives(void)
 {
-    struct nidoi_reply head = {.magic = NIDOI_REPLY_MAGIC, .status = status, .refused = refused};
+    siginfo_t info;
+    int err;
 
+    do {
+        info.si_pid = 0;
+        err = nidoi_sys.waitid(P_ALL, 0, &info, WEXITED | WNOHANG | NIDOI_EVERY_CHILD);
+    } while (!err && info.si_pid);
+    return !err;
+}
+
+static void reply(int fd, struct nido_procjob *job, struct nidoi_reply head)
+{
+    head.magic = NIDOI_REPLY_MAGIC;
     if (!job->out) {
         say(fd, (const char *)&head, sizeof head);
         return;
@@ -137,24 +160,35 @@ static int receive(int fd, const struct nidoi_request *request, struct nido_proc
     return nidoi_mem_grow((void **)&job->out, &job->capacity, job->used, 1);
 }
 
+/* A job that forks may return twice: the reply is the worker's, and so is the next job. */
+static int run(const struct nidoi_request *request, struct nido_procjob *job)
+{
+    int worker = getpid();
+    int status = ((nido_procjob_fn *)(uintptr_t)request->image.fn)(job);
+
+    if (getpid() != worker) _exit(0);
+    fflush(stdout);
+    fflush(stderr);
+    return status;
+}
+
 static void do_job(int fd, const struct nidoi_order *order)
 {
     struct nidoi_request request;
-    struct nido_procjob job = {.used = sizeof(struct nidoi_reply), .most = order->max_frame};
-    int status;
-    bool refused;
+    struct nidoi_reply head = {0};
+    struct nido_procjob job = {.used = sizeof head, .most = order->max_frame};
 
     hear(fd, &request, sizeof request);
     if (request.magic != NIDOI_REQUEST_MAGIC) _exit(1); /* a job has read from this socket */
-    status = receive(fd, &request, &job);
-    refused = status != 0;
-    if (!refused) {
+    head.number = request.number;
+    head.status = receive(fd, &request, &job);
+    head.refused = head.status != 0;
+    if (!head.refused) {
         allow_cpu(order->cpu_seconds);
-        status = ((nido_procjob_fn *)(uintptr_t)request.image.fn)(&job);
-        fflush(stdout);
-        fflush(stderr);
+        head.status = run(&request, &job);
+        head.leftovers = something_lives();
     }
-    reply(fd, &job, status, refused);
+    reply(fd, &job, head);
     nidoi_mem.release(job.input);
     nidoi_mem.release(job.out);
 }

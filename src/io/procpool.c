@@ -23,8 +23,9 @@
 #include "sync/sync.h"
 
 enum { MOST_BAD_STARTS = 3, MOST_WORKERS = 65536, MAX_FRAME = 64 << 20 };
-#define KILL_GRACE  NIDO_SEC(5)
-#define START_PAUSE NIDO_MS(50)
+#define KILL_GRACE    NIDO_SEC(5)
+#define START_PAUSE   NIDO_MS(50)
+#define LONG_SHORTAGE NIDO_SEC(2)
 
 /* ---- Making and ending pools ---- */
 
@@ -163,21 +164,36 @@ static struct nidoi_procworker *take_idle(nido_procpool *pool)
     return nidoi_container(link, struct nidoi_procworker, link);
 }
 
-int nidoi_procpool_refuse(const nido_procpool *pool)
+bool nidoi_is_shortage(int code)
 {
-    return nido_fail(pool->failure, "%s", pool->why);
+    return code == -EMFILE || code == -ENFILE || code == -EAGAIN || code == -ENOMEM ||
+           code == -ENOBUFS || code == -ENOSPC || code == -ETOOMANYREFS;
 }
 
+/* Failures of long ago say nothing of now. */
+static void count_bad_start(nido_procpool *pool, int64_t now)
+{
+    if (!pool->bad_starts || now - pool->last_bad > LONG_SHORTAGE) {
+        pool->bad_starts = 0;
+        pool->first_bad = now;
+    }
+    pool->last_bad = now;
+    pool->bad_starts++;
+}
+
+/* Calls that come while starts go on failing try once each: a pool never ends by itself. */
 int nidoi_procpool_bad_start(nido_procpool *pool, int code)
 {
-    if (pool->failure) return nidoi_procpool_refuse(pool);
-    if (++pool->bad_starts < MOST_BAD_STARTS) return nido_sleep(START_PAUSE);
-    pool->failure = code;
-    snprintf(pool->why, sizeof pool->why,
-             "pool \"%s\": %d workers in a row could not be started, the last one for: %s",
-             pool->name, MOST_BAD_STARTS, nido_strerror(code));
-    nido_sem_close(&pool->places);
-    return nidoi_procpool_refuse(pool);
+    int64_t now = nido_now();
+    bool again;
+
+    count_bad_start(pool, now);
+    again = nidoi_is_shortage(code) ? now - pool->first_bad < LONG_SHORTAGE
+                                    : pool->bad_starts < MOST_BAD_STARTS;
+    if (again) return nido_sleep(START_PAUSE);
+    return nido_fail(code,
+                     "pool \"%s\": %u workers in a row could not be started, the last one for: %s",
+                     pool->name, pool->bad_starts, nido_strerror(code));
 }
 
 /* An idle worker that still lives, or a new one. */

@@ -13,7 +13,10 @@
  * stderr says nothing: a child of a worker may hold them, a worker may close them and live.
  * 3. Nothing that a worker writes is trusted but by its frame; one bad frame ends that worker.
  * 4. The server ends when this program does, and its workers with it. It never waits but in its
- * poll. */
+ * poll.
+ * 5. What a job has started ends with the job: a worker of which something else lives when it has
+ * replied does no other job. Orphans go to the worker and, when that ends, to the server, which
+ * kills every child that is no worker. */
 #ifndef NIDOI_PROCPOOL_H
 #define NIDOI_PROCPOOL_H
 
@@ -29,7 +32,16 @@
 
 enum nidoi_order_kind { NIDOI_ORDER_START = 1, NIDOI_ORDER_SIGNAL = 2 };
 
-enum nidoi_start_fd { NIDOI_START_JOB, NIDOI_START_STDERR, NIDOI_START_FATE, NIDOI_START_FDS };
+/* The fate is the first: a server that can take no more descriptors can still say so. */
+enum nidoi_start_fd { NIDOI_START_FATE, NIDOI_START_JOB, NIDOI_START_STDERR, NIDOI_START_FDS };
+
+/* Where a function lies: the object that holds it, and what that begins with. Two processes in
+ * which both are equal have the same code there. */
+struct nidoi_image {
+    uint64_t fn; /* 0: none */
+    uint64_t base;
+    uint64_t mark;
+};
 
 struct nidoi_order {
     uint64_t id;
@@ -38,6 +50,8 @@ struct nidoi_order {
     uint64_t memory;
     uint64_t max_frame;
     uint32_t cpu_seconds;
+    uint32_t no_new_privs;
+    struct nidoi_image confine;
     char name[16];
 };
 
@@ -54,17 +68,10 @@ struct nidoi_fate {
 
 enum { NIDOI_REQUEST_MAGIC = 0x6e69646f, NIDOI_REPLY_MAGIC = 0x6f64696e };
 
-/* Where a function lies: the object that holds it, and what that begins with. Two processes in
- * which both are equal have the same code there. */
-struct nidoi_image {
-    uint64_t fn;
-    uint64_t base;
-    uint64_t mark;
-};
-
 struct nidoi_request {
     uint32_t magic;
     uint32_t spare;
+    uint64_t number;
     uint64_t len;
     struct nidoi_image image;
 };
@@ -72,13 +79,14 @@ struct nidoi_request {
 struct nidoi_reply {
     uint32_t magic;
     int32_t status;
+    uint64_t number; /* of the request that this answers */
     uint64_t len;
-    uint32_t refused; /* the job was not called, `status` says why */
-    uint32_t spare;
+    uint32_t refused;   /* the job was not called, `status` says why */
+    uint32_t leftovers; /* processes that the job has started still live */
 };
 
-/* Where fn lies in this process. */
-struct nidoi_image nidoi_image_of(nido_procjob_fn *fn);
+/* Where the function at this address lies in this process. */
+struct nidoi_image nidoi_image_of(uintptr_t fn);
 
 /* ---- The server (forkserver.c) ---- */
 
@@ -91,6 +99,10 @@ bool nidoi_forkserver_ready(void);
 int nidoi_forkserver_order(const struct nidoi_order *order, const int *fds);
 
 /* ---- In the worker (procjob.c) ---- */
+
+/* What a worker gives up before its first job: no_new_privs, and what order->confine does. 0 or why
+ * it may not begin. */
+int nidoi_procjob_confine(const struct nidoi_order *order);
 
 /* Does the jobs that come on the socket, which is blocking, until its end. */
 _Noreturn void nidoi_procjob_serve(int fd, const struct nidoi_order *order);
@@ -141,6 +153,7 @@ struct nidoi_talk {
     size_t heard; /* of head and reply */
     char *data;   /* reply.len bytes and a zero; the caller's in the end, or NULL */
     bool deaf;    /* the worker takes no more input */
+    bool reset;   /* its connection ended before it had read all of that */
 };
 
 /* Sends the input, receives the reply. 0: complete; -ECANCELED; -EPROTO: a bad frame; -ECHILD: its
@@ -174,12 +187,12 @@ struct nido_procpool {
     nido_event quiet;        /* set when the last call is over */
     nido_procpool_stats stats;
     struct nidoi_image known; /* the function of the last call */
+    uint64_t requests;        /* so far: the number of the last one */
     uint32_t bad_starts;      /* in a row */
-    int failure;              /* why no worker can be started any more; 0: they can */
+    int64_t first_bad, last_bad;
     bool closing;
     bool abandoned; /* the last call frees it */
     char name[32];
-    char why[160];
 };
 
 /* A call under way. */
@@ -198,7 +211,7 @@ struct nidoi_call {
 void nidoi_procpool_enter(struct nidoi_call *call);
 void nidoi_procpool_leave(struct nidoi_call *call);
 
-/* For who holds a place: a worker that has started. 0; -ECANCELED; or why the pool has failed. */
+/* For a call that holds a place: a worker that has started. 0; -ECANCELED; or why none could be. */
 int nidoi_procpool_get(nido_procpool *pool, struct nidoi_procworker **out);
 
 /* A worker that has done its job: for the next one, or no longer. */
@@ -208,11 +221,11 @@ void nidoi_procpool_give_back(nido_procpool *pool, struct nidoi_procworker *work
 void nidoi_procpool_let_go(nido_procpool *pool, struct nidoi_procworker *worker,
                            enum nidoi_let_go means);
 
-/* Three bad starts in a row are the end of the pool; before that, a moment for things to get
- * better. 0: try again; -ECANCELED; or why the pool has failed. */
+/* A start has failed: parks for a moment in which things may get better, if it is worth another.
+ * 0: try again; -ECANCELED; or the code, with a text. */
 int nidoi_procpool_bad_start(nido_procpool *pool, int code);
 
-/* What a pool that has failed answers, with its text. */
-int nidoi_procpool_refuse(const nido_procpool *pool);
+/* The system lacks something that others may give back: worth another try. */
+bool nidoi_is_shortage(int code);
 
 #endif

@@ -52,7 +52,7 @@ static void say_how_it_died(const struct nidoi_call *call, const struct nidoi_pr
     const nido_procpool_result *result = &call->result;
 
     if (garbled)
-        fail(call, -ECHILD, "died: worker %d sent what is no reply", worker->pid);
+        fail(call, -ECHILD, "died: worker %d sent what is no reply to it", worker->pid);
     else if (worker->state != NIDOI_WORKER_ENDED)
         fail(call, -ECHILD, "died: the fork server is gone, and worker %d", worker->pid);
     else if (result->signal)
@@ -89,13 +89,31 @@ static bool has_input(const struct nidoi_talk *talk)
     return talk->sent == sizeof talk->request + talk->request.len;
 }
 
+static bool may_have_begun(const struct nidoi_talk *talk)
+{
+    return talk->heard || (has_input(talk) && !talk->reset);
+}
+
+static void give_back(struct nidoi_call *call, struct nidoi_procworker *worker)
+{
+    const struct nidoi_reply *reply = &call->talk.reply;
+
+    if (reply->leftovers) {
+        call->pool->stats.recycled++;
+        nidoi_procpool_let_go(call->pool, worker, NIDOI_KILL);
+        return;
+    }
+    nidoi_procpool_give_back(call->pool, worker,
+                             has_input(&call->talk) &&
+                                 !(reply->refused && reply->status == -ENOMEM));
+}
+
 static int answered(struct nidoi_call *call, struct nidoi_procworker *worker)
 {
     struct nidoi_talk *talk = &call->talk;
     int status = talk->reply.status;
 
-    nidoi_procpool_give_back(call->pool, worker,
-                             has_input(talk) && !(talk->reply.refused && status == -ENOMEM));
+    give_back(call, worker);
     if (talk->reply.refused) {
         nidoi_mem.release(talk->data);
         call->result.pid = 0;
@@ -135,7 +153,7 @@ static int stopped(struct nidoi_call *call, struct nidoi_procworker *worker, int
     return err == -ECANCELED ? err : fail(call, err, "was stopped: %s", nido_strerror(err));
 }
 
-/* It was dead before it got a byte, so the job has not begun. 0: try another; or what
+/* It died before it had read its input, so the job has not begun. 0: try another; or what
  * nidoi_procpool_bad_start says of one that never did a job. */
 static int replace(nido_procpool *pool, struct nidoi_procworker *worker)
 {
@@ -168,7 +186,7 @@ static int do_job(struct nidoi_call *call)
 
         if (rc) return rc;
         rc = nidoi_procworker_talk(worker, &call->talk);
-        if (rc != -ECHILD || call->talk.sent) return end_talk(call, worker, rc);
+        if (rc != -ECHILD || may_have_begun(&call->talk)) return end_talk(call, worker, rc);
         call->talk = start;
         rc = replace(call->pool, worker);
         if (rc) return rc;
@@ -183,7 +201,6 @@ static int line_up(struct nidoi_call *call)
     pool->stats.queued++;
     rc = nido_sem_acquire(&pool->places);
     pool->stats.queued--;
-    if (rc == -ESHUTDOWN) return nidoi_procpool_refuse(pool);
     if (rc) return rc;
     pool->stats.running++;
     rc = do_job(call);
@@ -210,7 +227,6 @@ static int admit(const nido_procpool *pool, const struct nidoi_loop *loop, size_
 {
     if (pool->rt != loop->door) return -EXDEV;
     if (pool->closing) return nido_fail(-ESHUTDOWN, "pool \"%s\" is being freed", pool->name);
-    if (pool->failure) return nidoi_procpool_refuse(pool);
     if (len > pool->options.max_frame)
         return nido_fail(-EMSGSIZE, "pool \"%s\": %zu bytes of input, the limit is %zu", pool->name,
                          len, pool->options.max_frame);
@@ -220,7 +236,7 @@ static int admit(const nido_procpool *pool, const struct nidoi_loop *loop, size_
 /* Asking the loader is slow, and calls mostly follow their like. */
 static struct nidoi_image image_of(nido_procpool *pool, nido_procjob_fn *fn)
 {
-    if (pool->known.fn != (uintptr_t)fn) pool->known = nidoi_image_of(fn);
+    if (pool->known.fn != (uintptr_t)fn) pool->known = nidoi_image_of((uintptr_t)fn);
     return pool->known;
 }
 
@@ -241,8 +257,10 @@ int nido_procpool_call(nido_procpool *pool, nido_procjob_fn *fn, const void *inp
     rc = admit(pool, loop, len);
     if (rc) return rc;
     call.talk.input = input;
-    call.talk.request = (struct nidoi_request){
-        .magic = NIDOI_REQUEST_MAGIC, .len = len, .image = image_of(pool, fn)};
+    call.talk.request = (struct nidoi_request){.magic = NIDOI_REQUEST_MAGIC,
+                                               .number = ++pool->requests,
+                                               .len = len,
+                                               .image = image_of(pool, fn)};
     rc = run_call(&call);
     if (out)
         *out = call.result;

@@ -17,8 +17,10 @@
 
 /* After SIGKILL only the kernel holds a process up, or the server's queue. */
 #define REAPING NIDO_SEC(10)
+#define PAUSE   NIDO_MS(50)
 
-enum { PIECE = 4096, PIECES = 64 };
+/* Of stderr, pieces: at one look, and of a worker that has ended. */
+enum { PIECE = 4096, SLICE = 4, REST = 256 };
 
 /* ---- What it says on stderr ---- */
 
@@ -60,12 +62,19 @@ static void close_end(int *fd)
     *fd = -1;
 }
 
-/* As much as is there; of one who never stops, as much as a pipe can hold. */
-static void drain_stderr(struct nidoi_procworker *worker)
+/* A slice is as much as a turn is charged for. */
+static void give_way(struct nidoi_loop *loop)
+{
+    loop->sched.budget = 0;
+    nidoi_charge(loop);
+}
+
+/* A worker that never stops leaves the loop to other tasks after each slice. */
+static void read_stderr(struct nidoi_procworker *worker, int pieces)
 {
     char piece[PIECE];
 
-    for (int i = 0; worker->err >= 0 && i < PIECES; i++) {
+    for (int i = 0; worker->err >= 0 && i < pieces; i++) {
         ssize_t n = nidoi_sys.read(worker->err, piece, sizeof piece);
 
         if (n == -EAGAIN) return;
@@ -75,6 +84,7 @@ static void drain_stderr(struct nidoi_procworker *worker)
         }
         keep_tail(worker, piece, (size_t)n);
         hand_on(worker->options, piece, (size_t)n);
+        if (i % SLICE == SLICE - 1) give_way(nidoi_loop_self());
     }
 }
 
@@ -178,11 +188,13 @@ static int send_order(const nido_procpool_options *options, uint64_t id, const s
                                 .kind = NIDOI_ORDER_START,
                                 .memory = options->memory,
                                 .max_frame = options->max_frame,
-                                .cpu_seconds = options->cpu_seconds};
+                                .cpu_seconds = options->cpu_seconds,
+                                .no_new_privs = options->no_new_privs};
     int fds[NIDOI_START_FDS] = {[NIDOI_START_JOB] = ends->job[1],
                                 [NIDOI_START_STDERR] = ends->err[1],
                                 [NIDOI_START_FATE] = ends->fate[1]};
 
+    if (options->confine) order.confine = nidoi_image_of((uintptr_t)options->confine);
     snprintf(order.name, sizeof order.name, "%s", options->name);
     return nidoi_forkserver_order(&order, fds);
 }
@@ -237,10 +249,11 @@ int nidoi_procworker_wait_started(struct nidoi_procworker *worker)
         int err = wait_for_answer(worker, false);
 
         if (err) return err;
-        drain_stderr(worker);
+        read_stderr(worker, SLICE);
     }
     if (worker->state == NIDOI_WORKER_READY) return 0;
-    return worker->state == NIDOI_WORKER_FAILED ? worker->outcome : -ECHILD;
+    if (worker->state == NIDOI_WORKER_FAILED) return worker->outcome;
+    return worker->state == NIDOI_WORKER_LOST ? -EAGAIN : -ECHILD;
 }
 
 bool nidoi_procworker_sound(const struct nidoi_procworker *worker)
@@ -282,7 +295,8 @@ static int say(struct nidoi_procworker *worker, struct nidoi_talk *talk)
 
 static int admit(const struct nidoi_procworker *worker, struct nidoi_talk *talk)
 {
-    if (talk->reply.magic != NIDOI_REPLY_MAGIC || talk->reply.len > worker->options->max_frame)
+    if (talk->reply.magic != NIDOI_REPLY_MAGIC || talk->reply.number != talk->request.number ||
+        talk->reply.len > worker->options->max_frame)
         return -EPROTO;
     talk->data = nidoi_mem.alloc((size_t)talk->reply.len + 1);
     if (!talk->data) return -ENOMEM;
@@ -290,7 +304,8 @@ static int admit(const struct nidoi_procworker *worker, struct nidoi_talk *talk)
     return 0;
 }
 
-/* 0: the reply is complete; -EAGAIN; -ECHILD: no more will come; -EPROTO, -ENOMEM. */
+/* A socket is reset if its other end is closed over bytes that were not read: the rest of ours.
+ * 0: the reply is complete; -EAGAIN; -ECHILD: no more will come; -EPROTO, -ENOMEM. */
 static int hear(const struct nidoi_procworker *worker, struct nidoi_talk *talk)
 {
     const size_t head = sizeof talk->reply;
@@ -303,6 +318,7 @@ static int hear(const struct nidoi_procworker *worker, struct nidoi_talk *talk)
         int err;
 
         if (n == -EAGAIN) return -EAGAIN;
+        talk->reset = n == -ECONNRESET;
         if (n <= 0) return -ECHILD;
         talk->heard += (size_t)n;
         err = in_head && talk->heard == head ? admit(worker, talk) : 0;
@@ -319,7 +335,7 @@ static int move_on(struct nidoi_procworker *worker, struct nidoi_talk *talk)
     learn_fate(worker);
     said = say(worker, talk);
     heard = hear(worker, talk);
-    drain_stderr(worker);
+    read_stderr(worker, heard == -EAGAIN ? SLICE : REST);
     if (heard == -EAGAIN && over(worker)) return -ECHILD;
     return heard == -EAGAIN && said ? said : heard;
 }
@@ -339,11 +355,14 @@ int nidoi_procworker_talk(struct nidoi_procworker *worker, struct nidoi_talk *ta
 
 /* ---- Letting go ---- */
 
+/* An order that is not sent for want of memory would leave the worker alive. */
 static void send_signal(const struct nidoi_procworker *worker, int signal)
 {
     struct nidoi_order order = {.id = worker->id, .kind = NIDOI_ORDER_SIGNAL, .signal = signal};
+    int err;
 
-    nidoi_forkserver_order(&order, NULL);
+    do err = nidoi_forkserver_order(&order, NULL);
+    while (nidoi_is_shortage(err) && nido_sleep(PAUSE) == 0);
 }
 
 static void wait_for_end(struct nidoi_procworker *worker, int64_t ns)
@@ -354,10 +373,9 @@ static void wait_for_end(struct nidoi_procworker *worker, int64_t ns)
     nido_timeout_open(&limit, ns);
     for (learn_fate(worker); !err && !over(worker); learn_fate(worker)) {
         err = wait_for_news(worker, false);
-        drain_stderr(worker);
+        read_stderr(worker, SLICE);
     }
     nido_scope_close(&limit, 0);
-    drain_stderr(worker);
 }
 
 void nidoi_procworker_dismiss(struct nidoi_procworker *worker)
@@ -384,11 +402,14 @@ void nidoi_procworker_let_go(struct nidoi_procworker *worker, enum nidoi_let_go 
     nidoi_procworker_dismiss(worker);
     learn_fate(worker);
     nido_shield_open(&shield, grace > NIDO_NEVER - REAPING ? NIDO_NEVER : grace + REAPING);
-    if (!over(worker) && means == NIDOI_TERMINATE) send_signal(worker, SIGTERM);
-    if (!over(worker) && means != NIDOI_KILL) wait_for_end(worker, grace);
+    if (!over(worker) && means != NIDOI_KILL) {
+        /* one that is stopped would not find the end of its socket */
+        send_signal(worker, means == NIDOI_TERMINATE ? SIGTERM : SIGCONT);
+        wait_for_end(worker, grace);
+    }
     if (!over(worker)) kill_it(worker);
     nido_scope_close(&shield, 0);
-    drain_stderr(worker);
+    read_stderr(worker, REST);
 }
 
 void nidoi_procworker_free(struct nidoi_procworker *worker)
