@@ -211,3 +211,38 @@ NIDO_TEST(signal_root, a_run_that_cannot_take_the_signals_does_not_start)
     cr_expect(is_default(SIGINT));
     cr_expect(is_default(SIGTERM));
 }
+
+static int (*real_sigaction)(int number, const struct sigaction *act, struct sigaction *old);
+
+/* The signal comes when its last receiver is gone and its handler still there. */
+static int interrupted_sigaction(int number, const struct sigaction *act, struct sigaction *old)
+{
+    if (number == SIGUSR1 && act && !old) raise(SIGUSR1);
+    return real_sigaction(number, act, old);
+}
+
+static int close_as_it_comes(void *unused)
+{
+    nido_signal receiver;
+    sigset_t set;
+
+    (void)unused;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    cr_expect(zero(int, nido_signal_open(&receiver, &set)));
+    nidoi_sys.sigaction = interrupted_sigaction;
+    nido_signal_close(&receiver);
+    nidoi_sys.sigaction = real_sigaction;
+    cr_expect(not(is_default(SIGINT)));
+    cr_expect(not(is_default(SIGTERM)));
+    return 0;
+}
+
+NIDO_TEST(signal_root, another_signal_that_comes_late_leaves_its_handlers_alone)
+{
+    nido_options options = with_signals();
+
+    signal(SIGUSR1, SIG_IGN); /* what it is given back to */
+    real_sigaction = nidoi_sys.sigaction;
+    cr_expect(zero(int, nido_run(close_as_it_comes, NULL, &options)));
+}
