@@ -50,6 +50,28 @@ NIDO_TEST(timers_heap, instants_come_out_in_order)
     nidoi_timers_deinit(&timers);
 }
 
+NIDO_TEST(timers_heap, all_that_are_due_are_taken_in_order_and_no_others)
+{
+    static const int64_t when[] = {5, 1, 9, 3, 3, 6, 2};
+    static const int order[] = {1, 6, 3, 4, 0};
+    struct nidoi_timers timers;
+    struct nidoi_timer all[7] = {0}, *due;
+
+    begin(&timers, 7);
+    for (int i = 0; i < 7; i++) nidoi_timers_set(&timers, &all[i], when[i]);
+    cr_expect(eq(ptr, nidoi_timers_take(&timers, 0), NULL));
+    due = nidoi_timers_take(&timers, 5);
+    for (int i = 0; i < 5; i++, due = due->next) {
+        cr_assert(ne(ptr, due, NULL));
+        cr_expect(eq(int, (int)(due - all), order[i]));
+        cr_expect(not(nidoi_timer_is_set(due)));
+    }
+    cr_expect(eq(ptr, due, NULL));
+    cr_expect(eq(int, pop(&timers, all), 5));
+    cr_expect(eq(int, pop(&timers, all), 2));
+    nidoi_timers_deinit(&timers);
+}
+
 NIDO_TEST(timers_heap, equal_instants_come_out_in_the_order_in_which_they_were_set)
 {
     struct nidoi_timers timers;
