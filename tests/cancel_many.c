@@ -127,6 +127,8 @@ static void hear(void *unused, const char *text)
     snprintf(heard.text, sizeof heard.text, "%s", text);
 }
 
+enum { REFUSALS = 200000 };
+
 struct refusals {
     int refused, turns;
 };
@@ -136,7 +138,7 @@ static int deaf(void *arg)
     struct refusals *seen = arg;
 
     nido_set_name("stubborn");
-    while (seen->refused < 25000)
+    while (seen->refused < REFUSALS)
         if (nido_sleep(1) == -ECANCELED) seen->refused++;
     return 0;
 }
@@ -145,7 +147,7 @@ static int neighbour(void *arg)
 {
     struct refusals *seen = arg;
 
-    for (; seen->refused < 25000; seen->turns++) nido_yield();
+    for (; seen->refused < REFUSALS; seen->turns++) nido_yield();
     return 0;
 }
 
@@ -174,7 +176,7 @@ NIDO_TEST(cancel_many, who_ignores_a_cancel_is_reported_once_and_starves_nobody)
     cr_expect(eq(int, heard.reports, 1));
     cr_expect(ne(ptr, strstr(heard.text, "\"stubborn\""), NULL), "%s", heard.text);
     cr_expect(ne(ptr, strstr(heard.text, "ignores its cancel"), NULL), "%s", heard.text);
-    cr_expect(ge(int, seen.turns, 25000 / 128));
+    cr_expect(ge(int, seen.turns, REFUSALS / 128));
 }
 
 /* ---- Cost ---- */

@@ -136,7 +136,8 @@ int nidoi_scope_test(struct nidoi_loop *loop)
     struct nidoi_task *task = loop->sched.current;
 
     if (!struck(loop)) return 0;
-    if (++task->refused == MANY_REFUSALS) report_deafness(loop, task);
+    if (task->refused < MANY_REFUSALS && ++task->refused == MANY_REFUSALS)
+        report_deafness(loop, task);
     return -ECANCELED;
 }
 

@@ -85,7 +85,7 @@ struct nidoi_task {
     nido_scope *scope; /* innermost open one; never NULL */
     struct nidoi_sched *sched;
     uint8_t state;    /* enum nidoi_state */
-    uint16_t refused; /* calls refused in a row: who ignores its cancel */
+    uint16_t refused; /* calls refused in a row, as far as they are counted */
     uint32_t deepest; /* bytes of stack below this record, at most, seen at a park */
     int64_t alarm;    /* when a sleep ends; NIDO_NEVER */
     nido_scope base;  /* the outermost of its own scopes: the task's life */
