@@ -98,7 +98,7 @@ static int selects_one_of_three(void *arg)
 {
     struct three *self = arg;
 
-    self->index = nido_select(self->arms, 3, 0);
+    self->index = nido_select(self->arms, 3, NIDO_PRIORITY); /* they line up in this order */
     return 0;
 }
 

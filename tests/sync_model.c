@@ -2,6 +2,7 @@
  * each compared with what the model says: who is served, with what, in which order. And the sums: what was sent was
  * received, dropped or is left; all permits come back. */
 #include "sync_model.h"
+#include "sync/select.h"
 
 /* ---- Waiting operations ---- */
 
@@ -106,6 +107,19 @@ static void make_arm(struct actor *self, nido_arm *arm, int i, uint64_t *got)
     }
 }
 
+/* In the order that the select is about to draw. */
+static void line_up_as_drawn(struct model_op *op, unsigned flags)
+{
+    uint64_t random = nidoi_loop_self()->random;
+    struct nidoi_order order = nidoi_order_draw(&random, (size_t)op->n, flags);
+
+    for (uint32_t i = 0; i <= order.mask; i++) {
+        int arm = (int)nidoi_order_number(&order, i);
+
+        if (arm < op->n) model_enlist(&world.model, op, arm);
+    }
+}
+
 /* True if it cannot be done at once, and waits in the model unless it may not. */
 static bool predict_select(struct actor *self, unsigned flags)
 {
@@ -117,7 +131,7 @@ static bool predict_select(struct actor *self, unsigned flags)
     for (int i = 0; i < op->n; i++)
         if (model_ready(&world.model, op, i) != -EAGAIN) return false;
     op->status = -EAGAIN;
-    for (int i = 0; i < op->n && !(flags & NIDO_POLL); i++) model_enlist(&world.model, op, i);
+    if (!(flags & NIDO_POLL)) line_up_as_drawn(op, flags);
     return true;
 }
 

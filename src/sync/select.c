@@ -4,6 +4,7 @@
  * and nothing was enlisted.
  * 2. Then one waiter and the nodes of all arms wait. Whoever claims one of them withdraws the
  * others in the same breath, so that a node in a queue belongs to an unclaimed waiter here too.
+ * They line up in the drawn order of the attempts: of two arms in one queue either may be first.
  * 3. What an arm gives or gets lies in its node; it is copied by who claims, so it is written for
  * the winner alone.
  * 4. After the claim no object of an arm is touched: it may be gone. */
@@ -12,30 +13,46 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "base/random.h"
 #include "nido/time.h"
 
 struct selection {
     struct nidoi_waiter waiter;
     struct nidoi_loop *loop;
     nido_arm *arms;
-    size_t n;           /* that are enlisted */
+    size_t n;
+    struct nidoi_order order;
+    uint32_t tries;     /* numbers gone through: their arms are enlisted */
     nido_arm *winner;   /* NULL: none yet */
     nido_arm *earliest; /* of the timers: the task's alarm is its */
     int early;          /* with what it won, if that was while others were still being enlisted */
 };
 
+/* The arm of a try; NULL: none has that number. */
+static nido_arm *arm_of(const struct nidoi_order *order, uint32_t tries, nido_arm *arms, size_t n)
+{
+    uint32_t number = nidoi_order_number(order, tries);
+
+    return number < n ? &arms[number] : NULL;
+}
+
+/* An enlisted arm that has not won; NULL for a number that has none. */
+static nido_arm *loser_of(const struct selection *selection, uint32_t tries)
+{
+    nido_arm *arm = arm_of(&selection->order, tries, selection->arms, selection->n);
+
+    return arm != selection->winner ? arm : NULL;
+}
+
 /* Nobody is given anything before the last node is out: it might be this select once more. */
 static void withdraw_others(struct selection *selection)
 {
-    const nido_arm *winner = selection->winner;
     struct nidoi_loop *loop = selection->loop;
-    nido_arm *end = selection->arms + selection->n;
+    nido_arm *arm;
 
-    for (nido_arm *arm = selection->arms; arm < end; arm++)
-        if (arm != winner) arm->kind->withdraw(loop, arm);
-    for (nido_arm *arm = selection->arms; arm < end; arm++)
-        if (arm != winner && arm->kind->left) arm->kind->left(loop, arm);
+    for (uint32_t i = 0; i < selection->tries; i++)
+        if ((arm = loser_of(selection, i)) != NULL) arm->kind->withdraw(loop, arm);
+    for (uint32_t i = 0; i < selection->tries; i++)
+        if ((arm = loser_of(selection, i)) != NULL && arm->kind->left) arm->kind->left(loop, arm);
 }
 
 static bool undo(struct nidoi_waiter *waiter)
@@ -140,17 +157,12 @@ static int done(const nido_arm *arms, nido_arm *arm, int status)
     return (int)(arm - arms);
 }
 
-/* Goes once through the numbers below the next power of two, from a drawn start by a drawn odd
- * step: each is met, and over time each before every other. */
-static int attempt_all(struct nidoi_loop *loop, nido_arm *arms, size_t n, unsigned flags)
+static int attempt_all(struct nidoi_loop *loop, const struct nidoi_order *order, nido_arm *arms,
+                       size_t n)
 {
-    uint64_t drawn = flags & NIDO_PRIORITY ? 0 : nidoi_random(&loop->random);
-    uint32_t mask = n > 1 ? UINT32_MAX >> __builtin_clz((uint32_t)n - 1) : 0;
-    uint32_t at = (uint32_t)drawn, step = (uint32_t)(drawn >> 32) | 1;
-
-    for (uint32_t tries = 0; tries <= mask; tries++, at += step) {
-        nido_arm *arm = &arms[at & mask];
-        int status = (at & mask) < n ? arm->kind->attempt(loop, arm) : -EAGAIN;
+    for (uint32_t tries = 0; tries <= order->mask; tries++) {
+        nido_arm *arm = arm_of(order, tries, arms, n);
+        int status = arm ? arm->kind->attempt(loop, arm) : -EAGAIN;
 
         if (status != -EAGAIN) return done(arms, arm, status);
     }
@@ -158,12 +170,13 @@ static int attempt_all(struct nidoi_loop *loop, nido_arm *arms, size_t n, unsign
 }
 
 /* 0, or the winner is set, with its status. */
-static int enlist_all(struct selection *selection, size_t n)
+static int enlist_all(struct selection *selection)
 {
-    for (; selection->n < n; selection->n++) {
-        nido_arm *arm = &selection->arms[selection->n];
+    for (; selection->tries <= selection->order.mask; selection->tries++) {
+        nido_arm *arm = loser_of(selection, selection->tries);
         int status;
 
+        if (!arm) continue;
         arm->node.waiter = &selection->waiter;
         status = arm->kind->enlist(selection->loop, arm);
         if (selection->winner) { /* an earlier arm's descriptor was found closed behind our back */
@@ -190,11 +203,15 @@ static bool find_lost(struct nidoi_loop *loop, nido_arm *arms, size_t n, uint64_
 }
 
 /* Index of the arm that was done; -ECANCELED; -EAGAIN: begin anew. */
-static int wait_for_one(struct nidoi_loop *loop, nido_arm *arms, size_t n)
+static int wait_for_one(struct nidoi_loop *loop, const struct nidoi_order *order, nido_arm *arms,
+                        size_t n)
 {
-    struct selection selection = {
-        .waiter = {.kind = &selecting, .task = loop->sched.current}, .loop = loop, .arms = arms};
-    int value = enlist_all(&selection, n), index;
+    struct selection selection = {.waiter = {.kind = &selecting, .task = loop->sched.current},
+                                  .loop = loop,
+                                  .arms = arms,
+                                  .n = n,
+                                  .order = *order};
+    int value = enlist_all(&selection), index;
     uint64_t since = loop->reactor.renewals; /* a foreign number may just have started anew */
     nido_arm *winner;
 
@@ -216,8 +233,10 @@ int nido_select(nido_arm *arms, size_t n, unsigned flags)
     if (!n || n > INT_MAX || flags & ~(unsigned)(NIDO_POLL | NIDO_PRIORITY)) return -EINVAL;
     if (find_lost(loop, arms, n, since, &index)) return index;
     do {
-        index = attempt_all(loop, arms, n, flags);
-        if (index == -EAGAIN && !(flags & NIDO_POLL)) index = wait_for_one(loop, arms, n);
+        struct nidoi_order order = nidoi_order_draw(&loop->random, n, flags);
+
+        index = attempt_all(loop, &order, arms, n);
+        if (index == -EAGAIN && !(flags & NIDO_POLL)) index = wait_for_one(loop, &order, arms, n);
     } while (index == -EAGAIN && !(flags & NIDO_POLL));
     return index;
 }

@@ -2,6 +2,7 @@
 #ifndef NIDOI_SELECT_H
 #define NIDOI_SELECT_H
 
+#include "base/random.h"
 #include "coro/scope.h"
 #include "nido/select.h"
 
@@ -27,6 +28,28 @@ struct nidoi_arm_kind {
     int (*woken)(struct nidoi_loop *loop, nido_arm *arm, int value);
     const char *(*named)(const nido_arm *arm); /* NULL: it never has a name */
 };
+
+/* The order in which a select tries its arms, and in which they line up: once through the numbers
+ * below the next power of two, from a drawn start below n by a drawn odd step. Over time each arm
+ * comes first as often as any other. */
+struct nidoi_order {
+    uint32_t at, step, mask;
+};
+
+static inline struct nidoi_order nidoi_order_draw(uint64_t *random, size_t n, unsigned flags)
+{
+    uint64_t drawn = flags & NIDO_PRIORITY ? 0 : nidoi_random(random);
+
+    return (struct nidoi_order){.at = (uint32_t)((drawn & UINT32_MAX) * n >> 32),
+                                .step = (uint32_t)(drawn >> 32) | 1,
+                                .mask = n > 1 ? UINT32_MAX >> __builtin_clz((uint32_t)n - 1) : 0};
+}
+
+/* The number of a try, 0 to mask; no arm has it if it is n or more. */
+static inline uint32_t nidoi_order_number(const struct nidoi_order *order, uint32_t tries)
+{
+    return (order->at + tries * order->step) & order->mask;
+}
 
 /* An enlisted arm that is in no queue is done: withdraws the others and wakes. */
 void nidoi_arm_done(nido_arm *arm, int value);

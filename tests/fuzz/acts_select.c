@@ -1,5 +1,6 @@
 /* Instructions: a choice of several things to wait for. */
 #include "program.h"
+#include "sync/select.h"
 
 static void make_arm(struct task *task, nido_arm *arm, unsigned what, uint32_t *got, uint32_t *item)
 {
@@ -61,6 +62,19 @@ static void count_arm(struct task *task, int index, uint32_t got)
     }
 }
 
+/* In the order that the select is about to draw. */
+static void line_up_as_drawn(struct task *task, unsigned flags)
+{
+    uint64_t random = nidoi_loop_self()->random;
+    struct nidoi_order order = nidoi_order_draw(&random, (size_t)task->op.n, flags);
+
+    for (uint32_t i = 0; i <= order.mask; i++) {
+        int arm = (int)nidoi_order_number(&order, i);
+
+        if (arm < task->op.n) op_enlist(task, arm);
+    }
+}
+
 int act_select(struct task *task, unsigned a, unsigned b)
 {
     unsigned flags = b & 3;
@@ -81,7 +95,7 @@ int act_select(struct task *task, unsigned a, unsigned b)
     else if (!ready && flags & NIDO_POLL)
         op_finish(task, -1, -EAGAIN);
     else if (!ready)
-        op_wait(task);
+        line_up_as_drawn(task, flags);
     index = nido_select(arms, (size_t)task->op.n, flags);
     if (ready) follow(task, index, flags);
     catch_up();

@@ -210,6 +210,7 @@ int op_ready(struct task *task, int arm);
 /* Does an arm that is ready. */
 void op_do(struct task *task, int arm);
 void op_wait(struct task *task);
+void op_enlist(struct task *task, int arm); /* one arm of it */
 /* Ends it: out of all lines; that may let others go on. arm -1: none was done. */
 void op_finish(struct task *task, int arm, int status);
 /* A cancel has come: ends the wait, if it may. */

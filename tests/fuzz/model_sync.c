@@ -305,7 +305,7 @@ int op_ready(struct task *task, int arm)
     }
 }
 
-static void enlist(struct task *task, int arm)
+void op_enlist(struct task *task, int arm)
 {
     struct line *line = line_of(&task->op, arm);
 
@@ -315,7 +315,7 @@ static void enlist(struct task *task, int arm)
 
 void op_wait(struct task *task)
 {
-    for (int arm = 0; arm < task->op.n; arm++) enlist(task, arm);
+    for (int arm = 0; arm < task->op.n; arm++) op_enlist(task, arm);
 }
 
 void op_do(struct task *task, int arm)
@@ -326,7 +326,7 @@ void op_do(struct task *task, int arm)
     if (kind == LOCK && (status == 0 || status == -EOWNERDEAD)) model.mutexes[object].owner = task;
     if (kind == JOIN && !status) task->op.got = (uint32_t)model.tasks[object].result;
     if (!status && (kind == SEND || kind == RECV || kind == RESERVE || kind == ACQUIRE)) {
-        enlist(task, arm);
+        op_enlist(task, arm);
         if (kind == ACQUIRE)
             lend();
         else
