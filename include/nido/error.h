@@ -90,8 +90,10 @@ NIDO_API const nido_error *nido_error_find(const nido_error *error, int code);
 /* Prints an indented tree. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_error_print(const nido_error *error, FILE *file);
 
-/* "ECANCELED: cancelled by an enclosing scope": the name of a code and what it means in nido; a
- * constant string. Accepts either sign. Cannot fail. Any thread. Not a cancellation point. */
+/* "ECANCELED: cancelled by an enclosing scope": the name of a code and what it means, from nido and
+ * from the system; a constant string. A number that no errno has gives "unknown error 4711", valid
+ * until this thread asks for another such. Accepts either sign. Cannot fail. Any thread. Not a
+ * cancellation point. */
 NIDO_API const char *nido_strerror(int code);
 
 #ifdef __cplusplus

@@ -7,77 +7,9 @@
 #include "base/mem.h"
 #include "base/place.h"
 
-/* Code, what it means in nido, or what the system means by it. */
-#define CODES(X)                                                                 \
-    X(ECANCELED, "cancelled by an enclosing scope")                              \
-    X(ETIMEDOUT, "the deadline of a scope has passed, or the network timed out") \
-    X(EPIPE, "the other end is closed")                                          \
-    X(EBADF, "closed, or never open")                                            \
-    X(EBUSY, "somebody else is using it")                                        \
-    X(EAGAIN, "not now: it would have to wait, or a limit is reached")           \
-    X(ESHUTDOWN, "no longer takes new work")                                     \
-    X(EDEADLK, "waiting would never end, or is not allowed here")                \
-    X(EOWNERDEAD, "its owner ended while holding it")                            \
-    X(EPERM, "not allowed here: not a task of a runtime, or not the owner")      \
-    X(EXDEV, "belongs to another thread's runtime")                              \
-    X(ECHILD, "the child process died")                                          \
-    X(EPROTO, "a rule was broken, by the peer or by a stray -ECANCELED")         \
-    X(ESRCH, "over already")                                                     \
-    X(EALREADY, "done before")                                                   \
-    X(EINVAL, "invalid argument")                                                \
-    X(ENOMEM, "out of memory")                                                   \
-    X(EOVERFLOW, "value too large")                                              \
-    X(EIO, "input/output error")                                                 \
-    X(EINTR, "interrupted, or shut down from outside")                           \
-    X(ENOENT, "no such file or directory")                                       \
-    X(EACCES, "permission denied")                                               \
-    X(EEXIST, "exists already")                                                  \
-    X(ENOTDIR, "not a directory")                                                \
-    X(EISDIR, "is a directory")                                                  \
-    X(EMFILE, "too many open descriptors in this process")                       \
-    X(ENFILE, "too many open descriptors in the system")                         \
-    X(ENOSPC, "no space left")                                                   \
-    X(ENODATA, "no data")                                                        \
-    X(ENOSYS, "not implemented")                                                 \
-    X(ENOTSUP, "not supported")                                                  \
-    X(ERANGE, "out of range")                                                    \
-    X(EFAULT, "bad address")                                                     \
-    X(ENXIO, "no such device or address")                                        \
-    X(ENOTSOCK, "not a socket")                                                  \
-    X(EMSGSIZE, "message too long")                                              \
-    X(EAFNOSUPPORT, "address family not supported")                              \
-    X(EADDRINUSE, "address in use")                                              \
-    X(EADDRNOTAVAIL, "address not available")                                    \
-    X(ENETUNREACH, "network unreachable")                                        \
-    X(EHOSTUNREACH, "host unreachable")                                          \
-    X(ECONNREFUSED, "connection refused")                                        \
-    X(ECONNRESET, "connection reset by peer")                                    \
-    X(ECONNABORTED, "connection aborted")                                        \
-    X(ENOTCONN, "not connected")                                                 \
-    X(EISCONN, "connected already")                                              \
-    X(EINPROGRESS, "in progress")                                                \
-    X(ENAMETOOLONG, "name too long")                                             \
-    X(EFBIG, "file too large")                                                   \
-    X(EROFS, "read-only file system")                                            \
-    X(ENODEV, "no such device")
-
 enum { CONSTANTS = 256 };
 static nido_error
     constants[CONSTANTS]; /* by errno; written with the same value by whoever comes first */
-
-const char *nido_strerror(int code)
-{
-    switch (code < 0 ? -(int64_t)code : code) {
-    case 0:
-        return "OK";
-#define CASE(name, text) \
-    case name:           \
-        return #name ": " text;
-        CODES(CASE)
-    default:
-        return "an errno that nido has no words for";
-    }
-}
 
 static nido_error *constant(int code)
 {
