@@ -1,63 +1,27 @@
 #include "coro/deadlock.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "base/place.h"
 #include "coro/guests.h"
+#include "coro/waits.h"
 
 enum { MOST_LINES = 64, LINE = 512, REPORT = 16384 };
-
-/* Appends; what does not fit is left out. */
-static void add(char *text, size_t size, size_t *used, const char *format, ...) NIDO_PRINTF(4, 5);
-static void add(char *text, size_t size, size_t *used, const char *format, ...)
-{
-    va_list args;
-    int n;
-
-    va_start(args, format);
-    n = vsnprintf(text + *used, size - *used, format, args);
-    va_end(args);
-    if (n > 0) *used = *used + (size_t)n < size ? *used + (size_t)n : size - 1;
-}
-
-static void add_wait(char *text, size_t size, size_t *used, const struct nidoi_waiter *waiter)
-{
-    const struct nidoi_task *owner;
-    const char *name;
-
-    if (!waiter) {
-        add(text, size, used, "is ready");
-        return;
-    }
-    add(text, size, used, "waits for %s", waiter->kind->name);
-    owner = waiter->kind->owner ? waiter->kind->owner(waiter) : NULL;
-    name = waiter->kind->named ? waiter->kind->named(waiter) : NULL;
-    if (name)
-        add(text, size, used, " \"%s\"", name);
-    else if (waiter->kind->is_fd)
-        add(text, size, used, " %d", (int)(intptr_t)waiter->object);
-    else if (waiter->object && !(owner && !waiter->kind->named))
-        add(text, size, used, " %p", waiter->object);
-    if (owner)
-        add(text, size, used, "%s #%llu", waiter->kind->named ? " of" : "",
-            (unsigned long long)owner->id);
-}
 
 static void add_task(char *text, size_t size, size_t *used, const struct nidoi_task *task)
 {
     bool root = task == nidoi_loop_of(task->sched)->root;
     struct nidoi_place place;
 
-    add(text, size, used, "  #%llu \"%s\" ", (unsigned long long)task->id,
-        task->name ? task->name : "");
-    add_wait(text, size, used, task->waiter);
-    add(text, size, used, ", %s%s\n",
-        root          ? "the root"
-        : task->group ? "spawned at "
-                      : "nido's own",
-        task->group ? nidoi_place(&place, task->spawned_at) : "");
+    nidoi_text_add(text, size, used, "  #%llu \"%s\" ", (unsigned long long)task->id,
+                   task->name ? task->name : "");
+    nidoi_wait_print(text, size, used, task->waiter);
+    nidoi_text_add(text, size, used, ", %s%s\n",
+                   root          ? "the root"
+                   : task->group ? "spawned at "
+                                 : "nido's own",
+                   task->group ? nidoi_place(&place, task->spawned_at) : "");
 }
 
 void nidoi_tasks_each(struct nidoi_loop *loop, void (*line)(void *ctx, const char *text), void *ctx)
@@ -88,7 +52,7 @@ static void add_line(void *ctx, const char *line)
 {
     struct report *report = ctx;
 
-    add(report->text, report->size, &report->used, "%s", line);
+    nidoi_text_add(report->text, report->size, &report->used, "%s", line);
 }
 
 void nidoi_tasks_print(struct nidoi_loop *loop, char *text, size_t size)
@@ -110,7 +74,8 @@ static void report(struct nidoi_loop *loop)
     struct report text = {nidoi_mem.alloc(REPORT), REPORT, 0};
 
     if (!text.text) text = (struct report){head, sizeof head, 0};
-    add(text.text, text.size, &text.used, "nido: DEADLOCK: %u tasks, and %s\n", loop->live, why);
+    nidoi_text_add(text.text, text.size, &text.used, "nido: DEADLOCK: %u tasks, and %s\n",
+                   loop->live, why);
     if (text.text != head) nidoi_tasks_each(loop, add_line, &text);
     nidoi_loop_report(loop, text.text);
     if (text.text != head) nidoi_mem.release(text.text);

@@ -54,11 +54,6 @@ int nidoi_group_outcome(struct nidoi_loop *loop, nido_group *group, int rc);
 void nidoi_group_keep(struct nidoi_loop *loop, nido_group *group, struct nidoi_slot *slot);
 void nidoi_group_forget(struct nidoi_loop *loop, struct nidoi_slot *slot);
 
-/* Would `me` wait for ever if it waited for `owner`? True if that task waits for `me`: by locks,
- * joins, or the close of a group that `me` lives in. */
-bool nidoi_wait_cycle(const struct nidoi_loop *loop, const struct nidoi_task *owner,
-                      const struct nidoi_task *me);
-
 /* Waiting for the children: the kind of a closer's wait (its object is the group). */
 extern const struct nidoi_wait_kind nidoi_group_closing;
 

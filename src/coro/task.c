@@ -1,7 +1,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "coro/group.h"
+#include "coro/waits.h"
 #include "nido/task.h"
 
 static struct nidoi_task *caller(void)
@@ -88,23 +88,6 @@ static struct nidoi_task *joined(const struct nidoi_waiter *waiter)
 static const struct nidoi_wait_kind joining = {
     .name = "end of task", .undo = nidoi_waitq_undo, .owner = joined};
 
-/* A cycle without `me` is possible (waits that cannot be refused may close one), hence the count:
- * no honest chain is longer than there are tasks. */
-bool nidoi_wait_cycle(const struct nidoi_loop *loop, const struct nidoi_task *owner,
-                      const struct nidoi_task *me)
-{
-    for (uint32_t left = loop->live; owner && left > 0; left--) {
-        const struct nidoi_waiter *waiter = owner->waiter;
-
-        if (owner == me) return true;
-        if (!waiter) return false;
-        if (waiter->kind == &nidoi_group_closing)
-            return nidoi_scope_encloses(&((const nido_group *)waiter->object)->scope, me);
-        owner = waiter->kind->owner ? waiter->kind->owner(waiter) : NULL;
-    }
-    return false;
-}
-
 int nido_join(nido_task handle, int *out)
 {
     struct nidoi_queued queued = {.waiter = {.kind = &joining}};
@@ -118,7 +101,8 @@ int nido_join(nido_task handle, int *out)
         if (out) *out = slot->rc;
         return 0;
     }
-    if (nidoi_wait_cycle(loop, slot->task, loop->sched.current)) return -EDEADLK;
+    err = nidoi_wait_check(loop, &joining, slot);
+    if (err) return err;
     queued.waiter.object = slot;
     nidoi_waitq_enlist(&slot->joiners, &queued);
     queued.node.item = &rc;

@@ -1,5 +1,5 @@
 #include "sync/mutex.h"
-#include "coro/group.h"
+#include "coro/waits.h"
 
 static struct nidoi_task *owner_of(const struct nidoi_waiter *waiter)
 {
@@ -92,7 +92,7 @@ static __attribute__((noinline)) int wait_for(nido_mutex *mutex, struct nidoi_lo
 {
     struct nidoi_queued queued;
 
-    if (nidoi_wait_cycle(loop, mutex->owner, loop->sched.current)) return -EDEADLK;
+    if (nidoi_wait_check(loop, &waiting, &mutex->sync)) return -EDEADLK;
     nidoi_sync_line_up(loop, &mutex->sync, &waiting, &queued);
     return (int)nidoi_park(loop, &queued.waiter);
 }

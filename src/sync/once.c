@@ -1,6 +1,6 @@
 #include "nido/once.h"
 
-#include "coro/group.h"
+#include "coro/waits.h"
 #include "sync/sync.h"
 
 enum { YOUR_TURN = 1 }; /* node->n of who is to run it */
@@ -65,7 +65,7 @@ int nido_once_do(nido_once *once, nido_fn *fn, void *arg)
         once->sync.rt = loop->door;
         return run(once, fn, arg);
     }
-    if (nidoi_wait_cycle(loop, once->runner, loop->sched.current)) return -EDEADLK;
+    if (nidoi_wait_check(loop, &waiting, &once->sync)) return -EDEADLK;
     nidoi_sync_line_up(loop, &once->sync, &waiting, &queued);
     rc = (int)nidoi_park(loop, &queued.waiter);
     return queued.node.n == YOUR_TURN ? run(once, fn, arg) : rc;

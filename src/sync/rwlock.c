@@ -1,6 +1,6 @@
 #include "nido/rwlock.h"
 
-#include "coro/group.h"
+#include "coro/waits.h"
 #include "sync/sync.h"
 
 enum wish { READ = 0, WRITE = 1 }; /* node->n */
@@ -99,7 +99,7 @@ static int wait(nido_rwlock *lock, enum wish wish)
 
     if (!err) err = enter(lock, loop, wish);
     if (err != -EAGAIN) return err;
-    if (nidoi_wait_cycle(loop, lock->writer, loop->sched.current)) return -EDEADLK;
+    if (nidoi_wait_check(loop, &kinds[wish], &lock->sync)) return -EDEADLK;
     nidoi_sync_line_up(loop, &lock->sync, &kinds[wish], &queued);
     queued.node.n = wish;
     return (int)nidoi_park(loop, &queued.waiter);
