@@ -4,8 +4,8 @@
  * falls behind by more loses the oldest ones, and is told how many. A receive that was served
  * returns its item even if it is cancelled before it runs.
  *
- * A broadcast belongs to the thread whose tasks wait for it: on another runtime's thread -EXDEV
- * then, on one without a runtime -EPERM. */
+ * A broadcast belongs to the thread whose run uses it first: on another runtime's thread -EXDEV;
+ * while tasks wait, on one without a runtime -EPERM. */
 #ifndef NIDO_BROADCAST_H
 #define NIDO_BROADCAST_H
 
@@ -18,7 +18,7 @@ extern "C" {
 /* Fields are private. It must not move. */
 typedef struct nido_broadcast {
     struct nidoi_waitq waiters;
-    nido_rt *rt;
+    uint64_t thread;
     const char *name;
     unsigned char *buffer;
     size_t item_size;

@@ -10,8 +10,7 @@
  * Each side has a counted number of ends, one at the beginning. A side is closed by its close call,
  * or when its last end is released. Closing and releasing may be repeated and then do nothing.
  *
- * A channel belongs to the thread of its first user, until it is empty and nobody waits: on another
- * runtime's thread -EXDEV. Calls that neither park nor could wake anybody also work on a thread
+ * A channel belongs to the thread whose run uses it first: on another runtime's thread -EXDEV. Calls that neither park nor could wake anybody also work on a thread
  * without a runtime; where somebody waits they return -EPERM there. */
 #ifndef NIDO_CHAN_H
 #define NIDO_CHAN_H
@@ -26,7 +25,7 @@ extern "C" {
 typedef struct nido_chan {
     struct nidoi_waitq senders; /* with an item, or NULL for a reservation */
     struct nidoi_waitq receivers;
-    nido_rt *rt;
+    uint64_t thread;
     const char *name;
     unsigned char *buffer;
     nido_drop_fn *drop;

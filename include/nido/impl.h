@@ -21,7 +21,7 @@ struct nidoi_waitq {
 /* What every sync object begins with. */
 struct nidoi_sync {
     struct nidoi_waitq waiters;
-    nido_rt *rt;      /* whose tasks wait or hold; means nothing while none does */
+    uint64_t thread;  /* atomic: number of the thread whose run used it first; 0: none yet */
     const char *name; /* for reports, or NULL */
 };
 

@@ -11,6 +11,11 @@
  * without a running runtime and -EDEADLK from a callback that must not park; headers do not repeat
  * these two.
  *
+ * Sync objects, channels, broadcasts and watches belong to the thread whose run uses them first, also
+ * while they are idle, until they are initialised again: -EXDEV in another thread's run. A thread
+ * without a run may use one that no task holds or waits for (-EPERM otherwise), as long as no other
+ * thread does at the same time.
+ *
  * From C++: exceptions may be thrown and caught inside a task, which may park meanwhile. No exception
  * may leave a function that nido calls: out of a task, a posted function or a callback of the run
  * it ends the program. */

@@ -4,8 +4,8 @@
  * latest when it runs, however many there were in between: every value that is returned is new, and
  * the last one is never missed.
  *
- * A watch belongs to the thread whose tasks wait for it: on another runtime's thread -EXDEV then,
- * on one without a runtime -EPERM. */
+ * A watch belongs to the thread whose run uses it first: on another runtime's thread -EXDEV; while
+ * tasks wait, on one without a runtime -EPERM. */
 #ifndef NIDO_WATCH_H
 #define NIDO_WATCH_H
 
@@ -19,7 +19,7 @@ extern "C" {
 typedef struct nido_watch {
     struct nidoi_waitq waiters;
     struct nidoi_link told; /* who is woken and has not read yet */
-    nido_rt *rt;
+    uint64_t thread;
     const char *name;
     void *value;
     size_t size;

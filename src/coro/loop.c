@@ -142,6 +142,16 @@ static void read_options(struct nidoi_loop *loop, const nido_options *options)
     nidoi_strict = options->flags & NIDO_RUN_STRICT || (debug && strstr(debug, "strict"));
 }
 
+/* Of the calling thread, the same for all its runs. */
+static uint64_t thread_number(void)
+{
+    static uint64_t threads; /* atomic */
+    static _Thread_local uint64_t number;
+
+    if (!number) number = __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED);
+    return number;
+}
+
 int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
 {
     static uint32_t runtimes; /* atomic */
@@ -150,6 +160,7 @@ int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
     memset(loop, 0, sizeof *loop);
     read_options(loop, options);
     loop->number = __atomic_add_fetch(&runtimes, 1, __ATOMIC_RELAXED);
+    loop->thread = thread_number();
     loop->batch = MOST_RESUMES;
     loop->patience = -1;
     loop->random = options->seed;

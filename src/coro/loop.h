@@ -64,6 +64,7 @@ struct nidoi_loop {
     uint32_t live;      /* tasks */
     uint32_t room;      /* tasks that every queue and heap has room for */
     uint32_t number;    /* of this runtime, for handles */
+    uint64_t thread;    /* number of its thread, to which the objects of its tasks belong */
     uint32_t expected;  /* jobs and children: they will wake us, and virtual time waits for them */
     uint32_t abandoned; /* so many of them are jobs that their callers have left */
     uint32_t outside;   /* waits for what the outside world may do at any time: signals */

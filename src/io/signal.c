@@ -96,7 +96,7 @@ int nido_signal_open(nido_signal *signal, const sigset_t *set)
     if (!signal->receiver.set) return -EINVAL;
     err = nidoi_receiver_open(loop, &signal->receiver);
     if (err) return err;
-    signal->sync.rt = loop->door;
+    signal->sync.thread = loop->thread;
     nidoi_hold(loop->sched.current, &signal->held);
     return 0;
 }
@@ -108,7 +108,7 @@ static int usable(const nido_signal *signal)
 
     if (!loop) return -EPERM;
     if (!nidoi_linked(&signal->receiver.link)) return -EBADF;
-    return signal->sync.rt == loop->door ? 0 : -EXDEV;
+    return signal->sync.thread == loop->thread ? 0 : -EXDEV;
 }
 
 int nido_signal_close(nido_signal *signal)
@@ -138,7 +138,7 @@ int nido_signal_wait(nido_signal *signal)
 
     if (!number) number = nido_signal_try(signal);
     if (number != -EAGAIN) return number;
-    nidoi_sync_line_up(loop, &signal->sync, &waiting, &queued);
+    nidoi_sync_line_up(&signal->sync, &waiting, &queued);
     nidoi_loop_listen(loop, 1);
     return (int)nidoi_park(loop, &queued.waiter);
 }

@@ -80,7 +80,7 @@ static const char *event_named(const nido_arm *arm)
 static int attempt_event(struct nidoi_loop *loop, nido_arm *arm)
 {
     nido_event *event = arm->object;
-    int err = nidoi_bind(loop, &event->sync.rt, nidoi_waitq_empty(&event->sync.waiters));
+    int err = nidoi_bind(loop, &event->sync.thread);
 
     if (err) return err;
     return event->set ? 0 : -EAGAIN;
@@ -123,7 +123,7 @@ static int enlist_acquire(struct nidoi_loop *loop, nido_arm *arm)
 {
     nido_sem *sem = arm->object;
 
-    sem->sync.rt = loop->door;
+    (void)loop;
     nidoi_list_append(&sem->sync.waiters.nodes, &arm->node.link);
     return 0;
 }

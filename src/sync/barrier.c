@@ -42,7 +42,7 @@ int nido_barrier_wait(nido_barrier *barrier)
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (!err) err = nidoi_sync_foreign(&barrier->sync, false);
+    if (!err) err = nidoi_bind(loop, &barrier->sync.thread);
     if (err) return err;
     if (barrier->aborted) return -EPIPE;
     if (barrier->arrived + 1 == barrier->size) {
@@ -50,7 +50,7 @@ int nido_barrier_wait(nido_barrier *barrier)
         return 1;
     }
     barrier->arrived++;
-    nidoi_sync_line_up(loop, &barrier->sync, &waiting, &queued);
+    nidoi_sync_line_up(&barrier->sync, &waiting, &queued);
     return (int)nidoi_park(loop, &queued.waiter);
 }
 

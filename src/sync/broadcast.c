@@ -21,9 +21,7 @@ static const struct nidoi_wait_kind receiving = {
 
 static int bind_here(nido_broadcast *broadcast)
 {
-    bool idle = nidoi_waitq_empty(&broadcast->waiters);
-
-    return nidoi_bind_here(&broadcast->rt, idle, !idle);
+    return nidoi_bind_here(&broadcast->thread, !nidoi_waitq_empty(&broadcast->waiters));
 }
 
 static void *place(const nido_broadcast *broadcast, uint64_t number)
@@ -70,7 +68,7 @@ static int take(const struct nidoi_loop *loop, nido_broadcast_reader *reader, vo
 {
     nido_broadcast *broadcast = reader->broadcast;
     uint64_t behind = broadcast->sent - reader->next, lost = 0;
-    int err = nidoi_bind(loop, &broadcast->rt, nidoi_waitq_empty(&broadcast->waiters));
+    int err = nidoi_bind(loop, &broadcast->thread);
 
     if (err) return err;
     if (reader->busy) return -EBUSY;

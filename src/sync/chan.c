@@ -33,19 +33,9 @@ static bool awaited(const nido_chan *chan)
     return !nidoi_waitq_empty(&chan->senders) || !nidoi_waitq_empty(&chan->receivers);
 }
 
-static bool idle(const nido_chan *chan)
-{
-    return !chan->count && !chan->reserved && !awaited(chan);
-}
-
-static int bind(const struct nidoi_loop *loop, nido_chan *chan)
-{
-    return chan->rt == loop->door ? 0 : nidoi_bind(loop, &chan->rt, idle(chan));
-}
-
 static int bind_here(nido_chan *chan)
 {
-    return nidoi_bind_here(&chan->rt, idle(chan), awaited(chan));
+    return nidoi_bind_here(&chan->thread, awaited(chan));
 }
 
 /* ---- The buffer ---- */
@@ -110,7 +100,7 @@ static void admit(nido_chan *chan)
 
 static int open_to_send(const struct nidoi_loop *loop, nido_chan *chan)
 {
-    int err = bind(loop, chan);
+    int err = nidoi_bind(loop, &chan->thread);
 
     if (err) return err;
     if (!chan->send_ends || !chan->recv_ends) return -EPIPE;
@@ -136,7 +126,7 @@ int nidoi_chan_reserve(const struct nidoi_loop *loop, nido_chan *chan)
 int nidoi_chan_take(const struct nidoi_loop *loop, nido_chan *chan, void *item)
 {
     struct nidoi_node *sender;
-    int err = bind(loop, chan);
+    int err = nidoi_bind(loop, &chan->thread);
 
     if (err) return err;
     if (!chan->recv_ends) return -EPIPE;
@@ -214,7 +204,7 @@ int nido_chan_try_recv(nido_chan *chan, void *item)
 int nido_chan_commit(nido_chan *chan, const void *item)
 {
     const struct nidoi_loop *loop = nidoi_loop_self();
-    int err = loop ? bind(loop, chan) : -EPERM;
+    int err = loop ? nidoi_bind(loop, &chan->thread) : -EPERM;
 
     if (err) return err;
     if (!chan->reserved) return -EPERM;

@@ -37,12 +37,12 @@ int nido_cond_wait(nido_cond *cond, nido_mutex *mutex)
     struct nidoi_loop *loop;
     int rc, err = nidoi_enter(&loop);
 
-    if (!err) err = nidoi_sync_foreign(&cond->sync, false);
+    if (!err) err = nidoi_bind(loop, &cond->sync.thread);
     if (!err) err = nidoi_mutex_mine(mutex);
     if (err) return err;
     if (!nidoi_waitq_empty(&cond->sync.waiters) && cond->mutex != mutex) return -EINVAL;
     cond->mutex = mutex;
-    nidoi_sync_line_up(loop, &cond->sync, &waiting, &queued);
+    nidoi_sync_line_up(&cond->sync, &waiting, &queued);
     mutex->expected++;
     nidoi_mutex_pass(mutex);
     rc = (int)nidoi_park(loop, &queued.waiter);

@@ -40,9 +40,9 @@ int nido_event_wait(nido_event *event)
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (!err) err = nidoi_sync_foreign(&event->sync, false);
+    if (!err) err = nidoi_bind(loop, &event->sync.thread);
     if (err || event->set) return err;
-    nidoi_sync_line_up(loop, &event->sync, &waiting, &queued);
+    nidoi_sync_line_up(&event->sync, &waiting, &queued);
     return (int)nidoi_park(loop, &queued.waiter);
 }
 

@@ -39,9 +39,9 @@ int nido_latch_wait(nido_latch *latch)
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (!err) err = nidoi_sync_foreign(&latch->sync, latch->leaving);
+    if (!err) err = nidoi_bind(loop, &latch->sync.thread);
     if (err || latch->count == 0) return err;
-    nidoi_sync_line_up(loop, &latch->sync, &waiting, &queued);
+    nidoi_sync_line_up(&latch->sync, &waiting, &queued);
     err = (int)nidoi_park(loop, &queued.waiter);
     if (!err) latch->leaving--;
     return err;

@@ -57,13 +57,12 @@ int nido_limiter_init(nido_limiter *limiter, uint32_t capacity, const char *name
 static int borrow(nido_limiter *limiter, struct nidoi_loop *loop, nido_limiter_token *token)
 {
     struct nidoi_task *task = loop->sched.current;
-    int err = nidoi_sync_foreign(&limiter->sync, limiter->borrowed);
+    int err = nidoi_bind(loop, &limiter->sync.thread);
 
     if (err) return err;
     if (has_borrowed(task, limiter)) return -EDEADLK;
     if (nidoi_linked(&token->held.link)) return -EBUSY;
     if (limiter->borrowed >= limiter->capacity) return -EAGAIN;
-    limiter->sync.rt = loop->door;
     lend(limiter, task, token);
     return 0;
 }
@@ -76,7 +75,7 @@ int nido_limiter_acquire(nido_limiter *limiter, nido_limiter_token *token)
 
     if (!err) err = borrow(limiter, loop, token);
     if (err != -EAGAIN) return err;
-    nidoi_sync_line_up(loop, &limiter->sync, &waiting, &queued);
+    nidoi_sync_line_up(&limiter->sync, &waiting, &queued);
     queued.node.item = token;
     return (int)nidoi_park(loop, &queued.waiter);
 }

@@ -39,7 +39,7 @@ static void orphaned(struct nidoi_held *held)
     grant(mutex);
 }
 
-int nidoi_mutex_mine(const nido_mutex *mutex)
+int nidoi_mutex_mine(nido_mutex *mutex)
 {
     const struct nidoi_sched *sched = nidoi_sched_self;
     int err;
@@ -78,11 +78,10 @@ void nido_mutex_init(nido_mutex *mutex, const char *name)
 static int take(nido_mutex *mutex, struct nidoi_loop *loop)
 {
     struct nidoi_task *task = loop->sched.current;
-    int err = nidoi_sync_foreign(&mutex->sync, mutex->owner);
+    int err = nidoi_bind(loop, &mutex->sync.thread);
 
     if (err) return err;
     if (mutex->owner) return mutex->owner == task ? -EDEADLK : -EAGAIN;
-    mutex->sync.rt = loop->door;
     own(mutex, task);
     return nidoi_mutex_state(mutex);
 }
@@ -93,7 +92,7 @@ static __attribute__((noinline)) int wait_for(nido_mutex *mutex, struct nidoi_lo
     struct nidoi_queued queued;
 
     if (nidoi_wait_check(loop, &waiting, &mutex->sync)) return -EDEADLK;
-    nidoi_sync_line_up(loop, &mutex->sync, &waiting, &queued);
+    nidoi_sync_line_up(&mutex->sync, &waiting, &queued);
     return (int)nidoi_park(loop, &queued.waiter);
 }
 

@@ -6,7 +6,7 @@
 #include "sync/sync.h"
 
 /* Is it the running task's? 0, -EPERM, -EXDEV. */
-int nidoi_mutex_mine(const nido_mutex *mutex);
+int nidoi_mutex_mine(nido_mutex *mutex);
 
 /* Its owner, the running task, gives it to the first in line. */
 void nidoi_mutex_pass(nido_mutex *mutex);

@@ -56,17 +56,16 @@ int nido_once_do(nido_once *once, nido_fn *fn, void *arg)
     struct nidoi_loop *loop;
     int rc = nidoi_enter(&loop);
 
-    if (!rc) rc = nidoi_sync_foreign(&once->sync, once->runner);
+    if (!rc) rc = nidoi_bind(loop, &once->sync.thread);
     if (!rc && !fn) rc = -EINVAL;
     if (rc) return rc;
     if (once->done) return once->rc;
     if (!once->runner) {
         once->runner = loop->sched.current;
-        once->sync.rt = loop->door;
         return run(once, fn, arg);
     }
     if (nidoi_wait_check(loop, &waiting, &once->sync)) return -EDEADLK;
-    nidoi_sync_line_up(loop, &once->sync, &waiting, &queued);
+    nidoi_sync_line_up(&once->sync, &waiting, &queued);
     rc = (int)nidoi_park(loop, &queued.waiter);
     return queued.node.n == YOUR_TURN ? run(once, fn, arg) : rc;
 }

@@ -82,12 +82,11 @@ void nido_rwlock_init(nido_rwlock *lock, const char *name)
 static int enter(nido_rwlock *lock, struct nidoi_loop *loop, enum wish wish)
 {
     struct nidoi_task *task = loop->sched.current;
-    int err = nidoi_sync_foreign(&lock->sync, inside(lock));
+    int err = nidoi_bind(loop, &lock->sync.thread);
 
     if (err) return err;
     if (lock->writer == task) return -EDEADLK;
     if (!admits(lock, wish) || !nidoi_waitq_empty(&lock->sync.waiters)) return -EAGAIN;
-    lock->sync.rt = loop->door;
     return admit(lock, task, wish);
 }
 
@@ -100,7 +99,7 @@ static int wait(nido_rwlock *lock, enum wish wish)
     if (!err) err = enter(lock, loop, wish);
     if (err != -EAGAIN) return err;
     if (nidoi_wait_check(loop, &kinds[wish], &lock->sync)) return -EDEADLK;
-    nidoi_sync_line_up(loop, &lock->sync, &kinds[wish], &queued);
+    nidoi_sync_line_up(&lock->sync, &kinds[wish], &queued);
     queued.node.n = wish;
     return (int)nidoi_park(loop, &queued.waiter);
 }
@@ -145,7 +144,7 @@ int nido_rwlock_read_unlock(nido_rwlock *lock)
 }
 
 /* Does the running task write? 0, -EPERM, -EXDEV. */
-static int writing(const nido_rwlock *lock)
+static int writing(nido_rwlock *lock)
 {
     int err = nidoi_sync_foreign(&lock->sync, inside(lock));
 

@@ -53,7 +53,7 @@ static __attribute__((noinline)) int wait_for(struct nidoi_loop *loop, nido_sem 
 {
     struct nidoi_queued queued;
 
-    nidoi_sync_line_up(loop, &sem->sync, &waiting, &queued);
+    nidoi_sync_line_up(&sem->sync, &waiting, &queued);
     queued.node.n = (int32_t)n;
     return (int)nidoi_park(loop, &queued.waiter);
 }
@@ -63,7 +63,7 @@ static int acquire(nido_sem *sem, uint32_t n)
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (!err) err = nidoi_sync_foreign(&sem->sync, false);
+    if (!err) err = nidoi_bind(loop, &sem->sync.thread);
     if (!err) err = take(sem, n);
     return err == -EAGAIN ? wait_for(loop, sem, n) : err;
 }

@@ -2,6 +2,16 @@
 
 #include <stdio.h>
 
+int nidoi_bind_first(const struct nidoi_loop *loop, uint64_t *thread)
+{
+    uint64_t none = 0;
+
+    return __atomic_compare_exchange_n(thread, &none, loop->thread, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_RELAXED)
+               ? 0
+               : -EXDEV;
+}
+
 const char *nidoi_sync_name(const struct nidoi_waiter *waiter)
 {
     return ((const struct nidoi_sync *)waiter->object)->name;

@@ -1,7 +1,9 @@
 /* sync/sync.h: what all sync objects share: whose they are, how their tasks line up.
  *
- * 1. An object that nobody waits for or holds belongs to nobody. Else it belongs to the runtime of
- *    those who do; from elsewhere it is -EXDEV, without a runtime -EPERM.
+ * 1. An object belongs to the thread whose run uses it first, until it is initialised again: two
+ *    threads may find it idle at the same time, and neither could know of the other. From another
+ *    thread's run it is -EXDEV; without a run it can be used as long as no task waits for it or
+ *    holds it, else -EPERM.
  * 2. What an object has to give changes hands in the claim (nidoi_claim), never when the claimed
  * task runs: so a cancel between the two finds a task that has what it waited for.
  * 3. Whoever may be granted without anybody giving back, because the head of the queue left, is
@@ -20,19 +22,32 @@ void nidoi_sync_bereaved(const char *what, const struct nidoi_sync *sync);
 static inline void nidoi_sync_init(struct nidoi_sync *sync, const char *name)
 {
     nidoi_waitq_init(&sync->waiters);
-    sync->rt = NULL;
+    sync->thread = 0;
     sync->name = name;
 }
 
-/* Is it in use by another thread? `held`: somebody holds it (ask after nidoi_enter, which may
- * yield). 0, -EXDEV, -EPERM. */
-static inline int nidoi_sync_foreign(const struct nidoi_sync *sync, bool held)
-{
-    const struct nidoi_loop *loop;
+int nidoi_bind_first(const struct nidoi_loop *loop, uint64_t *thread);
 
-    if (!held && nidoi_waitq_empty(&sync->waiters)) return 0;
-    loop = nidoi_loop_self();
-    return !loop ? -EPERM : sync->rt != loop->door ? -EXDEV : 0;
+/* Whose is it, by the number of a thread? 0: this one's, from now on; -EXDEV. */
+static inline int nidoi_bind(const struct nidoi_loop *loop, uint64_t *thread)
+{
+    if (__atomic_load_n(thread, __ATOMIC_RELAXED) == loop->thread) return 0;
+    return nidoi_bind_first(loop, thread);
+}
+
+/* The same on a thread that may have no runtime: -EPERM there, if the object is in use. */
+static inline int nidoi_bind_here(uint64_t *thread, bool in_use)
+{
+    const struct nidoi_loop *loop = nidoi_loop_self();
+
+    if (!loop) return in_use ? -EPERM : 0;
+    return nidoi_bind(loop, thread);
+}
+
+/* May this thread use it? `held`: a task holds it. 0, -EXDEV, -EPERM. */
+static inline int nidoi_sync_foreign(struct nidoi_sync *sync, bool held)
+{
+    return nidoi_bind_here(&sync->thread, held || !nidoi_waitq_empty(&sync->waiters));
 }
 
 /* The entry of calls that take without waiting, in the name of the running task: a callback may be
@@ -47,13 +62,11 @@ static inline int nidoi_sync_try(struct nidoi_loop **out)
 }
 
 /* Puts the running task last in the queue; nidoi_park comes next. */
-static inline void nidoi_sync_line_up(struct nidoi_loop *loop, struct nidoi_sync *sync,
-                                      const struct nidoi_wait_kind *kind,
+static inline void nidoi_sync_line_up(struct nidoi_sync *sync, const struct nidoi_wait_kind *kind,
                                       struct nidoi_queued *queued)
 {
     queued->waiter.kind = kind;
     queued->waiter.object = sync;
-    sync->rt = loop->door;
     nidoi_waitq_enlist(&sync->waiters, queued);
 }
 

@@ -29,7 +29,7 @@ static bool idle(const nido_watch *watch)
 
 static int bind_here(nido_watch *watch)
 {
-    return nidoi_bind_here(&watch->rt, idle(watch), !idle(watch));
+    return nidoi_bind_here(&watch->thread, !idle(watch));
 }
 
 static void read_value(const nido_watch *watch, void *out, uint64_t *seen)
@@ -92,7 +92,7 @@ int nido_watch_wait(nido_watch *watch, void *out, uint64_t *seen)
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (!err) err = nidoi_bind(loop, &watch->rt, idle(watch));
+    if (!err) err = nidoi_bind(loop, &watch->thread);
     if (err) return err;
     if (watch->version <= *seen)
         return watch->closed ? -EPIPE : wait_for_change(loop, watch, out, seen);
