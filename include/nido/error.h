@@ -72,8 +72,8 @@ NIDO_API void *nido_error_fail_place(const nido_error *error);
 /* When, on the runtime's clock. Cannot fail. Not a cancellation point. */
 NIDO_API int64_t nido_error_when(const nido_error *error);
 
-/* For a group with several failures: the first of them; else NULL. Borrowed. Cannot fail. Not a
- * cancellation point. */
+/* For a group with several failures: the first of them; for an -EPROTO that was a stray -ECANCELED:
+ * that; else NULL. Borrowed. Cannot fail. Not a cancellation point. */
 NIDO_API const nido_error *nido_error_cause(const nido_error *error);
 /* How many more failures are listed (at most 63), and the i-th of them in order of completion, NULL
  * past the end. Borrowed. Cannot fail. Not a cancellation point. */

@@ -152,6 +152,18 @@ nido_error *nidoi_error_of_end(struct nidoi_task *task, int code)
     return new_error(task, code);
 }
 
+int nidoi_error_stray(struct nidoi_task *task)
+{
+    nido_error *behind = nidoi_error_of_end(task, -ECANCELED);
+
+    nidoi_fail(task, NULL, -EPROTO, "returned -ECANCELED though no scope around it was cancelled");
+    if (task->error->refs)
+        task->error->cause = behind;
+    else
+        nido_error_release(behind);
+    return -EPROTO;
+}
+
 /* ---- The failures of a group ---- */
 
 /* The list of a group for whose first failure there was no memory: it stays empty, lest a later one
@@ -331,9 +343,12 @@ static void print_tree(const nido_error *error, FILE *file, int depth)
 {
     size_t i = 0;
 
-    if (!error->cause) {
+    if (!error->suppressed) {
         print_one(error, file, depth);
         return;
+        if (!error->cause) return;
+        fprintf(file, "%*sbehind it: ", 2 * depth + 2, "");
+        print_tree(error->cause, file, depth + 1);
     }
     fprintf(file, "group \"%s\": %llu failures\n", error->group,
             (unsigned long long)(1 + error->suppressed_count + error->unlisted));

@@ -14,8 +14,8 @@ struct nido_error {
     uint64_t task;
     void *spawned_at, *failed_at;
     int64_t when;
-    nido_error *cause;       /* of a group's error: the first failure */
-    nido_error **suppressed; /* the others */
+    nido_error *cause;       /* of a group's error: the first failure; of a stray code: that */
+    nido_error **suppressed; /* the others; NULL: not a group's */
     size_t suppressed_count;
     uint64_t unlisted;
     char *detail; /* its own, or NULL */
@@ -38,6 +38,10 @@ void nidoi_error_keep(struct nidoi_task *task, nido_error *error);
 /* nido_fail for a given task and place. Returns code. */
 int nidoi_fail(struct nidoi_task *task, void *place, int code, const char *format, ...)
     NIDO_PRINTF(4, 5);
+
+/* An -ECANCELED that nobody caused would be taken for a cancel further up: the running task's becomes
+ * -EPROTO, and the error that it keeps says so, with the -ECANCELED behind it. Returns -EPROTO. */
+int nidoi_error_stray(struct nidoi_task *task);
 
 /* Adds a detail to the error that the task keeps, if that was made by nido_fail and has none. What
  * there is no memory for is left out. */

@@ -164,14 +164,7 @@ static void child_succeeded(struct nidoi_loop *loop, nido_group *group, struct n
     nidoi_scope_strike(loop, &group->scope, NIDO_CAUSE_RACE, 0, "another child won the race");
 }
 
-/* A -ECANCELED that nobody caused would be taken for a cancel by everybody further up. */
-static int stray(struct nidoi_task *task)
-{
-    return nidoi_fail(task, NULL, -EPROTO,
-                      "returned -ECANCELED though no scope around it was cancelled");
-}
-
-/* Ended by a cancel of its own: no failure. */
+/* Ended by a cancel of its own: no failure. What a service was told of its group is not its code. */
 static int went_alone(struct nidoi_task *task)
 {
     task->slot->cancelled = !task->service;
@@ -182,7 +175,7 @@ int nidoi_group_judge_closely(struct nidoi_loop *loop, struct nidoi_task *task, 
 {
     nido_group *group = task->group;
 
-    if (rc == -ECANCELED && nidoi_scope_test(loop) == 0) rc = stray(task);
+    if (rc == -ECANCELED && nidoi_scope_test(loop) == 0) rc = nidoi_error_stray(task);
     if (rc == -ECANCELED) {
         if (!nidoi_scope_cancelled(&group->scope)) return went_alone(task);
         group->seen = 1;
@@ -199,7 +192,7 @@ static void judge_body(struct nidoi_loop *loop, nido_group *group, int rc)
 {
     struct nidoi_task *task = loop->sched.current;
 
-    if (rc == -ECANCELED && nidoi_scope_test(loop) == 0) rc = stray(task);
+    if (rc == -ECANCELED && nidoi_scope_test(loop) == 0) rc = nidoi_error_stray(task);
     if (rc == -ECANCELED)
         group->seen = 1;
     else

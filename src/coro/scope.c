@@ -3,6 +3,7 @@
 #include "base/place.h"
 #include "nido/time.h"
 
+#include "coro/error.h"
 /* ---- The tree ---- */
 
 static nido_scope *first_child(const nido_scope *scope)
@@ -191,7 +192,8 @@ int nidoi_scope_absorb(struct nidoi_loop *loop, nido_scope *scope)
     nidoi_loop_refresh(loop);
     nidoi_scope_expire(loop, scope);
     if (scope->parent && nidoi_scope_cancelled(scope->parent)) return -ECANCELED;
-    return scope->flags & NIDOI_SCOPE_CANCELLED ? scope->code : -EPROTO;
+    if (scope->flags & NIDOI_SCOPE_CANCELLED) return scope->code;
+    return nidoi_error_stray(loop->sched.current);
 }
 
 int nidoi_scope_cancel(nido_scope *scope, enum nido_cause_kind kind, int code, const char *reason)
