@@ -309,3 +309,147 @@ NIDO_TEST(start, after_ready_the_groups_deadline_holds)
 {
     cr_expect(zero(int, nido_test_run(deadlines_after_the_move, NULL)));
 }
+
+/* ---- Cancelled with the starter ---- */
+
+/* Tidies up and returns 0, whatever it met; `shielded` keeps it from noticing before it is ready. */
+static int tidy_up(void *shielded)
+{
+    if (!*(bool *)shielded) {
+        cr_expect(eq(int, nido_sleep(NIDO_SEC(1)), -ECANCELED));
+        return 0;
+    }
+    nido_with_shield(NIDO_NEVER, follow, &(struct plan){.ns = NIDO_MS(100)});
+    cr_expect(eq(int, nido_started(0), -ECANCELED));
+    return 0;
+}
+
+static int start_under_a_timeout(void *shielded)
+{
+    nido_group group;
+    nido_scope scope;
+    int rc;
+
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    nido_timeout_open(&scope, NIDO_MS(50));
+    rc = nido_start(&group, tidy_up, shielded, NULL);
+    cr_expect(eq(int, rc, -ECANCELED));
+    cr_expect(eq(int, nido_scope_close(&scope, rc), -ETIMEDOUT));
+    return nido_group_close(&group, 0);
+}
+
+NIDO_TEST(start, one_whose_task_was_cancelled_and_tidied_up_is_cancelled)
+{
+    bool shielded = false;
+
+    cr_expect(zero(int, nido_test_run(start_under_a_timeout, &shielded)));
+    shielded = true;
+    cr_expect(zero(int, nido_test_run(start_under_a_timeout, &shielded)));
+}
+
+static int start_and_fail_when_cancelled(void *unused)
+{
+    nido_group group;
+    nido_scope scope;
+
+    (void)unused;
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    nido_scope_open(&scope);
+    nido_scope_cancel(&scope, -ENODATA, NULL);
+    cr_expect(eq(int, nido_start(&group, give, result(0), NULL), -ECANCELED), "refused on entry");
+    cr_expect(eq(int, nido_scope_close(&scope, -ECANCELED), -ENODATA));
+    return nido_group_close(&group, 0);
+}
+
+NIDO_TEST(start, one_in_a_cancelled_scope_starts_nothing)
+{
+    cr_expect(zero(int, nido_test_run(start_and_fail_when_cancelled, NULL)));
+}
+
+/* ---- By a service of the group itself ---- */
+
+struct starter {
+    nido_group *group;
+    bool shielded, nested;
+    int64_t child_ns; /* until its child says that it is ready */
+    int rc, told;
+};
+
+static struct starter *of_child;
+
+static int child_of_service(void *unused)
+{
+    int rc = nido_sleep(of_child->child_ns);
+
+    (void)unused;
+    if (rc) return rc;
+    of_child->told = nido_started(1);
+    return of_child->told ? 0 : nido_sleep(NIDO_SEC(5));
+}
+
+static int start_in_group(void *arg)
+{
+    struct starter *self = arg;
+
+    self->rc = nido_start(self->group, child_of_service, NULL, NULL);
+    return self->rc;
+}
+
+static int starting_service(void *arg)
+{
+    struct starter *self = arg;
+    nido_group nested;
+
+    if (self->shielded) return nido_with_shield(NIDO_NEVER, start_in_group, self);
+    if (!self->nested) return start_in_group(self);
+    nido_group_open(&nested, NIDO_FAIL_FAST, NULL);
+    cr_expect(zero(int, nido_spawn(&nested, start_in_group, self)));
+    return nido_group_close(&nested, 0);
+}
+
+/* The body and the other children are done after a second. */
+static int close_over_a_starting_service(void *arg)
+{
+    struct plan other = {.ns = NIDO_SEC(1)};
+    nido_spawn_options options;
+    struct starter *self = of_child = arg;
+    nido_group group;
+
+    self->group = &group;
+    self->rc = self->told = 1;
+    nido_spawn_options_init(&options);
+    options.service = true;
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    cr_expect(zero(int, nido_spawn_with(&group, starting_service, self, &options, NULL)));
+    cr_expect(zero(int, nido_spawn(&group, follow, &other)));
+    return nido_group_close(&group, 0);
+}
+
+NIDO_TEST(start, a_service_that_waits_for_a_child_of_its_own_group_is_released)
+{
+    struct starter starter = {.child_ns = NIDO_NEVER};
+
+    for (int nested = 0; nested < 2; nested++) {
+        starter.nested = nested;
+        cr_expect(zero(int, nido_test_run(close_over_a_starting_service, &starter)));
+        cr_expect(eq(int, starter.rc, -ECANCELED));
+    }
+}
+
+NIDO_TEST(start, a_child_that_is_ready_after_its_group_is_over_is_turned_away)
+{
+    struct starter starter = {.shielded = true, .child_ns = NIDO_SEC(2)};
+
+    cr_expect(eq(int, nido_test_run(close_over_a_starting_service, &starter), -ESHUTDOWN));
+    cr_expect(eq(int, starter.rc, -ESHUTDOWN));
+    cr_expect(eq(int, starter.told, -ECANCELED));
+}
+
+NIDO_TEST(start, a_child_that_a_service_has_started_is_waited_for)
+{
+    struct starter starter = {.child_ns = NIDO_MS(100)};
+
+    cr_expect(zero(int, nido_test_run(close_over_a_starting_service, &starter)));
+    cr_expect(zero(int, starter.rc));
+    cr_expect(zero(int, starter.told));
+}

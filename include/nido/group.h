@@ -46,15 +46,16 @@ struct nido_group {
     int32_t value;   /* of the winner */
     uint32_t policy; /* enum nido_policy */
     uint32_t state;
-    uint32_t live;     /* children that the close waits for, services not counted */
-    uint32_t services; /* services that live */
-    uint32_t starts;   /* nido_start under way */
-    uint32_t limit;    /* 0: none */
-    uint32_t reserved; /* places given to spawn_wait callers that have not run yet */
-    uint32_t kept;     /* first of the slots whose handles it keeps */
-    uint16_t seen;     /* somebody came home with -ECANCELED */
-    uint16_t disowned; /* the body or a service failed: nobody can win any more */
-    uint64_t spare[4];
+    uint32_t live;       /* children that the close waits for, services not counted */
+    uint32_t services;   /* services that live */
+    uint32_t starts;     /* nido_start under way */
+    uint32_t own_starts; /* those of them that its services wait for: they keep nothing open */
+    uint32_t limit;      /* 0: none */
+    uint32_t reserved;   /* places given to spawn_wait callers that have not run yet */
+    uint32_t kept;       /* first of the slots whose handles it keeps */
+    uint32_t flags;      /* enum nidoi_group_flag */
+    uint32_t spare32;
+    uint64_t spare[3];
 };
 
 typedef struct nido_group_options {
@@ -72,7 +73,8 @@ typedef struct nido_spawn_options {
     size_t size;       /* sizeof(nido_spawn_options); nido_spawn_options_init sets it */
     const char *name;  /* a string that outlives the task, or NULL */
     size_t stack_size; /* bytes; 0: the group's */
-    bool service;      /* not waited for; cancelled when the body and the other children are done */
+    bool service;      /* not waited for; cancelled when the body and the other children are done,
+                          with the cause of the group's end (nido_cancel_cause) */
     void *memory; /* the caller's stack memory of `stack_size` bytes, NULL for the pool's. It has no
                      guard page and must live until the task has ended and its group is closed */
     const void *copy; /* copied onto the new stack: the task's arg points to that copy; NULL: arg as
@@ -146,14 +148,16 @@ NIDO_API NIDO_MUST_CHECK int nido_spawn_wait(nido_group *group, nido_fn *fn, voi
 /* Spawns fn(arg) and waits until it calls nido_started(value); gives that value. Until then the
  * task counts to the caller: a cancel of the caller cancels it, its failure is this call's result
  * and does not touch the group. Afterwards it is the group's. `arg` stays the caller's until the
- * task has called nido_started. Cancellation point, but it waits for a task that it has cancelled.
+ * task has called nido_started. A pending start keeps the group open, except one for which a
+ * service of the group waits. Cancellation point, but it waits for a task that it has cancelled.
  * 0 and *out (may be NULL); the task's failure; -EPROTO: it ended with >= 0 and never called
- * nido_started; -ECANCELED; else as nido_spawn. */
+ * nido_started; -ECANCELED, also if a task that was cancelled with the caller ended with >= 0;
+ * -ESHUTDOWN: the group was over first; else as nido_spawn. */
 NIDO_API int nido_start(nido_group *group, nido_fn *fn, void *arg, intptr_t *out);
 
 /* Called by a task made by nido_start: it is ready, from now on it belongs to the group. Not a
- * cancellation point. 0; -ECANCELED: the caller of nido_start is cancelled, the task should go
- * home; -EALREADY: called before; -EPERM: not a task that was started so. */
+ * cancellation point. 0; -ECANCELED: the caller of nido_start is cancelled, or its group is over:
+ * the task should return; -EALREADY: called before; -EPERM: not a task that was started so. */
 NIDO_API int nido_started(intptr_t value);
 
 /* Children alive now, services not counted; 0 for a closed group. Cannot fail. Not a cancellation

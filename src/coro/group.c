@@ -32,10 +32,10 @@ void nidoi_group_open(struct nidoi_loop *loop, nido_group *group, const nido_gro
     group->failure = group->value = 0;
     group->policy = (uint32_t)options->policy;
     group->state = NIDOI_GROUP_BODY;
-    group->live = group->services = group->starts = 0;
+    group->live = group->services = group->starts = group->own_starts = 0;
     group->limit = options->limit;
     group->reserved = group->kept = 0;
-    group->seen = group->disowned = 0;
+    group->flags = 0;
 }
 
 static bool sound(const nido_group_options *options)
@@ -81,11 +81,18 @@ void nido_group_open_with(nido_group *group, const nido_group_options *options)
 
 /* ---- Judging ---- */
 
-static bool over(const nido_group *group)
+bool nidoi_group_is_over(const nido_group *group)
 {
     if (group->state == NIDOI_GROUP_CLOSING)
-        return !(group->live | group->starts | group->reserved);
-    return group->state == NIDOI_GROUP_RELEASING && !group->services;
+        return !(group->live | (group->starts - group->own_starts) | group->reserved);
+    return group->state == NIDOI_GROUP_RELEASING;
+}
+
+/* The close has nothing to wait for. */
+static bool over(const nido_group *group)
+{
+    if (!nidoi_group_is_over(group)) return false;
+    return group->state == NIDOI_GROUP_CLOSING || !group->services;
 }
 
 static void admit(nido_group *group)
@@ -138,7 +145,7 @@ static void owner_failed(struct nidoi_loop *loop, nido_group *group, struct nido
         group->failure = 0;
         group->winner = (nido_task){0};
     }
-    group->disowned = 1;
+    group->flags |= NIDOI_GROUP_DISOWNED;
     failed(group, task, rc);
     cancel_members(loop, group, rc);
 }
@@ -155,7 +162,7 @@ static void child_succeeded(struct nidoi_loop *loop, nido_group *group, struct n
                             int rc)
 {
     if (group->policy != NIDO_RACE) return;
-    if (group->winner.id || group->disowned) {
+    if (group->winner.id || group->flags & NIDOI_GROUP_DISOWNED) {
         drop(loop, group, task->arg, rc);
         return;
     }
@@ -178,7 +185,7 @@ int nidoi_group_judge_closely(struct nidoi_loop *loop, struct nidoi_task *task, 
     if (rc == -ECANCELED && nidoi_scope_test(loop) == 0) rc = nidoi_error_stray(task);
     if (rc == -ECANCELED) {
         if (!nidoi_scope_cancelled(&group->scope)) return went_alone(task);
-        group->seen = 1;
+        group->flags |= NIDOI_GROUP_SEEN;
     } else if (rc < 0) {
         task->service ? owner_failed(loop, group, task, rc) : child_failed(loop, group, task, rc);
     } else if (!task->service) {
@@ -194,7 +201,7 @@ static void judge_body(struct nidoi_loop *loop, nido_group *group, int rc)
 
     if (rc == -ECANCELED && nidoi_scope_test(loop) == 0) rc = nidoi_error_stray(task);
     if (rc == -ECANCELED)
-        group->seen = 1;
+        group->flags |= NIDOI_GROUP_SEEN;
     else
         owner_failed(loop, group, task, rc);
 }
@@ -239,7 +246,8 @@ int nidoi_group_outcome(struct nidoi_loop *loop, nido_group *group, int rc)
                          nidoi_failures_end(failures, group->failure, group->name));
         return group->failure;
     }
-    return group->seen ? nidoi_scope_verdict(loop, &group->scope, -ECANCELED) : rc;
+    if (!(group->flags & NIDOI_GROUP_SEEN)) return rc;
+    return nidoi_scope_verdict(loop, &group->scope, -ECANCELED);
 }
 
 void nidoi_group_keep(struct nidoi_loop *loop, nido_group *group, struct nidoi_slot *slot)

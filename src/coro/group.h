@@ -20,6 +20,11 @@ enum nidoi_group_state {
     NIDOI_GROUP_RELEASING = 3 /* only services are left, and they are told to go */
 };
 
+enum nidoi_group_flag {
+    NIDOI_GROUP_SEEN = 1,    /* a member ended with -ECANCELED */
+    NIDOI_GROUP_DISOWNED = 2 /* the body or a service failed: no child can win any more */
+};
+
 /* A pending nido_start, on its caller's stack. */
 struct nidoi_start {
     nido_group
@@ -27,6 +32,7 @@ struct nidoi_start {
     nido_group *target;
     struct nidoi_waiter waiter;
     intptr_t value;
+    bool own;     /* a service of the target waits for it */
     bool decided; /* handed over */
 };
 
@@ -46,6 +52,9 @@ static inline void nidoi_group_settle(nido_group *group)
 {
     if (group->closer || group->limit) nidoi_group_changed(group);
 }
+
+/* Nothing keeps it open any more: it takes no members. */
+bool nidoi_group_is_over(const nido_group *group);
 
 /* What a finished group answers; its error goes to the running task. */
 int nidoi_group_outcome(struct nidoi_loop *loop, nido_group *group, int rc);

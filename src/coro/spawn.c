@@ -217,10 +217,7 @@ static int admissible(struct nidoi_loop *loop, const nido_group *group)
             return -ECANCELED;
         return -ESHUTDOWN;
     }
-    if (group->state == NIDOI_GROUP_RELEASING) return -ESHUTDOWN;
-    if (group->state == NIDOI_GROUP_CLOSING && !group->live && !group->starts && !group->reserved)
-        return -ESHUTDOWN;
-    return 0;
+    return nidoi_group_is_over(group) ? -ESHUTDOWN : 0;
 }
 
 static bool sound(const nido_spawn_options *options)
@@ -347,16 +344,46 @@ int nido_spawn_wait(nido_group *group, nido_fn *fn, void *arg)
 /* Not cancellable by itself: a cancel of the caller cancels the child, whose end is waited for. */
 static const struct nidoi_wait_kind starting = {.name = "start of task"};
 
-static int await_start(struct nidoi_loop *loop, struct nidoi_start *start, nido_group *group)
+/* A service is told to go when the rest is done: what it waits for must not be part of the rest. */
+static bool is_below_service(const struct nidoi_task *task, const nido_group *group)
 {
+    for (const nido_scope *scope = task->scope; scope; scope = scope->parent) {
+        const struct nidoi_task *above = scope->task;
+
+        if (scope == &above->base && above->service && above->group == group) return true;
+    }
+    return false;
+}
+
+static void count_start(struct nidoi_start *start, int32_t change)
+{
+    start->target->starts += (uint32_t)change;
+    if (start->own) start->target->own_starts += (uint32_t)change;
+}
+
+/* Why a task that ended with success has not said that it is ready. */
+static int never_ready(struct nidoi_loop *loop, const struct nidoi_start *start, void *place)
+{
+    if (nidoi_scope_cancelled(&start->hidden.scope)) return -ECANCELED;
+    if (nidoi_group_is_over(start->target)) return -ESHUTDOWN;
+    return nidoi_fail(loop->sched.current, place, -EPROTO,
+                      "start: the task has ended without nido_started");
+}
+
+static int await_start(struct nidoi_loop *loop, struct nidoi_start *start, void *place)
+{
+    int rc;
+
     start->hidden.state = NIDOI_GROUP_CLOSING;
     start->hidden.closer = &start->waiter;
-    group->starts++;
+    count_start(start, 1);
     nidoi_park(loop, &start->waiter);
     if (start->decided) return 0;
-    group->starts--;
-    nidoi_group_settle(group);
-    return nidoi_group_outcome(loop, &start->hidden, -EPROTO);
+    rc = nidoi_group_outcome(loop, &start->hidden, 0);
+    if (!rc) rc = never_ready(loop, start, place);
+    count_start(start, -1);
+    nidoi_group_settle(start->target);
+    return rc;
 }
 
 int nido_start(nido_group *group, nido_fn *fn, void *arg, intptr_t *out)
@@ -372,10 +399,11 @@ int nido_start(nido_group *group, nido_fn *fn, void *arg, intptr_t *out)
     if (!err && full(group)) err = -EAGAIN;
     if (err) return err;
     nidoi_scope_check_frames(loop->sched.current, nidoi_frame_end());
+    start.own = is_below_service(loop->sched.current, group);
     nidoi_group_open(loop, &start.hidden, &plain, birth.place);
     birth.group = &start.hidden;
     err = spawn_member(loop, &birth, NULL);
-    if (!err) err = await_start(loop, &start, group);
+    if (!err) err = await_start(loop, &start, birth.place);
     nidoi_scope_pop(loop, &start.hidden.scope);
     if (!err && out) *out = start.value;
     return err;
@@ -388,7 +416,7 @@ static void hand_over(struct nidoi_loop *loop, struct nidoi_task *task, struct n
     nidoi_list_remove(&task->sibling);
     nidoi_list_append(&group->children, &task->sibling);
     start->hidden.live--;
-    group->starts--;
+    count_start(start, -1);
     group->live++;
     task->group = group;
     nidoi_scope_rehang(loop, task, &group->scope);
@@ -401,7 +429,8 @@ int nido_started(intptr_t value)
     struct nidoi_start *start = task ? task->start : NULL;
 
     if (!start) return task && task->started ? -EALREADY : -EPERM;
-    if (nidoi_scope_cancelled(&start->hidden.scope)) return -ECANCELED;
+    if (nidoi_scope_cancelled(&start->hidden.scope) || nidoi_group_is_over(start->target))
+        return -ECANCELED;
     hand_over(loop, task, start);
     task->start = NULL;
     task->started = true;
