@@ -248,3 +248,75 @@ INSIDE(cause, a_cause_outside_a_shield_is_not_felt_inside)
     nido_scope_close(&shield, 0);
     nido_scope_close(&scope, 0);
 }
+
+/* ---- Names outlive the tasks ---- */
+
+static nido_task begin_named(nido_group *group, const char *name, nido_fn *fn, void *arg)
+{
+    nido_spawn_options options;
+    nido_task task = {0};
+
+    nido_spawn_options_init(&options);
+    options.name = name;
+    cr_expect(zero(int, nido_spawn_with(group, fn, arg, &options, &task)));
+    return task;
+}
+
+INSIDE(cause, the_winner_of_a_race_is_named)
+{
+    nido_group group;
+    nido_cause cause = {.kind = NIDO_CAUSE_NONE};
+    nido_task winner;
+
+    nido_group_open(&group, NIDO_RACE, NULL);
+    begin(&group, note_cause, &cause);
+    winner = begin_named(&group, "the winner", win, NULL);
+    cr_expect(eq(int, nido_group_close(&group, 0), 7));
+    cr_expect(eq(u64, cause.task, winner.id));
+    cr_expect(eq(str, cause.task_name, "the winner"));
+}
+
+static int cancel_it(void *group)
+{
+    return nido_group_cancel(group, -EPIPE, "we are full");
+}
+
+INSIDE(cause, a_canceller_that_has_ended_is_named)
+{
+    nido_group group, others;
+    nido_cause cause = {.kind = NIDO_CAUSE_NONE};
+    nido_task boss;
+
+    nido_group_open(&others, NIDO_FAIL_FAST, NULL);
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    begin(&group, note_cause, &cause);
+    boss = begin_named(&others, "a boss whose name has forty-one letters..", cancel_it, &group);
+    cr_expect(eq(int, nido_group_close(&group, 0), -EPIPE));
+    cr_expect(eq(u64, cause.task, boss.id));
+    cr_expect(eq(str, cause.task_name, "a boss whose name has forty-one"), "31 of them");
+    cr_expect(zero(int, nido_group_close(&others, 0)));
+}
+
+static int cancel_under_another_name(void *scope)
+{
+    nido_set_name("before");
+    nido_scope_cancel(scope, 0, NULL);
+    nido_set_name("after");
+    return 0;
+}
+
+INSIDE(cause, the_name_is_that_of_the_moment)
+{
+    nido_group group;
+    nido_scope scope;
+    nido_cause cause;
+
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    nido_scope_open(&scope);
+    begin(&group, cancel_under_another_name, &scope);
+    cr_expect(eq(int, nido_sleep(NIDO_SEC(1)), -ECANCELED));
+    nido_cancel_cause(&cause);
+    cr_expect(eq(str, cause.task_name, "before"));
+    cr_expect(zero(int, nido_scope_close(&scope, 0)));
+    cr_expect(zero(int, nido_group_close(&group, 0)));
+}

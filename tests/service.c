@@ -229,3 +229,146 @@ NIDO_TEST(service, the_limit_does_not_count_it)
 {
     cr_expect(zero(int, nido_test_run(beside_a_limit, NULL)));
 }
+
+/* ---- Why its group ended ---- */
+
+/* Waits for its end, and keeps what it is told of that. */
+static int learn_why(void *cause)
+{
+    int rc = nido_sleep(NIDO_SEC(3600));
+
+    nido_cancel_cause(cause);
+    return rc;
+}
+
+/* Opens a group with a service that learns why it ends. */
+static void open_with_service(nido_group *group, enum nido_policy policy, nido_cause *cause)
+{
+    nido_group_open(group, policy, "g");
+    cr_expect(zero(int, spawn_service(group, learn_why, cause)));
+    cr_expect(zero(int, nido_yield()));
+}
+
+static void expect_cause(const nido_cause *cause, enum nido_cause_kind kind, int code)
+{
+    cr_expect(eq(int, cause->kind, kind));
+    cr_expect(eq(int, cause->code, code));
+}
+
+static int fail_by_name(void *rc)
+{
+    nido_set_name("culprit");
+    return give(rc);
+}
+
+static int learn_of_failures(void *unused)
+{
+    static const enum nido_policy policies[] = {NIDO_FAIL_FAST, NIDO_WAIT_ALL, NIDO_RACE};
+    nido_cause cause;
+    nido_group group;
+
+    (void)unused;
+    for (int i = 0; i < 3; i++) {
+        open_with_service(&group, policies[i], &cause);
+        cr_expect(zero(int, nido_spawn(&group, fail_by_name, result(-EIO))));
+        cr_expect(eq(int, nido_group_close(&group, 0), -EIO));
+        expect_cause(&cause, NIDO_CAUSE_FAILURE, -EIO);
+        cr_expect(eq(str, cause.task_name, "culprit"));
+        open_with_service(&group, policies[i], &cause);
+        cr_expect(eq(int, nido_group_close(&group, -ENOSPC), -ENOSPC));
+        expect_cause(&cause, NIDO_CAUSE_FAILURE, -ENOSPC);
+        cr_expect(eq(u64, cause.task, nido_self().id));
+    }
+    return 0;
+}
+
+NIDO_TEST(service, it_learns_of_a_failure_under_every_policy)
+{
+    cr_expect(zero(int, nido_test_run(learn_of_failures, NULL)));
+}
+
+static int learn_of_other_ends(void *unused)
+{
+    nido_cause cause;
+    nido_group group;
+    nido_scope scope;
+
+    (void)unused;
+    open_with_service(&group, NIDO_FAIL_FAST, &cause);
+    cr_expect(zero(int, nido_spawn(&group, give, result(3))));
+    cr_expect(eq(int, nido_group_close(&group, 7), 7));
+    expect_cause(&cause, NIDO_CAUSE_RELEASE, 0);
+
+    open_with_service(&group, NIDO_FAIL_FAST, &cause);
+    cr_expect(zero(int, nido_group_cancel(&group, -EINTR, "enough")));
+    cr_expect(eq(int, nido_group_close(&group, 0), -EINTR));
+    expect_cause(&cause, NIDO_CAUSE_CANCEL, -EINTR);
+    cr_expect(eq(str, (char *)cause.reason, "enough"));
+
+    open_with_service(&group, NIDO_RACE, &cause);
+    cr_expect(zero(int, nido_spawn(&group, give, result(3))));
+    cr_expect(eq(int, nido_group_close(&group, 0), 3));
+    expect_cause(&cause, NIDO_CAUSE_RACE, 0);
+
+    nido_timeout_open(&scope, NIDO_SEC(1));
+    open_with_service(&group, NIDO_FAIL_FAST, &cause);
+    cr_expect(eq(int, nido_group_close(&group, nido_sleep(NIDO_SEC(2))), -ECANCELED));
+    cr_expect(eq(int, nido_scope_close(&scope, -ECANCELED), -ETIMEDOUT));
+    expect_cause(&cause, NIDO_CAUSE_DEADLINE, -ETIMEDOUT);
+    return 0;
+}
+
+NIDO_TEST(service, it_learns_of_success_a_cancel_a_race_and_a_deadline_outside)
+{
+    cr_expect(zero(int, nido_test_run(learn_of_other_ends, NULL)));
+}
+
+static int two_services(void *unused)
+{
+    nido_cause cause;
+    nido_group group;
+
+    (void)unused;
+    nido_group_open(&group, NIDO_WAIT_ALL, NULL);
+    cr_expect(zero(int, spawn_service(&group, give, result(0))));
+    cr_expect(zero(int, spawn_service(&group, learn_why, &cause)));
+    cr_expect(zero(int, nido_yield()));
+    cr_expect(zero(int, nido_spawn(&group, give, result(-EIO))));
+    cr_expect(eq(int, nido_group_close(&group, 0), -EIO));
+    expect_cause(&cause, NIDO_CAUSE_FAILURE, -EIO);
+    return 0;
+}
+
+static int join_it(void *service)
+{
+    int rc = 1;
+
+    cr_expect(zero(int, nido_join(*(nido_task *)service, &rc)));
+    cr_expect(zero(int, rc));
+    return 0;
+}
+
+static int join_a_service(void *unused)
+{
+    nido_spawn_options options;
+    nido_cause cause;
+    nido_group group, around;
+    nido_task service;
+
+    (void)unused;
+    nido_spawn_options_init(&options);
+    options.service = true;
+    nido_group_open(&around, NIDO_FAIL_FAST, NULL);
+    nido_group_open(&group, NIDO_WAIT_ALL, NULL);
+    cr_expect(zero(int, nido_spawn_with(&group, learn_why, &cause, &options, &service)));
+    cr_expect(zero(int, nido_spawn(&around, join_it, &service)));
+    cr_expect(zero(int, nido_spawn(&group, give, result(-EIO))));
+    cr_expect(eq(int, nido_group_close(&group, 0), -EIO));
+    return nido_group_close(&around, 0);
+}
+
+NIDO_TEST(service, what_it_is_told_is_no_failure_of_its_own)
+{
+    cr_expect(zero(int, nido_test_run(two_services, NULL)));
+    cr_expect(zero(int, nido_test_run(join_a_service, NULL)));
+}

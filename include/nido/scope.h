@@ -34,8 +34,7 @@ struct nido_scope {
     const char *reason;
     int64_t when; /* when it was cancelled, who did it: valid only then */
     uint64_t by;
-    uint32_t by_slot;
-    uint32_t kind;
+    char by_name[32];
     uint64_t order; /* among all cancels of the run */
     uint64_t spare[1];
 };
@@ -47,7 +46,7 @@ enum nido_cause_kind {
     NIDO_CAUSE_DEADLINE = 2, /* a deadline passed, or a shield's bound or the grace */
     NIDO_CAUSE_FAILURE = 3,  /* a child, a service or the body of the group failed */
     NIDO_CAUSE_RACE = 4,     /* another child of the race won */
-    NIDO_CAUSE_RELEASE = 5,  /* a service whose group is done */
+    NIDO_CAUSE_RELEASE = 5,  /* a service whose group is done: all went well */
     NIDO_CAUSE_SHUTDOWN = 6, /* nido_rt_shutdown */
     NIDO_CAUSE_SIGNAL = 7,   /* SIGINT or SIGTERM, under nido_options.signals */
     NIDO_CAUSE_DEADLOCK = 8  /* nothing could ever have woken anybody */
@@ -60,7 +59,7 @@ typedef struct nido_cause {
     const char *reason; /* the static string of the cancel; never NULL */
     int64_t when;
     uint64_t task;      /* id of the task that did it; 0: the runtime itself */
-    char task_name[32]; /* "" if it has none */
+    char task_name[32]; /* as it was then; "" if it had none */
 } nido_cause;
 
 /* Opens a scope without a deadline, to be cancelled by hand. Cannot fail. Not a cancellation
@@ -111,7 +110,9 @@ NIDO_API int64_t nido_deadline(void);
 NIDO_API bool nido_cancelled(void);
 
 /* Why the caller is cancelled: the first cause, if there are several; kind NIDO_CAUSE_NONE if it is
- * not. Cannot fail. Not a cancellation point. */
+ * not. A service that is told to go learns why its group ended: the cancel of the group or of what
+ * encloses it, a failure (under every policy), a race that is won, NIDO_CAUSE_RELEASE if none of
+ * these. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_cancel_cause(nido_cause *out);
 
 /* One call under a deadline, a timeout or a shield: open, fn(arg), close. Not a cancellation point

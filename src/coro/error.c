@@ -185,11 +185,12 @@ void nidoi_failures_add(struct nidoi_failures **failures, nido_error *error)
     nido_error_release(error);
 }
 
-const char *nidoi_failures_name(const struct nidoi_failures *failures, uint64_t task)
+uint64_t nidoi_failures_author(const struct nidoi_failures *failures, char *name)
 {
-    for (size_t i = 0; failures && i < failures->count; i++)
-        if (failures->list[i]->task == task) return failures->list[i]->task_name;
-    return "";
+    const nido_error *first = failures && failures->count ? failures->list[0] : NULL;
+
+    memcpy(name, first ? first->task_name : "", first ? sizeof first->task_name : 1);
+    return first ? first->task : 0;
 }
 
 /* An error that stands for several: it says what the first one says. */
@@ -345,10 +346,10 @@ static void print_tree(const nido_error *error, FILE *file, int depth)
 
     if (!error->suppressed) {
         print_one(error, file, depth);
-        return;
         if (!error->cause) return;
         fprintf(file, "%*sbehind it: ", 2 * depth + 2, "");
         print_tree(error->cause, file, depth + 1);
+        return;
     }
     fprintf(file, "group \"%s\": %llu failures\n", error->group,
             (unsigned long long)(1 + error->suppressed_count + error->unlisted));

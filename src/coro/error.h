@@ -59,8 +59,8 @@ void nidoi_failures_add(struct nidoi_failures **failures, nido_error *error);
  * failure is itself. `code` is what is returned if there was no memory for any. */
 nido_error *nidoi_failures_end(struct nidoi_failures *failures, int code, const char *group);
 
-/* The name of the failed task with this id, "" if it is not listed. */
-const char *nidoi_failures_name(const struct nidoi_failures *failures, uint64_t task);
+/* The task that failed first, and its name (32 bytes); 0 and "" if there was no memory for it. */
+uint64_t nidoi_failures_author(const struct nidoi_failures *failures, char *name);
 
 /* Ends a list that nobody wants. */
 void nidoi_failures_drop(struct nidoi_failures *failures);

@@ -128,9 +128,11 @@ static void failed(nido_group *group, struct nidoi_task *task, int rc)
     nidoi_failures_add(&group->failures, nidoi_error_of_end(task, rc));
 }
 
+static const char member_failed[] = "a member of the group failed";
+
 static void cancel_members(struct nidoi_loop *loop, nido_group *group, int rc)
 {
-    nidoi_scope_strike(loop, &group->scope, NIDO_CAUSE_FAILURE, rc, "a member of the group failed");
+    nidoi_scope_strike(loop, &group->scope, NIDO_CAUSE_FAILURE, rc, member_failed);
 }
 
 /* The body or a service failed: everybody goes, under every policy, and a race that was won is lost
@@ -175,7 +177,7 @@ static void child_succeeded(struct nidoi_loop *loop, nido_group *group, struct n
 static int went_alone(struct nidoi_task *task)
 {
     task->slot->cancelled = !task->service;
-    return task->base.code;
+    return task->base.kind == NIDO_CAUSE_CANCEL ? task->base.code : 0;
 }
 
 int nidoi_group_judge_closely(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
@@ -219,15 +221,34 @@ static void wait_until_over(struct nidoi_loop *loop, nido_group *group)
     nidoi_assert(over(group));
 }
 
+/* Tells why the group ends: its cancel, or a failure that has cancelled nobody. */
+static void find_cause(const nido_group *group, nido_scope *out)
+{
+    const nido_scope *cancelled = nidoi_scope_first_cancel(&group->scope);
+
+    if (cancelled) {
+        nidoi_scope_copy_cause(out, cancelled);
+    } else if (group->failure) {
+        *out = (nido_scope){
+            .kind = NIDO_CAUSE_FAILURE, .code = group->failure, .reason = member_failed};
+        out->by = nidoi_failures_author(group->failures, out->by_name);
+    } else {
+        *out = (nido_scope){.kind = NIDO_CAUSE_RELEASE, .reason = "its group is done"};
+    }
+}
+
 /* Services were shielded from everything but their own end, which is now. */
 static void release_services(struct nidoi_loop *loop, nido_group *group)
 {
     struct nidoi_link *link = group->children.next;
+    nido_scope cause;
 
+    find_cause(group, &cause);
     for (; link != &group->children; link = link->next) {
-        struct nidoi_task *task = nidoi_container(link, struct nidoi_task, sibling);
+        nido_scope *base = &nidoi_container(link, struct nidoi_task, sibling)->base;
 
-        nidoi_scope_strike(loop, &task->base, NIDO_CAUSE_RELEASE, 0, "its group is done");
+        if (!nidoi_scope_strike(loop, base, NIDO_CAUSE_RELEASE, 0, NULL))
+            nidoi_scope_copy_cause(base, &cause);
     }
     wait_until_over(loop, group);
 }

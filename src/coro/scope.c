@@ -1,9 +1,11 @@
 #include "coro/scope.h"
 
+#include <string.h>
+
 #include "base/place.h"
+#include "coro/error.h"
 #include "nido/time.h"
 
-#include "coro/error.h"
 /* ---- The tree ---- */
 
 static nido_scope *first_child(const nido_scope *scope)
@@ -151,6 +153,37 @@ void nidoi_scope_left_open(const struct nidoi_task *task)
 
 /* ---- Cancelling ---- */
 
+const nido_scope *nidoi_scope_first_cancel(const nido_scope *scope)
+{
+    const nido_scope *found = NULL;
+
+    for (; scope; scope = scope->parent) {
+        if (scope->flags & NIDOI_SCOPE_CANCELLED && (!found || scope->order < found->order))
+            found = scope;
+        if (scope->flags & NIDOI_SCOPE_SHIELD) break;
+    }
+    return found;
+}
+
+void nidoi_scope_copy_cause(nido_scope *scope, const nido_scope *from)
+{
+    scope->kind = from->kind;
+    scope->code = from->code;
+    scope->reason = from->reason;
+    scope->by = from->by;
+    memcpy(scope->by_name, from->by_name, sizeof scope->by_name);
+}
+
+/* By name, for the task may be gone when somebody asks. */
+static void note_author(nido_scope *scope, const struct nidoi_task *task)
+{
+    size_t len = task->name ? strnlen(task->name, sizeof scope->by_name - 1) : 0;
+
+    scope->by = task->id;
+    if (len) memcpy(scope->by_name, task->name, len);
+    scope->by_name[len] = '\0';
+}
+
 int nidoi_scope_strike(struct nidoi_loop *loop, nido_scope *scope, enum nido_cause_kind kind,
                        int code, const char *reason)
 {
@@ -163,8 +196,7 @@ int nidoi_scope_strike(struct nidoi_loop *loop, nido_scope *scope, enum nido_cau
     scope->reason = reason ? reason : "";
     scope->order = ++loop->strikes;
     scope->when = grace == NIDO_NEVER ? loop->sched.now : nidoi_loop_refresh(loop);
-    scope->by = kind == NIDO_CAUSE_DEADLINE ? 0 : loop->sched.current->id;
-    scope->by_slot = nidoi_slot_number(loop->sched.current);
+    note_author(scope, kind == NIDO_CAUSE_DEADLINE ? &loop->sched.loop : loop->sched.current);
     spread(loop, scope, nidoi_time_add(scope->when, grace));
     return 0;
 }

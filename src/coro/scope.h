@@ -49,6 +49,12 @@ int nidoi_scope_absorb(struct nidoi_loop *loop, nido_scope *scope);
 int nidoi_scope_strike(struct nidoi_loop *loop, nido_scope *scope, enum nido_cause_kind kind,
                        int code, const char *reason);
 
+/* The first cancel among those that are felt in `scope`, by the scope that has it; NULL: none. */
+const nido_scope *nidoi_scope_first_cancel(const nido_scope *scope);
+
+/* A cancelled scope takes over why another one was. */
+void nidoi_scope_copy_cause(nido_scope *scope, const nido_scope *from);
+
 /* A cancel by a user: checks code, state and thread first. */
 int nidoi_scope_cancel(nido_scope *scope, enum nido_cause_kind kind, int code, const char *reason);
 
