@@ -36,7 +36,8 @@ struct nido_scope {
     uint64_t by;
     char by_name[32];
     uint64_t order; /* among all cancels of the run */
-    uint64_t spare[1];
+    uint32_t kind;
+    uint32_t spare;
 };
 
 /* Why a task is cancelled. */
@@ -97,9 +98,15 @@ NIDO_API int nido_scope_cancel(nido_scope *scope, int code, const char *reason);
  * 0, -EALREADY: it has fired or was cancelled; -EBADF: closed; -EXDEV, -EPERM. */
 NIDO_API int nido_scope_move(nido_scope *scope, int64_t deadline);
 
-/* True if the deadline ended this scope or has passed when you ask; valid after the close too.
+/* True if the deadline ended this scope or has passed; of a closed scope: if it had at the close.
  * Tells a deadline from an -ETIMEDOUT of the network. Cannot fail. Not a cancellation point. */
 NIDO_API bool nido_scope_fired(const nido_scope *scope);
+
+/* True if this scope itself was cancelled, by a call, its deadline, or a member of its group; of a
+ * closed scope: if it was at the close, whatever the close answered. False for one that only lies
+ * inside a cancelled one. Tells a cancel with code 0 from success. Cannot fail. Not a cancellation
+ * point. */
+NIDO_API bool nido_scope_was_cancelled(const nido_scope *scope);
 
 /* The caller's effective deadline: the earliest of its scopes up to the nearest shield, NIDO_NEVER
  * if none; a past instant (INT64_MIN) if cancelled. Cannot fail. Not a cancellation point. */

@@ -186,16 +186,25 @@ static inline int nidoi_scope_verdict(struct nidoi_loop *loop, nido_scope *scope
     return rc == -ECANCELED ? nidoi_scope_absorb(loop, scope) : rc;
 }
 
-/* Takes the innermost scope out of the tree. */
+/* What can still be asked after the close is decided at the close: has its deadline passed? */
+static inline void nidoi_scope_note_time(const struct nidoi_loop *loop, nido_scope *scope)
+{
+    if (scope->deadline <= nidoi_clock_read(&loop->clock))
+        scope->flags |= NIDOI_SCOPE_FIRED | NIDOI_SCOPE_CANCELLED;
+}
+
+/* Takes the innermost scope out of the tree; no task's first one. */
 static inline void nidoi_scope_pop(struct nidoi_loop *loop, nido_scope *scope)
 {
     struct nidoi_task *task = loop->sched.current;
 
     nidoi_assert(!loop->spreading && task->scope == scope && !scope->inner);
-    scope->flags = NIDOI_SCOPE_CLOSED | (scope->flags & NIDOI_SCOPE_FIRED);
+    if (scope->deadline != INT64_MAX) nidoi_scope_note_time(loop, scope);
+    scope->flags =
+        NIDOI_SCOPE_CLOSED | (scope->flags & (NIDOI_SCOPE_FIRED | NIDOI_SCOPE_CANCELLED));
     scope->task = NULL;
     task->scope = scope->parent;
-    if (task->scope) task->scope->inner = NULL;
+    task->scope->inner = NULL;
 }
 
 #endif

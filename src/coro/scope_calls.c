@@ -84,7 +84,12 @@ int nido_scope_move(nido_scope *scope, int64_t deadline)
 bool nido_scope_fired(const nido_scope *scope)
 {
     if (scope->flags & NIDOI_SCOPE_FIRED) return true;
-    return scope->flags & (NIDOI_SCOPE_OPEN | NIDOI_SCOPE_CLOSED) && scope->deadline <= nido_now();
+    return scope->flags & NIDOI_SCOPE_OPEN && scope->deadline <= nido_now();
+}
+
+bool nido_scope_was_cancelled(const nido_scope *scope)
+{
+    return scope->flags & NIDOI_SCOPE_CANCELLED || nido_scope_fired(scope);
 }
 
 int64_t nido_deadline(void)
