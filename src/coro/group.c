@@ -81,13 +81,6 @@ void nido_group_open_with(nido_group *group, const nido_group_options *options)
 
 /* ---- Judging ---- */
 
-bool nidoi_group_is_over(const nido_group *group)
-{
-    if (group->state == NIDOI_GROUP_CLOSING)
-        return !(group->live | (group->starts - group->own_starts) | group->reserved);
-    return group->state == NIDOI_GROUP_RELEASING;
-}
-
 /* The close has nothing to wait for. */
 static bool over(const nido_group *group)
 {

@@ -54,7 +54,13 @@ static inline void nidoi_group_settle(nido_group *group)
 }
 
 /* Nothing keeps it open any more: it takes no members. */
-bool nidoi_group_is_over(const nido_group *group);
+static inline bool nidoi_group_is_over(const nido_group *group)
+{
+    if (group->state == NIDOI_GROUP_BODY) return false;
+    if (group->state == NIDOI_GROUP_CLOSING)
+        return !(group->live | (group->starts - group->own_starts) | group->reserved);
+    return group->state == NIDOI_GROUP_RELEASING;
+}
 
 /* What a finished group answers; its error goes to the running task. */
 int nidoi_group_outcome(struct nidoi_loop *loop, nido_group *group, int rc);

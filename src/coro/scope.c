@@ -49,6 +49,7 @@ static bool settle(struct nidoi_loop *loop, nido_scope *scope, int64_t bound)
 
     if (scope->flags & NIDOI_SCOPE_SHIELD && bound < scope->deadline) {
         scope->deadline = bound;
+        scope->flags |= NIDOI_SCOPE_TIMED;
         if (!(scope->flags & NIDOI_SCOPE_UNARMED)) nidoi_loop_arm(loop, scope->task, bound);
     }
     if (scope->flags & NIDOI_SCOPE_CANCELLED)
@@ -149,6 +150,12 @@ void nidoi_scope_left_open(const struct nidoi_task *task)
     nidoi_panic("task #%llu: the scope or group opened at %s was never closed, and the function "
                 "that held it has returned",
                 (unsigned long long)task->id, nidoi_place(&place, task->scope->place));
+}
+
+void nidoi_scope_note_time(const struct nidoi_loop *loop, nido_scope *scope)
+{
+    if (!(scope->flags & NIDOI_SCOPE_FIRED) && scope->deadline <= nidoi_clock_read(&loop->clock))
+        scope->flags |= NIDOI_SCOPE_FIRED | NIDOI_SCOPE_CANCELLED;
 }
 
 /* ---- Cancelling ---- */
@@ -254,6 +261,7 @@ void nidoi_scope_move(struct nidoi_loop *loop, nido_scope *scope, int64_t deadli
     if (scope->flags & NIDOI_SCOPE_SHIELD)
         deadline = nidoi_scope_bounded(loop, scope->parent, deadline);
     scope->deadline = deadline == INT64_MIN ? deadline + 1 : deadline;
+    scope->flags |= NIDOI_SCOPE_TIMED;
     if (deadline != NIDO_NEVER && !(scope->flags & NIDOI_SCOPE_UNARMED))
         nidoi_loop_arm(loop, scope->task, scope->deadline);
     spread(loop, scope, NIDO_NEVER);

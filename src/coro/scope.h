@@ -29,7 +29,8 @@ enum {
     NIDOI_SCOPE_FIRED = 16, /* by its deadline */
     NIDOI_SCOPE_SHIELD = 32,
     NIDOI_SCOPE_UNARMED = 64, /* it or one above has a deadline that no timer knows */
-    NIDOI_SCOPE_GROUP = 128
+    NIDOI_SCOPE_GROUP = 128,
+    NIDOI_SCOPE_TIMED = 256 /* has had a deadline of its own */
 };
 
 /* Fills the loop's hooks. */
@@ -143,7 +144,7 @@ static inline void nidoi_scope_hang(nido_scope *scope, nido_scope *parent, struc
     scope->deadline = deadline;
     scope->due = deadline < above ? deadline : above;
     scope->flags = flags | NIDOI_SCOPE_OPEN | (parent ? parent->flags & NIDOI_SCOPE_UNARMED : 0) |
-                   (deadline == INT64_MAX ? 0 : NIDOI_SCOPE_UNARMED);
+                   (deadline == INT64_MAX ? 0 : NIDOI_SCOPE_UNARMED | NIDOI_SCOPE_TIMED);
 }
 
 /* A task's first scope, below `parent` (NULL: the root). */
@@ -187,19 +188,16 @@ static inline int nidoi_scope_verdict(struct nidoi_loop *loop, nido_scope *scope
 }
 
 /* What can still be asked after the close is decided at the close: has its deadline passed? */
-static inline void nidoi_scope_note_time(const struct nidoi_loop *loop, nido_scope *scope)
-{
-    if (scope->deadline <= nidoi_clock_read(&loop->clock))
-        scope->flags |= NIDOI_SCOPE_FIRED | NIDOI_SCOPE_CANCELLED;
-}
+void nidoi_scope_note_time(const struct nidoi_loop *loop, nido_scope *scope);
 
 /* Takes the innermost scope out of the tree; no task's first one. */
 static inline void nidoi_scope_pop(struct nidoi_loop *loop, nido_scope *scope)
 {
-    struct nidoi_task *task = loop->sched.current;
+    struct nidoi_task *task;
 
+    if (scope->flags & NIDOI_SCOPE_TIMED) nidoi_scope_note_time(loop, scope);
+    task = loop->sched.current;
     nidoi_assert(!loop->spreading && task->scope == scope && !scope->inner);
-    if (scope->deadline != INT64_MAX) nidoi_scope_note_time(loop, scope);
     scope->flags =
         NIDOI_SCOPE_CLOSED | (scope->flags & (NIDOI_SCOPE_FIRED | NIDOI_SCOPE_CANCELLED));
     scope->task = NULL;

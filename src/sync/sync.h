@@ -26,7 +26,7 @@ static inline void nidoi_sync_init(struct nidoi_sync *sync, const char *name)
     sync->name = name;
 }
 
-int nidoi_bind_first(const struct nidoi_loop *loop, uint64_t *thread);
+NIDOI_RARE int nidoi_bind_first(const struct nidoi_loop *loop, uint64_t *thread);
 
 /* Whose is it, by the number of a thread? 0: this one's, from now on; -EXDEV. */
 static inline int nidoi_bind(const struct nidoi_loop *loop, uint64_t *thread)
