@@ -258,7 +258,7 @@ int end_start(struct task *starter)
     if (!hidden->decided) {
         hidden->target->starts--;
         group_changed(hidden->target);
-        rc = outcome(hidden, -EPROTO);
+        rc = outcome(hidden, is_cancelled(&hidden->scope) ? -ECANCELED : -EPROTO);
     }
     pop(starter);
     return rc;
