@@ -7,6 +7,7 @@
 #include <semaphore.h>
 #include <string.h>
 
+#include "abort_help.h"
 #include "coro/loop.h"
 #include "faults.h"
 #include "io_help.h"
@@ -35,6 +36,12 @@ static void close_both(void)
 {
     nido_close(fds[0]);
     close(fds[1]);
+}
+
+/* All reports are fetched, so none is still to come. */
+static void hear_all(void)
+{
+    nidoi_reactor_poll(&nidoi_loop_self()->reactor, 0);
 }
 
 /* Reads once and compares. */
@@ -239,7 +246,7 @@ static int ask_through_a_signal(void *unused)
     (void)unused;
     cr_assert(eq(int, nido_pipe(fds), 0));
     cr_expect(eq(int, (int)write(fds[1], "x", 1), 1));
-    nido_sleep(NIDO_MS(1)); /* the edge is told, and used up */
+    hear_all();
     faults_fail(FAULT_poll, 1, -EINTR);
     cr_expect(eq(int, nido_wait_fd(fds[0], NIDO_IN), NIDO_IN));
     faults_fail(FAULT_poll, 1, -EINTR);
@@ -400,4 +407,37 @@ NIDO_TEST(fd_edge, without_a_thread_the_answer_is_eagain_and_nothing_is_forgotte
     faults_begin();
     cr_expect(eq(int, io_run(without_threads), 0));
     faults_end();
+}
+
+/* ---- Who sleeps wrongly is found ---- */
+
+static int forget(void *unused)
+{
+    char byte;
+
+    (void)unused;
+    cr_assert(eq(int, nido_pipe(fds), 0));
+    cr_expect(eq(int, (int)write(fds[1], "x", 1), 1));
+    hear_all();
+    nidoi_reactor_find(&nidoi_loop_self()->reactor, fds[0])->ready = 0;
+    return (int)nido_read(fds[0], &byte, 1);
+}
+
+NIDO_TEST(fd_edge, a_test_run_finds_a_reader_that_sleeps_over_bytes)
+{
+    EXPECT_LAST_WORDS(forget, "is readable and its reader sleeps");
+}
+
+static int forget_room(void *unused)
+{
+    (void)unused;
+    cr_assert(eq(int, nido_pipe(fds), 0));
+    hear_all();
+    nidoi_reactor_find(&nidoi_loop_self()->reactor, fds[1])->ready = 0;
+    return (int)nido_write(fds[1], "x", 1);
+}
+
+NIDO_TEST(fd_edge, a_test_run_finds_a_writer_that_sleeps_over_room)
+{
+    EXPECT_LAST_WORDS(forget_room, "is writable and its writer sleeps");
 }

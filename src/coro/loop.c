@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "nido/time.h"
+#include "reactor/asleep.h"
 
 enum {
     MOST_RESUMES = 64, /* between two looks at the world */
@@ -260,8 +261,9 @@ static bool alone(const struct nidoi_loop *loop)
 static int sleep_for(struct nidoi_loop *loop, int64_t ns, bool bound_to_wake)
 {
     nido_rt *door = loop->door;
-    int reports;
+    int reports = ns && nidoi_asleep_asks() ? nidoi_asleep_ask(&loop->reactor) : 0;
 
+    if (reports) return reports;
     __atomic_store_n(&door->sleeping, 1, __ATOMIC_SEQ_CST);
     if (!nidoi_mpsc_empty(&door->posts) || (bound_to_wake && !handles_out(loop))) ns = 0;
     reports = nidoi_reactor_poll(&loop->reactor, ns);
@@ -419,6 +421,7 @@ void nidoi_loop_step(struct nidoi_loop *loop)
     __atomic_store_n(&loop->door->sleeping, 0, __ATOMIC_RELAXED);
     nidoi_reactor_poll(&loop->reactor, 0); /* also to take the bell's ring away */
     go_on(loop, before, busy);
+    if (nidoi_asleep_asks() && !nidoi_sched_ready(&loop->sched)) nidoi_asleep_ask(&loop->reactor);
     nidoi_loop_rest(loop);
 }
 

@@ -2,6 +2,7 @@
 
 #include "coro/scope.h"
 #include "nido.h"
+#include "reactor/asleep.h"
 
 static const struct nidoi_wait_kind settling = {.name = "every other task to park",
                                                 .undo = nidoi_waitq_undo};
@@ -42,6 +43,11 @@ static void watch(const struct nidoi_watcher *watcher, void *ctx)
     if (loop) nidoi_probe_set(&loop->sched, &loop->probe);
 }
 
+static void watch_asleep(bool on)
+{
+    nidoi_asleep_watched = on;
+}
+
 const struct nidoi_test_hooks *nido_test_hooks(void)
 {
     static const struct nidoi_test_hooks hooks = {
@@ -54,6 +60,7 @@ const struct nidoi_test_hooks *nido_test_hooks(void)
         .wait_all_parked = wait_all_parked,
         .advance = advance,
         .nudge = nidoi_reactor_nudge,
+        .watch_asleep = watch_asleep,
         .place = nidoi_place,
     };
 

@@ -270,7 +270,9 @@ int nido_test_run(nido_fn *fn, void *arg)
 
     nidoi_kit_settle(NULL, &options);
     options.run.flags &= ~(uint32_t)NIDO_RUN_STRICT;
+    nidoi_kit_hooks()->watch_asleep(true);
     rc = nido_run(fn, arg, &options.run);
+    nidoi_kit_hooks()->watch_asleep(false);
     if (rc < 0) nidoi_kit_print_seed(&options);
     return rc;
 }
