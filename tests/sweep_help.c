@@ -2,6 +2,8 @@
 
 #include <sys/wait.h>
 
+#include "testkit/reports.h"
+
 const char *sweep_broken_law;
 
 static bool childless(void)
@@ -34,6 +36,7 @@ int sweep_every_way(const char *name, nido_fn *fn, uint32_t flags)
     broken = nido_sweep(fn, NULL, &options);
     broken += nido_sweep_memory(fn, NULL, &options);
     broken += nido_sweep_calls(fn, NULL, &options);
+    broken += nidoi_sweep_reports(fn, NULL, &options);
     options.flags |= NIDO_TEST_INNERMOST;
     return broken + nido_sweep(fn, NULL, &options);
 }

@@ -4,7 +4,8 @@
  *
  * is a NIDO_TEST that runs share_a_permit(NULL) with a cancel of the whole run at each point, with a
  * cancel of the innermost scope at each point, with each allocation and each system call failing
- * once, and each transfer of bytes cut short once. What must hold however it ends it says by LAW.
+ * once, each transfer of bytes cut short once, and reports about descriptors that come for nothing,
+ * early and late at each step. What must hold however it ends it says by LAW.
  *
  * A new call that waits: one function that uses it in company, and one line. SWEPT_LOOSELY is for those
  * in which another thread or process has its share (NIDO_TEST_LOOSE). */
@@ -25,7 +26,7 @@ extern const char *sweep_broken_law;
 #define ALONE(scope, rc, call) \
     (nido_scope_open(&(scope)), (rc) = (int)(call), (rc) = nido_scope_close(&(scope), rc))
 
-/* How many of the four sweeps of a function broke; `flags`: enum nido_test_flags. */
+/* How many of the five sweeps of a function broke; `flags`: enum nido_test_flags. */
 int sweep_every_way(const char *name, nido_fn *fn, uint32_t flags);
 
 #define SWEPT(promise, fn)                                  \

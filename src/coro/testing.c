@@ -60,6 +60,7 @@ const struct nidoi_test_hooks *nido_test_hooks(void)
         .wait_all_parked = wait_all_parked,
         .advance = advance,
         .nudge = nidoi_reactor_nudge,
+        .poll = nidoi_reactor_poll,
         .watch_asleep = watch_asleep,
         .place = nidoi_place,
     };

@@ -30,6 +30,9 @@ struct nidoi_test_hooks {
     /* See nidoi_reactor_nudge. */
     void (*nudge)(struct nidoi_reactor *reactor, int fd);
 
+    /* See nidoi_reactor_poll. */
+    int (*poll)(struct nidoi_reactor *reactor, int64_t ns);
+
     /* See nidoi_asleep_watched. */
     void (*watch_asleep)(bool on);
 

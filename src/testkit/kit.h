@@ -6,6 +6,7 @@
  *     run.c     one run, and what it has left behind
  *     sweep.c   runs with a cancel at each point          \
  *     faults.c  runs with a failure at each call           > table.c prints what came of them
+ *     reports.c runs with a report at each step            |
  *     point.c   is this call a cancellation point?        /
  *
  * 1. The kit reaches the library through nidoi_kit_hooks alone, and the public headers; it sees the
@@ -63,7 +64,8 @@ struct nidoi_order {
 /* One order a kind. */
 struct nidoi_orders {
     struct nidoi_order of[NIDOI_TAPS];
-    void (*struck)(void *ctx); /* an order is carried out; may be NULL */
+    void (*struck)(void *ctx);                   /* an order is carried out; may be NULL */
+    void (*step)(void *ctx, enum nidoi_tap tap); /* before and after a call; may be NULL */
     void *ctx;
 };
 

@@ -41,14 +41,37 @@ static int count(enum nidoi_tap tap)
     return result;
 }
 
+/* What a step does may make calls itself: those are no steps. */
+static void step(enum nidoi_tap tap)
+{
+    static _Thread_local bool stepping;
+
+    if (stepping) return;
+    stepping = true;
+    for (int i = 0; i < MOST_LAYERS; i++)
+        if (layers[i] && layers[i]->step) layers[i]->step(layers[i]->ctx, tap);
+    stepping = false;
+}
+
 /* A close that fails has closed all the same. */
 #define TAPPED(result_type, name, parameters, arguments)                                      \
+    static result_type stepped_##name parameters                                              \
+    {                                                                                         \
+        result_type answer;                                                                   \
+                                                                                              \
+        step(NIDOI_TAP_##name);                                                               \
+        answer = real_sys.name arguments;                                                     \
+        step(NIDOI_TAP_##name);                                                               \
+        return answer;                                                                        \
+    }                                                                                         \
+                                                                                              \
     static result_type tapped_##name parameters                                               \
     {                                                                                         \
         int result = count(NIDOI_TAP_##name);                                                 \
                                                                                               \
         if (result < 0 && NIDOI_TAP_##name == NIDOI_TAP_close) (void)real_sys.name arguments; \
-        return result < 0 ? (result_type)result : real_sys.name arguments;                    \
+        if (result < 0) return (result_type)result;                                           \
+        return stepped_##name arguments;                                                      \
     }
 NIDOI_SYSCALLS(TAPPED)
 
