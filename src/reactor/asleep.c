@@ -22,12 +22,14 @@ static size_t waiting(const struct nidoi_link *watches)
 }
 
 /* What the waiters of a descriptor wait for, as far as it can be judged. Foreign ones are asked by the
- * kernel itself each time; there may be room for a datagram that its receiver has none for. */
+ * kernel itself each time; there may be room for a datagram that its receiver has none for; a child that has ended may be
+ * another's to reap. */
 static short wanted(const struct nidoi_fd *slot)
 {
     short events = 0;
 
-    if (!(slot->flags & NIDOI_FD_OWNED)) return 0;
+    if (!(slot->flags & NIDOI_FD_OWNED) || !(slot->flags & (NIDOI_FD_STREAM | NIDOI_FD_SOCKET)))
+        return 0;
     if (waiting(&slot->watches[NIDOI_READING])) events |= POLLIN;
     if (slot->flags & NIDOI_FD_STREAM && waiting(&slot->watches[NIDOI_WRITING])) events |= POLLOUT;
     return events;
