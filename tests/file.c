@@ -154,6 +154,87 @@ IN_DIRECTORY(file, sendfile_reads_the_disk_on_a_worker)
     nido_close(ends[1]);
 }
 
+/* What is copied on a worker cannot be cancelled, and what is copied on the loop's thread holds it. */
+enum { PIECE = 4 << 20, PART = 1000 };
+static char large[2 * PIECE + PART];
+
+IN_DIRECTORY(file, a_call_moves_a_piece_at_most)
+{
+    struct iovec whole = {large, sizeof large};
+    struct iovec some[] = {{large, 0}, {large, PART}, {large + PART, PIECE}};
+    int fd = made("a", "");
+    size_t done = 0;
+
+    faults_begin();
+    cr_expect(eq(int, nido_write_all(fd, large, sizeof large, &done), 0));
+    cr_expect(eq(sz, done, sizeof large));
+    cr_expect(eq(ulong, faults_count(FAULT_pwritev), 3));
+    cr_expect(eq(long, (long)nido_pwrite(fd, large, sizeof large, 0), PIECE));
+    cr_expect(eq(long, (long)nido_pread(fd, large, sizeof large, 0), PIECE));
+    cr_expect(eq(long, (long)lseek(fd, 0, SEEK_SET), 0));
+    cr_expect(eq(long, (long)nido_readv(fd, &whole, 1), PIECE));
+    cr_expect(eq(long, (long)nido_readv(fd, some, 3), PART), "whole vectors");
+    cr_expect(eq(long, (long)nido_readv(fd, some + 2, 1), PIECE));
+    cr_expect(eq(long, (long)nido_writev(fd, some, 2), PART));
+    faults_end();
+    nido_close(fd);
+}
+
+IN_DIRECTORY(file, what_takes_long_to_copy_is_a_workers_though_the_page_cache_has_it)
+{
+    int fd = made("a", "");
+
+    cr_expect(eq(int, nido_write_all(fd, large, sizeof large, NULL), 0));
+    faults_begin();
+    cr_expect(eq(long, (long)nido_pread(fd, large, 1 << 20, 0), 1 << 20));
+    cr_expect(eq(ulong, faults_count(FAULT_preadv_now), 0));
+    cr_expect(eq(long, (long)nido_pread(fd, large, 4096, 0), 4096));
+    cr_expect(eq(ulong, faults_count(FAULT_preadv_now), 1));
+    faults_end();
+    nido_close(fd);
+}
+
+static struct {
+    nido_rt *rt;
+    nido_scope scope;
+    int pieces;
+} copying;
+
+static int cancel_copying(void *unused)
+{
+    (void)unused;
+    return nido_scope_cancel(&copying.scope, 0, NULL);
+}
+
+static ssize_t cancelled_sendfile(int out, int in, int64_t *offset, size_t len)
+{
+    if (++copying.pieces == 2) nido_post(copying.rt, cancel_copying, NULL);
+    return real_sendfile(out, in, offset, len);
+}
+
+IN_DIRECTORY(file, a_cancelled_copy_ends_with_its_piece)
+{
+    int from = made("a", ""), to = made("b", "");
+    size_t done = 0;
+    struct stat out;
+
+    cr_expect(eq(int, ftruncate(from, 8 * PIECE), 0));
+    copying.rt = nido_rt_self();
+    faults_begin();
+    real_sendfile = nidoi_sys.sendfile;
+    nidoi_sys.sendfile = cancelled_sendfile;
+    nido_scope_open(&copying.scope);
+    cr_expect(eq(int, nido_sendfile(to, from, 0, 8 * PIECE, &done), -ECANCELED));
+    cr_expect(eq(int, nido_scope_close(&copying.scope, -ECANCELED), 0));
+    faults_end();
+    cr_expect(eq(sz, done, 2 * PIECE));
+    cr_expect(eq(int, fstat(to, &out), 0));
+    cr_expect(eq(sz, (size_t)out.st_size, done), "exact");
+    nido_rt_release(copying.rt);
+    nido_close(from);
+    nido_close(to);
+}
+
 IN_DIRECTORY(file, what_is_known_of_files)
 {
     struct stat by_name, by_number, of_link;

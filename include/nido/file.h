@@ -1,5 +1,7 @@
 /* nido/file.h: files. A disk is never "ready" or "not ready", it just takes its time, so these calls
- * run on workers (nido/offload.h) while other tasks go on; what the page cache has is taken at once.
+ * run on workers (nido/offload.h) while other tasks go on; of what the page cache has up to 256 KiB
+ * are taken at once. One call moves 4 MiB at most: nido_read_full, nido_write_all and nido_sendfile
+ * move all, and can be cancelled in between.
  * nido_read, nido_write and their kin do the same by themselves when a descriptor is a file.
  *
  * All wait for the system call once it runs on a worker: a cancel before that takes it out

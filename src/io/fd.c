@@ -166,6 +166,27 @@ int nidoi_io_wait(struct nidoi_io *io)
 
 /* ---- Transfers ---- */
 
+void nidoi_io_charge_bytes(struct nidoi_io *io, ssize_t n)
+{
+    struct nidoi_sched *sched = &io->loop->sched;
+    ssize_t calls = n / NIDOI_BYTES_A_CALL;
+
+    if (calls > 0) sched->budget = calls < sched->budget ? sched->budget - (int)calls : 1;
+}
+
+ssize_t nidoi_io_bulk(int fd, enum nidoi_direction direction, bool exclusive,
+                      nidoi_attempt *attempt, void *call)
+{
+    struct nidoi_io io;
+    ssize_t n = nidoi_io_begin(&io, fd, direction, exclusive);
+
+    if (n) return n;
+    n = nidoi_io_perform(&io, attempt, call);
+    nidoi_io_end(&io);
+    nidoi_io_charge_bytes(&io, n);
+    return n;
+}
+
 static int repeat(struct nidoi_io *io, struct nidoi_io_transfer *transfer)
 {
     while (transfer->done < transfer->len) {
@@ -173,6 +194,7 @@ static int repeat(struct nidoi_io *io, struct nidoi_io_transfer *transfer)
         int err;
 
         if (n <= 0) return n ? (int)n : -EPIPE;
+        nidoi_io_charge_bytes(io, n);
         transfer->done += (size_t)n;
         transfer->advance(transfer->call, (size_t)n);
         if (transfer->done == transfer->len) break;

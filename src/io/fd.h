@@ -133,4 +133,12 @@ static inline ssize_t nidoi_io_once(int fd, enum nidoi_direction direction, bool
     return n;
 }
 
+/* What a charged call may copy; one that has moved n bytes is charged as many as that takes. */
+enum { NIDOI_BYTES_A_CALL = 16 << 10 };
+void nidoi_io_charge_bytes(struct nidoi_io *io, ssize_t n);
+
+/* The same as nidoi_io_once, and its bytes are charged. */
+ssize_t nidoi_io_bulk(int fd, enum nidoi_direction direction, bool exclusive,
+                      nidoi_attempt *attempt, void *call);
+
 #endif

@@ -64,12 +64,31 @@ static int begin(struct nidoi_io *io, int fd)
     return nidoi_io_begin(io, fd, NIDOI_READING, false);
 }
 
+enum { QUICK = 256 << 10 }; /* what is copied in some 50 us */
+
 struct vector {
     int fd;
     const struct iovec *iov;
     int n;
     int64_t offset;
+    size_t len;
+    struct iovec part;
 };
+
+/* The call moves a piece at most: its first vectors, or a part of one. */
+static void cut(struct vector *call)
+{
+    const struct iovec *next = call->iov, *end = next + call->n;
+
+    while (next < end && next->iov_len <= NIDOI_FILE_PIECE - call->len)
+        call->len += next++->iov_len;
+    call->n = (int)(next - call->iov);
+    if (call->len || next == end) return;
+    call->part = (struct iovec){next->iov_base, NIDOI_FILE_PIECE};
+    call->len = NIDOI_FILE_PIECE;
+    call->iov = &call->part;
+    call->n = 1;
+}
 
 static ssize_t read_vector(void *arg)
 {
@@ -87,18 +106,22 @@ static ssize_t write_vector(void *arg)
 
 ssize_t nidoi_file_read(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset)
 {
-    struct vector call = {io->fd, iov, n, offset};
-    ssize_t got = nidoi_sys.preadv_now(io->fd, iov, n, offset);
+    struct vector call = {.fd = io->fd, .iov = iov, .n = n, .offset = offset};
+    ssize_t got = -EAGAIN;
 
     io->elsewhere = true; /* whatever a file answers, nothing is reported of it */
+    cut(&call);
+    if (call.len <= QUICK) got = nidoi_sys.preadv_now(io->fd, call.iov, call.n, offset);
+    nidoi_io_charge_bytes(io, got);
     return got == -EAGAIN || got == -EOPNOTSUPP ? nidoi_file_job(io, read_vector, &call) : got;
 }
 
 ssize_t nidoi_file_write(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset)
 {
-    struct vector call = {io->fd, iov, n, offset};
+    struct vector call = {.fd = io->fd, .iov = iov, .n = n, .offset = offset};
 
     io->elsewhere = true;
+    cut(&call);
     return nidoi_file_job(io, write_vector, &call);
 }
 

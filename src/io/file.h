@@ -2,7 +2,9 @@
  *
  * 1. While a job uses a number, nido_close leaves it open: the end of the last job closes it, so no
  * job ever meets somebody else's file.
- * 2. What the page cache has is taken on the loop's thread, by a read that does not wait. */
+ * 2. What the page cache has is taken on the loop's thread, by a read that does not wait, if it is
+ * quickly copied.
+ * 3. A call moves a piece at most, so that a cancel is met soon: whoever wants more calls again. */
 #ifndef NIDOI_FILE_H
 #define NIDOI_FILE_H
 
@@ -13,6 +15,14 @@
 
 /* Is a foreign descriptor, not a socket, one of a file (or block device, or directory)? */
 bool nidoi_file_is(int fd);
+
+/* Most bytes of one system call on a worker, which no cancel interrupts. */
+enum { NIDOI_FILE_PIECE = 4 << 20 };
+
+static inline size_t nidoi_file_piece(size_t len)
+{
+    return len < NIDOI_FILE_PIECE ? len : NIDOI_FILE_PIECE;
+}
 
 /* Runs a job that uses the call's descriptor. */
 ssize_t nidoi_file_job(struct nidoi_io *io, nido_job_fn *fn, void *arg);

@@ -319,7 +319,7 @@ ssize_t nido_recv(int fd, void *buf, size_t len, int flags)
 
     if (refused(flags) || (all && call.flags)) return -EOPNOTSUPP;
     if (all && len) return recv_all(fd, &call);
-    return nidoi_io_once(fd, NIDOI_READING, is_stream(fd, true), try_recv, &call);
+    return nidoi_io_bulk(fd, NIDOI_READING, is_stream(fd, true), try_recv, &call);
 }
 
 static ssize_t try_send(struct nidoi_io *io, void *call)
@@ -334,7 +334,7 @@ ssize_t nido_send(int fd, const void *buf, size_t len, int flags)
     struct packet call = {.out = buf, .len = len, .flags = flags};
 
     if (refused(flags)) return -EOPNOTSUPP;
-    return nidoi_io_once(fd, NIDOI_WRITING, is_stream(fd, true), try_send, &call);
+    return nidoi_io_bulk(fd, NIDOI_WRITING, is_stream(fd, true), try_send, &call);
 }
 
 static ssize_t try_recvfrom(struct nidoi_io *io, void *call)
@@ -357,7 +357,7 @@ ssize_t nido_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr 
                           .length = length ? *length : 0};
 
     if (refused(flags) || waits_for_all(fd, flags)) return -EOPNOTSUPP;
-    return nidoi_io_once(fd, NIDOI_READING, is_stream(fd, false), try_recvfrom, &call);
+    return nidoi_io_bulk(fd, NIDOI_READING, is_stream(fd, false), try_recvfrom, &call);
 }
 
 static ssize_t try_sendto(struct nidoi_io *io, void *call)
@@ -374,7 +374,7 @@ ssize_t nido_sendto(int fd, const void *buf, size_t len, int flags, const struct
     struct packet call = {.out = buf, .len = len, .flags = flags, .to = to, .length = length};
 
     if (refused(flags)) return -EOPNOTSUPP;
-    return nidoi_io_once(fd, NIDOI_WRITING, is_stream(fd, false), try_sendto, &call);
+    return nidoi_io_bulk(fd, NIDOI_WRITING, is_stream(fd, false), try_sendto, &call);
 }
 
 static ssize_t try_recvmsg(struct nidoi_io *io, void *call)
@@ -389,7 +389,7 @@ ssize_t nido_recvmsg(int fd, struct msghdr *message, int flags)
     struct packet call = {.message = message, .flags = flags};
 
     if (refused(flags) || waits_for_all(fd, flags)) return -EOPNOTSUPP;
-    return nidoi_io_once(fd, NIDOI_READING, is_stream(fd, false), try_recvmsg, &call);
+    return nidoi_io_bulk(fd, NIDOI_READING, is_stream(fd, false), try_recvmsg, &call);
 }
 
 static ssize_t try_sendmsg(struct nidoi_io *io, void *call)
@@ -404,5 +404,5 @@ ssize_t nido_sendmsg(int fd, const struct msghdr *message, int flags)
     struct packet call = {.sent = message, .flags = flags};
 
     if (refused(flags)) return -EOPNOTSUPP;
-    return nidoi_io_once(fd, NIDOI_WRITING, is_stream(fd, false), try_sendmsg, &call);
+    return nidoi_io_bulk(fd, NIDOI_WRITING, is_stream(fd, false), try_sendmsg, &call);
 }

@@ -104,7 +104,7 @@ ssize_t nido_readv(int fd, const struct iovec *iov, int n)
     struct vector call = vector_of(iov, n);
 
     if (n < 0) return -EINVAL;
-    return nidoi_io_once(fd, NIDOI_READING, true, try_readv, &call);
+    return nidoi_io_bulk(fd, NIDOI_READING, true, try_readv, &call);
 }
 
 /* ---- Writing ---- */
@@ -174,7 +174,7 @@ ssize_t nido_writev(int fd, const struct iovec *iov, int n)
     struct vector call = vector_of(iov, n);
 
     if (n < 0) return -EINVAL;
-    return nidoi_io_once(fd, NIDOI_WRITING, true, try_writev, &call);
+    return nidoi_io_bulk(fd, NIDOI_WRITING, true, try_writev, &call);
 }
 
 /* ---- All of it ---- */
@@ -236,7 +236,7 @@ static ssize_t try_sendfile(struct nidoi_io *io, void *call)
     struct file *file = call;
     int err = nidoi_io_same(&file->source);
 
-    file->piece = file->len;
+    file->piece = nidoi_file_piece(file->len);
     if (!err && !nidoi_io_owned(io) && !is_file(io)) {
         err = nidoi_io_ask(io);
         file->piece = harmless(file->len);
