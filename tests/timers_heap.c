@@ -83,6 +83,26 @@ NIDO_TEST(timers_heap, equal_instants_come_out_in_the_order_in_which_they_were_s
     nidoi_timers_deinit(&timers);
 }
 
+NIDO_TEST(timers_heap, what_is_due_is_taken_piece_by_piece)
+{
+    struct nidoi_timers timers;
+    struct nidoi_timer all[MANY] = {0};
+    int taken = 0;
+
+    begin(&timers, MANY);
+    for (int i = 0; i < MANY; i++) nidoi_timers_set(&timers, &all[i], i / 2);
+    while (timers.count > MANY / 2) {
+        struct nidoi_timer *first = nidoi_timers_take(&timers, MANY / 4 - 1, 40);
+        int piece = 0;
+
+        for (; first; first = first->next, piece++) cr_expect(eq(int, (int)(first - all), taken++));
+        cr_expect(le(int, piece, 40));
+    }
+    cr_expect(eq(int, taken, MANY / 2));
+    cr_expect(eq(ptr, nidoi_timers_take(&timers, MANY / 4 - 1, 40), NULL));
+    nidoi_timers_deinit(&timers);
+}
+
 NIDO_TEST(timers_heap, setting_a_timer_again_puts_it_behind_its_equals)
 {
     struct nidoi_timers timers;

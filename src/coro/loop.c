@@ -15,7 +15,7 @@ enum {
     EXTERNAL_PEER_MS = 2,
     SLOWER = 10 /* than a peer at a descriptor, a program or a job may be */
 };
-#define LONG_BATCH  NIDO_US(200)
+#define TURN        NIDO_US(200) /* what posts, timers and tasks may take of it in all */
 #define SHORT_BATCH NIDO_US(100)
 
 /* A user's post. */
@@ -118,13 +118,20 @@ int nido_post(nido_rt *rt, nido_fn *fn, void *arg)
     return -ESHUTDOWN;
 }
 
-static void call_posts(struct nidoi_loop *loop, struct nidoi_mpsc_link *first)
+static bool posted(const struct nidoi_loop *loop)
 {
-    while (first) {
-        struct nidoi_post *post = nidoi_container(first, struct nidoi_post, link);
+    return loop->posts || !nidoi_mpsc_empty(&loop->door->posts);
+}
 
-        first = first->next; /* the call ends the post's life */
+/* Calls what was taken, until `end`: the rest is the next turn's, before what has come meanwhile. */
+static void call_posts(struct nidoi_loop *loop, int64_t end)
+{
+    while (loop->posts) {
+        struct nidoi_post *post = nidoi_container(loop->posts, struct nidoi_post, link);
+
+        loop->posts = loop->posts->next; /* the call ends the post's life */
         post->call(loop, post);
+        if (loop->posts && nidoi_clock_read(&loop->clock) >= end) return;
     }
 }
 
@@ -162,7 +169,7 @@ int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
     read_options(loop, options);
     loop->number = __atomic_add_fetch(&runtimes, 1, __ATOMIC_RELAXED);
     loop->thread = thread_number();
-    loop->batch = MOST_RESUMES;
+    loop->batch = 1;
     loop->patience = -1;
     loop->random = options->seed;
     nidoi_clock_init(&loop->clock, options->clock != NIDO_CLOCK_REAL);
@@ -197,7 +204,11 @@ fail_door:
 
 void nidoi_loop_shut(struct nidoi_loop *loop)
 {
-    call_posts(loop, nidoi_mpsc_close(&loop->door->posts));
+    struct nidoi_mpsc_link *latest = nidoi_mpsc_close(&loop->door->posts);
+
+    call_posts(loop, NIDO_NEVER);
+    loop->posts = latest;
+    call_posts(loop, NIDO_NEVER);
 }
 
 void nidoi_loop_deinit(struct nidoi_loop *loop)
@@ -253,8 +264,7 @@ static bool others(const struct nidoi_loop *loop)
 /* Can anything but a ready task change the state of the world? */
 static bool alone(const struct nidoi_loop *loop)
 {
-    return !others(loop) && !loop->timers.count && !handles_out(loop) &&
-           nidoi_mpsc_empty(&loop->door->posts);
+    return !others(loop) && !loop->timers.count && !handles_out(loop) && !posted(loop);
 }
 
 /* Waits for news, at most ns, unless a post has come since we looked. */
@@ -265,7 +275,7 @@ static int sleep_for(struct nidoi_loop *loop, int64_t ns, bool bound_to_wake)
 
     if (reports) return reports;
     __atomic_store_n(&door->sleeping, 1, __ATOMIC_SEQ_CST);
-    if (!nidoi_mpsc_empty(&door->posts) || (bound_to_wake && !handles_out(loop))) ns = 0;
+    if (posted(loop) || (bound_to_wake && !handles_out(loop))) ns = 0;
     reports = nidoi_reactor_poll(&loop->reactor, ns);
     __atomic_store_n(&door->sleeping, 0, __ATOMIC_RELAXED);
     return reports;
@@ -279,8 +289,7 @@ static bool spun(struct nidoi_loop *loop, int64_t limit)
 
     if (end > limit) end = limit;
     while (nidoi_loop_refresh(loop) < end)
-        if (nidoi_reactor_poll(&loop->reactor, 0) > 0 || !nidoi_mpsc_empty(&loop->door->posts))
-            return true;
+        if (nidoi_reactor_poll(&loop->reactor, 0) > 0 || posted(loop)) return true;
     return false;
 }
 
@@ -294,6 +303,15 @@ static int64_t wake_time(const struct nidoi_loop *loop, int64_t when)
     return nidoi_time_add(when - 1, slack - (when - 1) % slack);
 }
 
+/* What came first wins: the process may have been stopped between the end of its sleep and this
+ * reading of the clock, by which deadlines fire. */
+static void look_again(struct nidoi_loop *loop, int64_t until)
+{
+    bool late = nidoi_loop_refresh(loop) > nidoi_time_add(until, TURN);
+
+    if (late && loop->reactor.watching) nidoi_reactor_poll(&loop->reactor, 0);
+}
+
 static void idle_real(struct nidoi_loop *loop, int64_t when, bool only_handles)
 {
     int64_t until = wake_time(loop, when);
@@ -304,6 +322,7 @@ static void idle_real(struct nidoi_loop *loop, int64_t when, bool only_handles)
     if (loop->options.spin_ns > 0 && spun(loop, until)) return;
     now = loop->sched.now;
     sleep_for(loop, until == NIDO_NEVER ? -1 : until > now ? until - now : 0, only_handles);
+    look_again(loop, until);
 }
 
 /* How much real time others get before the virtual clock jumps to `when`; < 0: all there is. */
@@ -327,17 +346,18 @@ static bool must_not_jump(const struct nidoi_loop *loop, int64_t when)
 static void idle_virtual(struct nidoi_loop *loop, int64_t when, bool only_handles,
                          void (*stuck)(struct nidoi_loop *loop))
 {
+    int64_t now = nidoi_loop_refresh(loop), patience = patience_until(loop, when);
     bool peers = others(loop) || handles_out(loop), last = must_not_jump(loop, when);
-    int64_t patience = patience_until(loop, when);
     int64_t end = last ? nidoi_time_add(nidoi_sys_now(), patience) : 0;
 
-    nidoi_stacks_trim(&loop->stacks, loop->sched.now);
+    nidoi_stacks_trim(&loop->stacks, now);
     if (peers && sleep_for(loop, patience, only_handles) > 0) return;
-    if (patience < 0 || !nidoi_mpsc_empty(&loop->door->posts)) return;
+    if (patience < 0 || posted(loop)) return;
     if (!last)
-        nidoi_clock_jump(&loop->clock, when > loop->sched.now ? when : loop->sched.now);
+        nidoi_clock_jump(&loop->clock, when > now ? when : now);
     else if (nidoi_sys_now() >= end)
         stuck(loop);
+    nidoi_loop_refresh(loop);
 }
 
 /* Somebody waits until every other task is parked: so they are, unless something is due now or on
@@ -346,7 +366,7 @@ static void settle(struct nidoi_loop *loop)
 {
     if (loop->next_due(loop) <= nidoi_loop_refresh(loop)) return;
     if (loop->reactor.watching && sleep_for(loop, NIDO_MS(EXTERNAL_PEER_MS), false) > 0) return;
-    if (nidoi_mpsc_empty(&loop->door->posts)) nidoi_waitq_wake(&loop->settled, 0);
+    if (!posted(loop)) nidoi_waitq_wake(&loop->settled, 0);
 }
 
 static void idle(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop))
@@ -359,7 +379,7 @@ static void idle(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop)
     if (nidoi_sched_ready(&loop->sched)) return;
     if (!nidoi_waitq_empty(&loop->settled))
         settle(loop);
-    else if (only_handles && !handles_out(loop) && nidoi_mpsc_empty(&loop->door->posts))
+    else if (only_handles && !handles_out(loop) && !posted(loop))
         stuck(loop);
     else if (!loop->clock.is_virtual)
         idle_real(loop, when, only_handles);
@@ -367,37 +387,61 @@ static void idle(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop)
         idle_virtual(loop, when, only_handles, stuck);
 }
 
-/* Descriptors are to be served within 200 us even if tasks dawdle; the clock, read once a turn,
- * tells whether the last batch was too long. */
-static void adapt(struct nidoi_loop *loop, int64_t took)
+/* How many resumes go between two readings of the clock: twice as many while they are quick, else
+ * what would have taken a turn. */
+static void adapt(struct nidoi_loop *loop, int resumes, int64_t took)
 {
-    if (took > LONG_BATCH && loop->batch > 1)
-        loop->batch /= 2;
-    else if (took < SHORT_BATCH && loop->batch < MOST_RESUMES)
+    if (took > TURN)
+        loop->batch = (int)(resumes * TURN / took);
+    else if (took < SHORT_BATCH)
         loop->batch *= 2;
+    if (loop->batch < 1) loop->batch = 1;
+    if (loop->batch > MOST_RESUMES) loop->batch = MOST_RESUMES;
 }
 
-/* What has come, in the order of the promises, then a batch. */
-static void go_on(struct nidoi_loop *loop, int64_t before, bool busy)
+/* Ready tasks until `end`, in batches that begin small after each idling and that the clock is read
+ * after: never on a switch. Each is seen by adapt, for nothing tells how long the next resume will
+ * take but the ones before it. */
+static void run_tasks(struct nidoi_loop *loop, int64_t end)
 {
-    if (!nidoi_mpsc_empty(&loop->door->posts))
-        call_posts(loop, nidoi_mpsc_take(&loop->door->posts));
-    nidoi_loop_refresh(loop);
-    if (busy) adapt(loop, loop->sched.now - before);
-    loop->fire_due(loop);
-    nidoi_sched_run(&loop->sched, loop->batch);
+    int64_t before = loop->sched.now;
+    int left = MOST_RESUMES;
+
+    while (nidoi_sched_ready(&loop->sched)) {
+        int resumes = loop->batch < left ? loop->batch : left;
+
+        nidoi_sched_run(&loop->sched, resumes);
+        if (!nidoi_sched_ready(&loop->sched)) break; /* who idles reads it anyway */
+        nidoi_loop_refresh(loop);
+        adapt(loop, resumes, loop->sched.now - before);
+        before = loop->sched.now;
+        left -= resumes;
+        if (!left || before >= end) return;
+    }
+    loop->batch = 1;
+}
+
+/* What has come, in the order of the promises, then tasks: within one turn's time, or a piece of
+ * each. Deadlines fire by the clock as it was read before the descriptors were looked at; a post
+ * that has read it since makes for another look. */
+static void go_on(struct nidoi_loop *loop)
+{
+    int64_t seen = loop->sched.now, end = nidoi_time_add(seen, TURN);
+
+    if (!loop->posts && posted(loop)) loop->posts = nidoi_mpsc_take(&loop->door->posts);
+    call_posts(loop, end);
+    if (loop->sched.now > seen && loop->reactor.watching) nidoi_reactor_poll(&loop->reactor, 0);
+    while (loop->fire_due(loop) && nidoi_clock_read(&loop->clock) < end) continue;
+    run_tasks(loop, end);
 }
 
 static void turn(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop))
 {
-    int64_t before = loop->sched.now;
-    bool busy = nidoi_sched_ready(&loop->sched) > 0;
-
-    if (!busy)
+    if (!nidoi_sched_ready(&loop->sched))
         idle(loop, stuck);
     else if (loop->reactor.watching)
         nidoi_reactor_poll(&loop->reactor, 0);
-    go_on(loop, before, busy);
+    go_on(loop);
 }
 
 void nidoi_loop_run(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *loop))
@@ -405,7 +449,7 @@ void nidoi_loop_run(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *lo
     NIDOI_EXCEPTIONS_END();
     while (loop->live > 0)
         if (nidoi_sched_ready(&loop->sched) && alone(loop))
-            nidoi_sched_run(&loop->sched, MOST_RESUMES);
+            run_tasks(loop, nidoi_time_add(loop->sched.now, TURN));
         else
             turn(loop, stuck);
 }
@@ -414,13 +458,11 @@ void nidoi_loop_run(struct nidoi_loop *loop, void (*stuck)(struct nidoi_loop *lo
 
 void nidoi_loop_step(struct nidoi_loop *loop)
 {
-    int64_t before = loop->sched.now;
-    bool busy = nidoi_sched_ready(&loop->sched) > 0;
-
     NIDOI_EXCEPTIONS_END();
+    nidoi_loop_refresh(loop); /* the time since the last step was the other loop's */
     __atomic_store_n(&loop->door->sleeping, 0, __ATOMIC_RELAXED);
     nidoi_reactor_poll(&loop->reactor, 0); /* also to take the bell's ring away */
-    go_on(loop, before, busy);
+    go_on(loop);
     if (nidoi_asleep_asks() && !nidoi_sched_ready(&loop->sched)) nidoi_asleep_ask(&loop->reactor);
     nidoi_loop_rest(loop);
 }
@@ -434,7 +476,7 @@ int64_t nidoi_loop_timeout(struct nidoi_loop *loop)
 {
     int64_t until, now;
 
-    if (nidoi_sched_ready(&loop->sched) || !nidoi_mpsc_empty(&loop->door->posts)) return 0;
+    if (nidoi_sched_ready(&loop->sched) || posted(loop)) return 0;
     until = wake_time(loop, loop->next_due(loop));
     if (until == NIDO_NEVER) return NIDO_NEVER;
     now = nidoi_loop_refresh(loop);

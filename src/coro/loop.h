@@ -55,6 +55,7 @@ struct nidoi_loop {
     struct nidoi_stacks stacks;
     struct nidoi_stack_class *default_stack;
     nido_rt *door;
+    struct nidoi_mpsc_link *posts; /* taken from the door and not called yet, oldest first */
     nido_options options;
     struct nidoi_task *root; /* NULL before and after its life */
     struct nidoi_probe probe;
@@ -70,7 +71,7 @@ struct nidoi_loop {
     uint32_t outside;   /* waits for what the outside world may do at any time: signals */
     struct nidoi_annex *annexes[NIDOI_ANNEXES]; /* NULL until needed; ended last first */
     uint64_t random;  /* state of the generator that nido_select draws from */
-    int batch;        /* resumes a turn, adapted to the clock */
+    int batch;        /* resumes between two readings of the clock, adapted to it */
     uint64_t strikes; /* cancels so far */
     bool spreading;   /* the scope tree must not change now */
     bool deadlocked;
@@ -78,7 +79,7 @@ struct nidoi_loop {
     int root_rc;
     nido_error *root_error;
     void (*root_ended)(struct nidoi_loop *loop); /* floor 7, if there are guests */
-    void (*fire_due)(struct nidoi_loop *loop);   /* floor 5: everything whose time has come */
+    bool (*fire_due)(struct nidoi_loop *loop); /* floor 5: of what is due a piece; true: not all */
     int64_t (*next_due)(
         struct nidoi_loop *loop); /* floor 5: the earliest instant, corrected; NIDO_NEVER */
 };

@@ -7,7 +7,10 @@
 #include "coro/switch.h"
 #include "nido/time.h"
 
-enum { MANY_REFUSALS = 10000 };
+enum {
+    MANY_REFUSALS = 10000,
+    TIMERS_PIECE = 256 /* what fires between two readings of the clock */
+};
 
 /* ---- Timers ---- */
 
@@ -83,9 +86,10 @@ static struct nidoi_task *ring_due(struct nidoi_loop *loop, struct nidoi_timer *
 
 /* A sleep that ends at the same instant as a deadline has ended: all alarms first, then the scopes.
  */
-static void fire_due(struct nidoi_loop *loop)
+static bool fire_due(struct nidoi_loop *loop)
 {
-    struct nidoi_timer *due = nidoi_timers_take(&loop->timers, loop->sched.now);
+    struct nidoi_timer *due = nidoi_timers_take(&loop->timers, loop->sched.now, TIMERS_PIECE);
+    struct nidoi_timer *top;
     struct nidoi_task *first;
 
     prefetch(due);
@@ -93,7 +97,10 @@ static void fire_due(struct nidoi_loop *loop)
     for (struct nidoi_task *task = first; task; task = task->next_due)
         nidoi_scope_expire(loop, task->scope);
     for (struct nidoi_task *task = first; task; task = task->next_due) correct(loop, task);
+    top = nidoi_timers_top(&loop->timers);
+    if (top && top->when <= loop->sched.now) return true;
     nidoi_check(nidoi_timers_check(&loop->timers));
+    return false;
 }
 
 void nidoi_scope_init(struct nidoi_loop *loop)

@@ -6,7 +6,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 
-enum { CHUNK = 64, REPORTS = 256, DIRECTIONS = 3 };
+enum { CHUNK = 64, REPORTS = 256, MOST_REPORTS = 64 * REPORTS, DIRECTIONS = 3 };
 
 int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_bell *bell)
 {
@@ -316,14 +316,25 @@ void nidoi_reactor_nudge(struct nidoi_reactor *reactor, int fd)
     dispatch(reactor, &report);
 }
 
-int nidoi_reactor_poll(struct nidoi_reactor *reactor, int64_t ns)
+/* One call of the kernel, and a second that does not wait if a signal ended the first: it, or being
+ * stopped and continued, may have taken long. */
+static int wait_and_dispatch(struct nidoi_reactor *reactor, int64_t ns)
 {
     struct nidoi_ready reports[REPORTS];
-    int count;
+    int count = nidoi_backend_wait(&reactor->backend, reports, REPORTS, ns);
 
-    count = nidoi_backend_wait(&reactor->backend, reports, REPORTS, ns);
+    if (count == -EINTR) count = nidoi_backend_wait(&reactor->backend, reports, REPORTS, 0);
     if (count == -EBADF || count == -EINVAL) nidoi_closed_behind_us(reactor->backend.fd);
     nidoi_assert(count >= 0 || count == -EINTR);
     for (int i = 0; i < count; i++) dispatch(reactor, &reports[i]);
     return count < 0 ? 0 : count;
+}
+
+int nidoi_reactor_poll(struct nidoi_reactor *reactor, int64_t ns)
+{
+    int count = wait_and_dispatch(reactor, ns), all = count;
+
+    for (; count == REPORTS && all < MOST_REPORTS; all += count)
+        count = wait_and_dispatch(reactor, 0); /* there may be more than fit */
+    return all;
 }

@@ -96,8 +96,8 @@ void nidoi_reactor_drop(struct nidoi_reactor *reactor, int fd);
  * tests. */
 void nidoi_reactor_nudge(struct nidoi_reactor *reactor, int fd);
 
-/* Waits up to ns (0: not at all, < 0: no limit) and fires. How many reports came, 0 too if
- * interrupted. */
+/* Waits up to ns (0: not at all, < 0: no limit) and fires all that has come. How many reports that
+ * were; 0 too if a signal ended the wait. */
 int nidoi_reactor_poll(struct nidoi_reactor *reactor, int64_t ns);
 
 #endif

@@ -93,11 +93,11 @@ void nidoi_timers_remove(struct nidoi_timers *timers, struct nidoi_timer *timer)
     if (last.timer != timer) sift(timers, at, last);
 }
 
-struct nidoi_timer *nidoi_timers_take(struct nidoi_timers *timers, int64_t now)
+struct nidoi_timer *nidoi_timers_take(struct nidoi_timers *timers, int64_t now, size_t most)
 {
     struct nidoi_timer *first = NULL, *top, **end = &first;
 
-    while ((top = nidoi_timers_top(timers)) != NULL && top->when <= now) {
+    while (most-- && (top = nidoi_timers_top(timers)) != NULL && top->when <= now) {
         nidoi_timers_remove(timers, top);
         *end = top;
         end = &top->next;

@@ -45,8 +45,8 @@ void nidoi_timers_set(struct nidoi_timers *timers, struct nidoi_timer *timer, in
 /* Unsets it; one that is not set is fine. */
 void nidoi_timers_remove(struct nidoi_timers *timers, struct nidoi_timer *timer);
 
-/* Unsets all whose time has come and returns them in their order, by `next`; NULL: none. */
-struct nidoi_timer *nidoi_timers_take(struct nidoi_timers *timers, int64_t now);
+/* Unsets the first `most` whose time has come and returns them in their order, by `next`; NULL: none. */
+struct nidoi_timer *nidoi_timers_take(struct nidoi_timers *timers, int64_t now, size_t most);
 
 /* The earliest, NULL if none. */
 static inline struct nidoi_timer *nidoi_timers_top(const struct nidoi_timers *timers)
