@@ -48,7 +48,11 @@ typedef struct nido_test_options {
 /* Fills with the defaults and sets `size`. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_test_options_init(nido_test_options *options);
 
-/* nido_run under the virtual clock, so that hours take no time. If NIDO_TEST_SEED is set in the
+/* nido_run under the virtual clock, so that hours take no time. The clock jumps to what is due next
+ * when no task is ready, nothing is posted, and no job or child process is out; if a task waits for
+ * a descriptor or a handle is held, also 2 ms of real time must pass in which nothing happens, and no
+ * TCP connection between two descriptors of this runtime may have bytes on their way to an end that
+ * a task waits to read from. So peers in the same run are exact; others should be quick. If NIDO_TEST_SEED is set in the
  * environment the ready tasks are shuffled by that seed, and a run that fails says so. Not a
  * cancellation point; blocks the thread. fn's result; errors as nido_run (-EINVAL,
  * -EBUSY, -ENOMEM, -EDEADLK, ...). */

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -19,6 +20,9 @@
 #include "base/program.h"
 #include "base/sys_other.h"
 
+#ifdef __linux__
+#include <linux/sockios.h>
+#endif
 #ifdef NIDOI_KQUEUE
 #include <sys/event.h>
 #else
@@ -413,6 +417,28 @@ static int sys_family(int fd)
 
     if (getsockname(fd, (void *)&address, &length) == 0) return address.ss_family;
     return errno == EINVAL ? AF_UNSPEC : -errno; /* elsewhere a reset socket has no name any more */
+}
+
+static int sys_unconfirmed(int fd)
+{
+#ifdef SIOCOUTQ
+    int n = 0;
+
+    return ioctl(fd, SIOCOUTQ, &n) < 0 ? -errno : n;
+#else
+    (void)fd;
+    return -ENOTSUP;
+#endif
+}
+
+static int sys_ends(int fd, struct sockaddr_storage *own, struct sockaddr_storage *peer)
+{
+    socklen_t own_length = sizeof *own, peer_length = sizeof *peer;
+
+    memset(own, 0, sizeof *own);
+    memset(peer, 0, sizeof *peer);
+    if (getsockname(fd, (void *)own, &own_length) < 0) return -errno;
+    return getpeername(fd, (void *)peer, &peer_length) < 0 ? -errno : 0;
 }
 
 /* Not retried: after EINTR the number is free on every system we know. */

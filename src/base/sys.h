@@ -92,6 +92,11 @@ enum { NIDOI_EVERY_CHILD = 0 };
     X(int, mode, (int fd), (fd))                                                                        \
     /* the address family of a socket; -ENOTSOCK */                                                     \
     X(int, family, (int fd), (fd))                                                                      \
+    /* bytes of a TCP socket that its peer has not confirmed; -ENOTSUP: this system does not tell */    \
+    X(int, unconfirmed, (int fd), (fd))                                                                 \
+    /* the addresses of a connection, rest of the structs zero */                                       \
+    X(int, ends, (int fd, struct sockaddr_storage *own, struct sockaddr_storage *peer),                 \
+      (fd, own, peer))                                                                                  \
     X(int, close, (int fd), (fd))                                                                       \
     /* another number for the same, at `least` or above */                                              \
     X(int, dup, (int fd, int least), (fd, least))                                                       \

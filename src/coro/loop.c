@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "nido/time.h"
 #include "reactor/asleep.h"
+#include "reactor/transit.h"
 
 enum {
     MOST_RESUMES = 64, /* between two looks at the world */
@@ -341,8 +342,9 @@ static bool must_not_jump(const struct nidoi_loop *loop, int64_t when)
 
 /* The virtual clock jumps when nothing else can happen. A job or child that is out forbids it; a
  * peer outside this runtime (the other end of a descriptor, a thread with a handle) gets a moment
- * of real time first; one that alone could wake us has `patience`, and a job or child more. That is
- * used up by silence alone, not by a late ring of the bell or a signal. */
+ * of real time first, and bytes on their way between two of our sockets as long as they take; one
+ * that alone could wake us has `patience`, and a job or child more. That is used up by silence
+ * alone, not by a late ring of the bell or a signal. */
 static void idle_virtual(struct nidoi_loop *loop, int64_t when, bool only_handles,
                          void (*stuck)(struct nidoi_loop *loop))
 {
@@ -353,6 +355,7 @@ static void idle_virtual(struct nidoi_loop *loop, int64_t when, bool only_handle
     nidoi_stacks_trim(&loop->stacks, now);
     if (peers && sleep_for(loop, patience, only_handles) > 0) return;
     if (patience < 0 || posted(loop)) return;
+    if (!last && loop->reactor.watching && nidoi_reactor_in_transit(&loop->reactor)) return;
     if (!last)
         nidoi_clock_jump(&loop->clock, when > now ? when : now);
     else if (nidoi_sys_now() >= end)

@@ -6,7 +6,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 
-enum { CHUNK = 64, REPORTS = 256, MOST_REPORTS = 64 * REPORTS, DIRECTIONS = 3 };
+enum { CHUNK = NIDOI_FD_CHUNK, REPORTS = 256, MOST_REPORTS = 64 * REPORTS, DIRECTIONS = 3 };
 
 int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_bell *bell)
 {

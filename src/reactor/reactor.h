@@ -30,6 +30,8 @@ enum {
     NIDOI_FD_PROMPT = 64  /* a listener whose connections need no TCP_NODELAY any more */
 };
 
+enum { NIDOI_FD_CHUNK = 64 }; /* slots that are made at once */
+
 struct nidoi_fd {
     struct nidoi_link watches[3]; /* by direction */
     uint32_t generation;          /* never 0 */
