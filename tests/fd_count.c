@@ -133,6 +133,15 @@ static ssize_t read_then_send(int fd, void *buf, size_t len)
     return n;
 }
 
+/* So does the kernel say it of a foreign pipe. */
+static ssize_t read_now_then_send(int fd, const struct iovec *iov, int n, int64_t offset)
+{
+    ssize_t got = before_us.preadv_now(fd, iov, n, offset);
+
+    if (got == -EAGAIN) cr_expect(eq(int, (int)write(ends[1], "x", 1), 1));
+    return got;
+}
+
 static int poll_then_send(struct pollfd *fds, size_t n, int milliseconds)
 {
     int ready = before_us.poll(fds, n, milliseconds);
@@ -164,6 +173,7 @@ NIDO_TEST(fd_count, data_that_come_between_the_try_and_the_sleep_are_not_missed)
     before_us = nidoi_sys;
     nidoi_sys.read = read_then_send;
     nidoi_sys.poll = poll_then_send;
+    nidoi_sys.preadv_now = read_now_then_send;
     cr_expect(eq(int, io_run(meet_the_edge), 0));
     nidoi_sys = before_us;
 }

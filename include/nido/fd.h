@@ -3,7 +3,7 @@
  * Owned descriptors are those that nido made (nido_dial, nido_listen, nido_accept, nido_socket,
  * nido_pipe) or was given by nido_fd_own: non-blocking, registered with the kernel once, and closed
  * by nido_close only. All others are foreign: their flags are never changed, they never block the
- * loop (a foreign terminal or pipe that another process reads at the same time may), and they may
+ * loop, also if other processes share them (a blocking listener is accepted from on a worker), and they may
  * be closed and reused behind nido's back; each wait on one costs a system call more.
  *
  * One reader and one writer at a time on a stream: a second is told -EBUSY before anything is

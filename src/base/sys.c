@@ -202,6 +202,42 @@ static ssize_t sys_preadv_now(int fd, const struct iovec *iov, int n, int64_t of
 #endif
 }
 
+#ifdef RWF_NOWAIT
+static ssize_t plain_writev_now(int fd, const void *iov, size_t n)
+{
+    return pwritev2(fd, iov, (int)n, -1, RWF_NOWAIT);
+}
+#endif
+
+static ssize_t sys_pwritev_now(int fd, const struct iovec *iov, int n)
+{
+#ifdef RWF_NOWAIT
+    return quietly(plain_writev_now, fd, iov, (size_t)n);
+#else
+    (void)fd, (void)iov, (void)n;
+    return -EOPNOTSUPP;
+#endif
+}
+
+static ssize_t sys_readv_once(int fd, const struct iovec *iov, int n)
+{
+    ssize_t got = readv(fd, iov, n);
+
+    return got < 0 ? -errno : got;
+}
+
+static ssize_t sys_writev_once(int fd, const struct iovec *iov, int n)
+{
+    struct quiet quiet;
+    ssize_t put;
+
+    hush(&quiet);
+    put = writev(fd, iov, n);
+    if (put < 0) put = -errno;
+    unhush(&quiet, put == -EPIPE);
+    return put;
+}
+
 static ssize_t sys_pwritev(int fd, const struct iovec *iov, int n, int64_t offset)
 {
     if (offset < 0) return sys_writev(fd, iov, n);
@@ -285,6 +321,13 @@ static ssize_t sys_sendfile(int out, int in, int64_t *offset, size_t len)
 static int sys_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
     CALL(int, above_stdio(new_accepted(fd, address, length)));
+}
+
+static int sys_accept_once(int fd, struct sockaddr *address, socklen_t *length)
+{
+    int accepted = new_accepted(fd, address, length);
+
+    return accepted < 0 ? -errno : accepted;
 }
 
 /* Not retried: after EINTR the attempt goes on by itself, as after EINPROGRESS. */
@@ -401,6 +444,33 @@ static int sys_nonblock(int fd, bool on)
     if (flags < 0) return -errno;
     if (!(flags & O_NONBLOCK) == !on) return 1;
     return fcntl(fd, F_SETFL, flags ^ O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static int sys_blocks(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags < 0 ? 0 : !(flags & O_NONBLOCK); /* the call itself tells what is wrong */
+}
+
+static int sys_reopen(int fd, bool writing)
+{
+    int own = own_description(fd, (writing ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_CLOEXEC);
+
+    return own < 0 && errno != ENXIO ? -EOPNOTSUPP : own < 0 ? -ENXIO : own;
+}
+
+/* Only what SO_LINGER waits for at the close is given up: the kernel goes on delivering. A time of 0
+ * means to reset the connection, and waits for nothing. */
+static int sys_hurry(int fd)
+{
+    struct linger linger = {0};
+    socklen_t length = sizeof linger;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &length) < 0) return -errno;
+    if (!linger.l_onoff || !linger.l_linger) return 0;
+    linger.l_onoff = 0;
+    return setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0 ? -errno : 0;
 }
 
 static int sys_mode(int fd)

@@ -56,6 +56,13 @@ enum { NIDOI_EVERY_CHILD = 0 };
     /* what needs no disk; -EAGAIN: it would, -EOPNOTSUPP: who knows */                                 \
     X(ssize_t, preadv_now, (int fd, const struct iovec *iov, int n, int64_t offset),                    \
       (fd, iov, n, offset))                                                                             \
+    /* the same for writing, where it stands; not for files */                                          \
+    X(ssize_t, pwritev_now, (int fd, const struct iovec *iov, int n), (fd, iov, n))                     \
+    /* a signal ends these, with -EINTR */                                                              \
+    X(ssize_t, readv_once, (int fd, const struct iovec *iov, int n), (fd, iov, n))                      \
+    X(ssize_t, writev_once, (int fd, const struct iovec *iov, int n), (fd, iov, n))                     \
+    X(int, accept_once, (int fd, struct sockaddr *address, socklen_t *length),                          \
+      (fd, address, length))                                                                            \
     X(ssize_t, pwritev, (int fd, const struct iovec *iov, int n, int64_t offset),                       \
       (fd, iov, n, offset))                                                                             \
     X(int, fsync, (int fd), (fd))                                                                       \
@@ -88,6 +95,13 @@ enum { NIDOI_EVERY_CHILD = 0 };
       (host, service, hints, out, why))                                                                 \
     X(int, pipe, (int *out), (out))                                                                     \
     X(int, nonblock, (int fd, bool on), (fd, on))                                                       \
+    /* 1 unless it is non-blocking */                                                                   \
+    X(int, blocks, (int fd), (fd))                                                                      \
+    /* another description, that does not block, of a terminal or pipe; -EOPNOTSUPP; */                 \
+    /* -ENXIO: to write to a pipe that nobody reads */                                                  \
+    X(int, reopen, (int fd, bool writing), (fd, writing))                                               \
+    /* a close will not wait until what was sent is delivered */                                        \
+    X(int, hurry, (int fd), (fd))                                                                       \
     /* st_mode */                                                                                       \
     X(int, mode, (int fd), (fd))                                                                        \
     /* the address family of a socket; -ENOTSOCK */                                                     \

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #endif
 #ifdef __linux__
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
@@ -483,6 +485,40 @@ static inline void name_process(const char *name)
 static inline long processors(void)
 {
     return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+#endif
+
+/* ---- Another description of an open terminal or pipe ---- */
+
+#ifdef __linux__
+
+/* Opening the master of a pair of pseudo terminals makes another pair; other devices may count who
+ * opens them. */
+static inline bool can_be_reopened(int fd)
+{
+    struct stat status;
+    unsigned number;
+
+    if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode)) return true;
+    return isatty(fd) && ioctl(fd, TIOCGPTN, &number) < 0;
+}
+
+static inline int own_description(int fd, int flags)
+{
+    char path[32];
+
+    if (!can_be_reopened(fd)) return errno = EOPNOTSUPP, -1;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open(path, flags | O_NOCTTY);
+}
+
+#else
+
+static inline int own_description(int fd, int flags)
+{
+    (void)fd, (void)flags;
+    return errno = EOPNOTSUPP, -1;
 }
 
 #endif

@@ -26,7 +26,7 @@ static int find_slot(struct nidoi_io *io)
     int err;
 
     io->slot = nidoi_reactor_find(&io->loop->reactor, io->fd);
-    if (io->slot) return io->slot->closing ? -EBADF : nidoi_io_same(io);
+    if (io->slot) return nidoi_io_same(io);
     err = nidoi_sys.mode(io->fd);
     return err < 0 ? err : nidoi_reactor_slot(&io->loop->reactor, io->fd, &io->slot);
 }
@@ -54,6 +54,7 @@ int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction, 
 {
     int err;
 
+    if (!nidoi_sched_self) return -EPERM;
     *io = (struct nidoi_io){
         .fd = fd, .direction = direction, .since = nidoi_io_now(), .exclusive = exclusive};
     err = nidoi_io_enter(&io->loop);
@@ -285,15 +286,25 @@ void nido_fd_forget(int fd)
     if (loop) nidoi_reactor_drop(&loop->reactor, fd);
 }
 
+/* Only streams of the network linger; what a foreign descriptor is, nobody knows. */
+static bool may_linger(const struct nidoi_fd *slot)
+{
+    const unsigned lingering = NIDOI_FD_SOCKET | NIDOI_FD_STREAM;
+
+    if (!slot || !(slot->flags & (NIDOI_FD_OWNED | NIDOI_FD_FILE))) return true;
+    return (slot->flags & lingering) == lingering;
+}
+
 int nido_close(int fd)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
     struct nidoi_fd *slot = loop ? nidoi_reactor_find(&loop->reactor, fd) : NULL;
 
+    if (loop && may_linger(slot)) nidoi_sys.hurry(fd);
     if (slot && slot->closing) return -EBADF;
     nido_fd_forget(fd);
     if (!slot || !slot->jobs) return nidoi_sys.close(fd);
-    slot->closing = true;
+    nidoi_reactor_closing(&loop->reactor, slot, true);
     return 0;
 }
 

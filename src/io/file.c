@@ -8,6 +8,7 @@
 #include "nido/file.h"
 #include "nido/scope.h"
 #include "nido/time.h"
+#include "pool/pool.h"
 
 /* ---- Jobs on descriptors ---- */
 
@@ -28,7 +29,7 @@ static void take_back(struct nidoi_io *io)
     struct nidoi_fd *slot = io->slot;
 
     if (--slot->jobs || !slot->closing) return;
-    slot->closing = false;
+    nidoi_reactor_closing(&io->loop->reactor, slot, false);
     nidoi_sys.close(io->fd);
 }
 
@@ -44,6 +45,16 @@ ssize_t nidoi_file_job(struct nidoi_io *io, nido_job_fn *fn, void *arg)
     result = nido_offload_with(fn, arg, &options);
     take_back(io);
     io->elsewhere |= !ran;
+    return result;
+}
+
+ssize_t nidoi_file_job_in_passing(struct nidoi_io *io, nido_job_fn *fn, void *arg, bool *ran)
+{
+    ssize_t result;
+
+    lend(io);
+    result = nidoi_offload_in_passing(fn, arg, ran);
+    take_back(io);
     return result;
 }
 
@@ -277,8 +288,8 @@ int nido_file_close(int fd)
     if (!slot) return close_on_worker(fd); /* nobody's number, and no slot to keep it by */
     if (slot->jobs || slot->closing) return nido_close(fd);
     nido_fd_forget(fd);
-    slot->closing = true;
+    nidoi_reactor_closing(&loop->reactor, slot, true);
     rc = close_on_worker(fd);
-    slot->closing = false;
+    if (slot->closing) nidoi_reactor_closing(&loop->reactor, slot, false);
     return rc;
 }

@@ -30,6 +30,9 @@ ssize_t nidoi_file_job(struct nidoi_io *io, nido_job_fn *fn, void *arg);
 ssize_t nidoi_file_job_of_two(struct nidoi_io *io, struct nidoi_io *other, nido_job_fn *fn,
                               void *arg);
 
+/* One of a single system call that is interrupted if it waits (-EINTR). */
+ssize_t nidoi_file_job_in_passing(struct nidoi_io *io, nido_job_fn *fn, void *arg, bool *ran);
+
 enum { NIDOI_FILE_POSITION = -1 }; /* as an offset: where the file stands */
 ssize_t nidoi_file_read(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset);
 ssize_t nidoi_file_write(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset);

@@ -7,6 +7,7 @@
 
 #include "base/sys.h"
 #include "io/fd.h"
+#include "io/foreign.h"
 #include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/net.h"
@@ -103,11 +104,11 @@ static ssize_t try_accept(struct nidoi_io *io, void *call)
     ssize_t fd;
 
     do {
-        int err = nidoi_io_owned(io) ? 0 : nidoi_io_ask(io);
-
-        if (err) return err;
         if (acceptance->length) *acceptance->length = acceptance->room;
-        fd = nidoi_sys.accept(io->fd, acceptance->address, acceptance->length);
+        if (nidoi_io_owned(io))
+            fd = nidoi_sys.accept(io->fd, acceptance->address, acceptance->length);
+        else
+            fd = nidoi_foreign_accept(io, acceptance->address, acceptance->length);
     } while (of_the_connection(io, fd) && ++skipped < MOST_SKIPPED);
     acceptance->pause = skipped == MOST_SKIPPED || of_the_moment(fd) ? (int)fd : 0;
     return fd;

@@ -4,6 +4,7 @@
 
 #include "base/sys.h"
 #include "io/file.h"
+#include "io/foreign.h"
 #include "nido/fd.h"
 
 struct bytes {
@@ -62,8 +63,7 @@ static ssize_t read_foreign(struct nidoi_io *io, struct bytes *call)
     if (!is_known_file(io)) n = nidoi_sys.recv(io->fd, call->in, call->len, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
     if (is_file(io)) return nidoi_file_read(io, &iov, 1, NIDOI_FILE_POSITION);
-    n = nidoi_io_ask(io);
-    return n ? n : nidoi_sys.read(io->fd, call->in, call->len);
+    return nidoi_foreign_move(io, &iov, 1);
 }
 
 static ssize_t try_read(struct nidoi_io *io, void *call)
@@ -95,8 +95,7 @@ static ssize_t try_readv(struct nidoi_io *io, void *call)
     n = is_known_file(io) ? -ENOTSOCK : nidoi_sys.recvmsg(io->fd, &message, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
     if (is_file(io)) return nidoi_file_read(io, vector->iov, vector->n, NIDOI_FILE_POSITION);
-    n = nidoi_io_ask(io);
-    return n ? n : nidoi_sys.readv(io->fd, vector->iov, vector->n);
+    return nidoi_foreign_move(io, vector->iov, vector->n);
 }
 
 ssize_t nido_readv(int fd, const struct iovec *iov, int n)
@@ -109,12 +108,6 @@ ssize_t nido_readv(int fd, const struct iovec *iov, int n)
 
 /* ---- Writing ---- */
 
-/* poll(2) promises room for PIPE_BUF bytes in a pipe, no more: a larger write could block. */
-static size_t harmless(size_t len)
-{
-    return len > PIPE_BUF ? PIPE_BUF : len;
-}
-
 static ssize_t write_foreign(struct nidoi_io *io, struct bytes *call)
 {
     struct iovec iov = {(void *)(intptr_t)call->out, call->len};
@@ -123,8 +116,7 @@ static ssize_t write_foreign(struct nidoi_io *io, struct bytes *call)
     if (!is_known_file(io)) n = nidoi_sys.send(io->fd, call->out, call->len, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
     if (is_file(io)) return nidoi_file_write(io, &iov, 1, NIDOI_FILE_POSITION);
-    n = nidoi_io_ask(io);
-    return n ? n : nidoi_sys.write(io->fd, call->out, harmless(call->len));
+    return nidoi_foreign_move(io, &iov, 1);
 }
 
 static ssize_t try_write(struct nidoi_io *io, void *call)
@@ -144,16 +136,6 @@ ssize_t nido_write(int fd, const void *buf, size_t len)
     return nidoi_io_once(fd, NIDOI_WRITING, true, try_write, &call);
 }
 
-/* Of a vector that could block a foreign pipe only the first part goes out. */
-static ssize_t write_first(struct nidoi_io *io, const struct vector *vector)
-{
-    int i = 0;
-
-    while (i < vector->n - 1 && !vector->iov[i].iov_len) i++;
-    if (!vector->n) return nidoi_sys.writev(io->fd, vector->iov, 0);
-    return nidoi_sys.write(io->fd, vector->iov[i].iov_base, harmless(vector->iov[i].iov_len));
-}
-
 static ssize_t try_writev(struct nidoi_io *io, void *call)
 {
     struct vector *vector = call;
@@ -165,8 +147,7 @@ static ssize_t try_writev(struct nidoi_io *io, void *call)
     n = is_known_file(io) ? -ENOTSOCK : nidoi_sys.sendmsg(io->fd, &message, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
     if (is_file(io)) return nidoi_file_write(io, vector->iov, vector->n, NIDOI_FILE_POSITION);
-    n = nidoi_io_ask(io);
-    return n ? n : write_first(io, vector);
+    return nidoi_foreign_move(io, vector->iov, vector->n);
 }
 
 ssize_t nido_writev(int fd, const struct iovec *iov, int n)
@@ -222,6 +203,12 @@ struct file {
     size_t len;     /* of the rest */
     size_t piece;   /* that goes in one call */
 };
+
+/* poll(2) promises room for PIPE_BUF bytes in a pipe, no more: a larger write could block. */
+static size_t harmless(size_t len)
+{
+    return len > PIPE_BUF ? PIPE_BUF : len;
+}
 
 static ssize_t send_piece(void *arg)
 {

@@ -12,7 +12,8 @@
 #include "pool/pool.h"
 
 enum { INTERRUPTION = SIGURG }; /* ignored by default, and hardly anybody handles it */
-#define PERIOD NIDO_MS(10)
+#define PERIOD  NIDO_MS(10)
+#define PASSING NIDO_US(200) /* for jobs that are not to wait at all */
 
 struct nidoi_interrupter {
     pthread_t thread;
@@ -76,12 +77,18 @@ static void *interrupt(void *arg)
 
     pthread_mutex_lock(&pool->lock);
     while (!mine->closing) {
-        for (struct nidoi_link *link = mine->jobs.next; link != &mine->jobs; link = link->next)
-            pthread_kill(nidoi_container(link, struct nidoi_job, link)->thread, INTERRUPTION);
+        int64_t period = PERIOD;
+
+        for (struct nidoi_link *link = mine->jobs.next; link != &mine->jobs; link = link->next) {
+            const struct nidoi_job *job = nidoi_container(link, struct nidoi_job, link);
+
+            pthread_kill(job->thread, INTERRUPTION);
+            if (job->passing) period = PASSING;
+        }
         if (nidoi_list_empty(&mine->jobs))
             pthread_cond_wait(&mine->wanted, &pool->lock);
         else
-            nidoi_sys_cond_wait(&mine->wanted, &pool->lock, PERIOD);
+            nidoi_sys_cond_wait(&mine->wanted, &pool->lock, period);
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;

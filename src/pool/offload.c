@@ -254,6 +254,17 @@ ssize_t nidoi_offload(nido_job_fn *fn, void *arg, const nido_offload_options *op
     return fn ? offload(&job) : dropped(&job.options, arg, -EINVAL);
 }
 
+ssize_t nidoi_offload_in_passing(nido_job_fn *fn, void *arg, bool *has_run)
+{
+    struct nidoi_job job = {
+        .waiter.kind = &waiting, .post.call = arrived, .fn = fn, .arg = arg, .passing = true};
+
+    nido_offload_options_init(&job.options);
+    job.options.mode = NIDO_OFFLOAD_INTERRUPT;
+    job.options.ran = has_run;
+    return offload(&job);
+}
+
 void nido_offload_options_init(nido_offload_options *options)
 {
     *options = (nido_offload_options){.size = sizeof *options};

@@ -147,6 +147,7 @@ static void take(struct nidoi_worker *worker, struct nidoi_job *job)
     job->thread = pthread_self();
     worker->job = job;
     nidoi_list_append(&pool->running, &worker->link);
+    if (job->passing) nidoi_interrupter_strike(job);
     call_for_help(pool);
 }
 

@@ -38,6 +38,7 @@ struct nidoi_job {
     bool abandoned; /* lock: nobody waits any more, the worker ends it */
     bool stray;     /* lock: and its worker counts no longer */
     bool cancelled; /* atomic */
+    bool passing;   /* interrupted from its beginning: it may not wait */
     pthread_t thread;
     uint8_t parties; /* abandoned: who still has to do with it; the last one on the loop frees it */
     struct nidoi_call *call; /* the worker wants this called before it goes on */
@@ -97,6 +98,10 @@ void nidoi_pool_release(struct nidoi_pool *pool);
 /* A whole job in a lane: enters, waits, drops. */
 ssize_t nidoi_offload(nido_job_fn *fn, void *arg, const nido_offload_options *options,
                       enum nidoi_lane lane);
+
+/* A job of one system call that is not to wait, though it could: it is interrupted at once, and
+ * again and again until it returns. *ran: it was called. */
+ssize_t nidoi_offload_in_passing(nido_job_fn *fn, void *arg, bool *ran);
 
 /* The worker has finished with an abandoned job; no lock is held. */
 void nidoi_job_drop(struct nidoi_job *job);

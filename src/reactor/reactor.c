@@ -30,6 +30,12 @@ struct nidoi_fd *nidoi_reactor_find(const struct nidoi_reactor *reactor, int fd)
     return &reactor->chunks[chunk][fd % CHUNK];
 }
 
+void nidoi_reactor_closing(struct nidoi_reactor *reactor, struct nidoi_fd *slot, bool closing)
+{
+    slot->closing = closing;
+    slot->renewed = closing ? UINT64_MAX : ++reactor->renewals;
+}
+
 bool nidoi_reactor_renewed(const struct nidoi_reactor *reactor, int fd, uint64_t since)
 {
     const struct nidoi_fd *slot = nidoi_reactor_find(reactor, fd);

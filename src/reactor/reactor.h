@@ -40,7 +40,7 @@ struct nidoi_fd {
     uint8_t sticky; /* NIDOI_ENDING, _BROKEN, _URGENT: once seen, reads find the truth by probing */
     uint8_t armed;  /* foreign: NIDOI_READABLE and its kin: will be reported */
     uint8_t busy;   /* 1 << direction: an exclusive call is under way; kept by the caller */
-    bool closing;   /* it was closed while jobs used the number: the last one closes it; so too */
+    bool closing;   /* it was closed while jobs used the number: the last one closes it */
     uint32_t jobs;  /* on workers, that use the number; so too */
     uint32_t called[2];  /* by direction: woken from the line, and their turn has not come yet */
     uint32_t reports[2]; /* by direction: how many there were */
@@ -64,6 +64,10 @@ struct nidoi_fd *nidoi_reactor_find(const struct nidoi_reactor *reactor, int fd)
 
 /* The slot of a number, made if need be. 0, -EBADF: negative; -ENOMEM. */
 int nidoi_reactor_slot(struct nidoi_reactor *reactor, int fd, struct nidoi_fd **out);
+
+/* A number is closed for everybody until jobs that use it are done: every call finds it renewed. Or
+ * no longer. */
+void nidoi_reactor_closing(struct nidoi_reactor *reactor, struct nidoi_fd *slot, bool closing);
 
 /* The number may have changed hands since there were so many renewals. */
 bool nidoi_reactor_renewed(const struct nidoi_reactor *reactor, int fd, uint64_t since);
