@@ -3,8 +3,8 @@
  * Owned descriptors are those that nido made (nido_dial, nido_listen, nido_accept, nido_socket,
  * nido_pipe) or was given by nido_fd_own: non-blocking, registered with the kernel once, and closed
  * by nido_close only. All others are foreign: their flags are never changed, they never block the
- * loop, also if other processes share them (a blocking listener is accepted from on a worker), and they may
- * be closed and reused behind nido's back; each wait on one costs a system call more.
+ * loop, also if other processes share them (nido_accept of a blocking one uses a worker), and they
+ * may be closed and reused behind nido's back; each wait on one costs a system call more.
  *
  * One reader and one writer at a time on a stream: a second is told -EBUSY before anything is
  * moved. nido_accept, nido_recvfrom and nido_wait_fd allow any number, served in order of arrival.
@@ -69,8 +69,11 @@ NIDO_API int nido_wait_fd(int fd, unsigned events);
  * meanwhile; -ENOMEM. */
 NIDO_API int nido_poll(struct pollfd *fds, nfds_t n);
 
-/* Wakes everybody who waits on the descriptor with -EBADF, then closes it. Not a cancellation
- * point; works on a thread without a runtime too. 0; -EBADF: it was not open. */
+/* Wakes everybody who waits on the descriptor with -EBADF, then closes it, without waiting for what
+ * SO_LINGER waits for. Not a cancellation point. On a thread without a runtime it has every runtime
+ * of the process let go, each in its next turn, and the last one closes: the number is nobody's
+ * before that. On a thread with one it closes for the tasks of that runtime. 0; -EBADF: it was not
+ * open; -ENOMEM: without a runtime, nothing was done. */
 NIDO_API int nido_close(int fd);
 
 /* Makes a descriptor owned: O_NONBLOCK is set, it is registered once, only nido_close may close it

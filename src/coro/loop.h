@@ -45,6 +45,7 @@ struct nido_rt {
     uint32_t sleeping;       /* atomic: the loop is about to wait in the kernel, ring the bell */
     uint32_t forks;          /* of the process when it was made */
     struct nidoi_loop *loop; /* for its own thread; NULL after the run */
+    struct nidoi_link link;  /* among the doors of the process, while it runs */
 };
 
 struct nidoi_loop {

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "coro/deadlock.h"
+#include "coro/doors.h"
 #include "coro/fork.h"
 #include "coro/guests.h"
 #include "coro/signals.h"
@@ -119,6 +120,7 @@ struct run {
 static void run_over(struct run *run)
 {
     if (nidoi_linked(&run->signals.link)) nidoi_receiver_close(&run->loop, &run->signals, 0);
+    nidoi_doors_remove(run->loop.door);
     nidoi_loop_shut(&run->loop);
 }
 
@@ -134,6 +136,7 @@ static int run_open(struct run *run, const nido_options *options)
 
     if (err) return err;
     nidoi_fork_watch();
+    nidoi_doors_add(run->loop.door);
     nidoi_last_words = last_words;
     nidoi_scope_init(&run->loop);
     run->signals = (struct nidoi_receiver){.root = true};

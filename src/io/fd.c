@@ -300,7 +300,8 @@ int nido_close(int fd)
     struct nidoi_loop *loop = nidoi_loop_self();
     struct nidoi_fd *slot = loop ? nidoi_reactor_find(&loop->reactor, fd) : NULL;
 
-    if (loop && may_linger(slot)) nidoi_sys.hurry(fd);
+    if (!loop) return nidoi_close_elsewhere(fd);
+    if (may_linger(slot)) nidoi_sys.hurry(fd);
     if (slot && slot->closing) return -EBADF;
     nido_fd_forget(fd);
     if (!slot || !slot->jobs) return nidoi_sys.close(fd);

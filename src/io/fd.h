@@ -74,6 +74,9 @@ int nidoi_io_connected(struct nidoi_loop *loop, int fd);
 /* The kind (NIDOI_FD_ bits) of a stream socket of this address family. */
 int nidoi_fd_stream(int fd, int family);
 
+/* nido_close on a thread without a runtime. */
+int nidoi_close_elsewhere(int fd);
+
 /* Makes a descriptor that nido opened owned; `kind` < 0: find out. If that fails, it stays a
  * foreign one. */
 void nidoi_fd_adopt(struct nidoi_loop *loop, int fd, int kind);

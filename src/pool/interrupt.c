@@ -4,6 +4,7 @@
  * so one is not enough: they come until the job is over. */
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/sys.h"
@@ -147,11 +148,27 @@ void nidoi_interrupter_end(struct nidoi_pool *pool)
     pool->interrupter = NULL;
 }
 
+/* One that came for an earlier job, after its end, is not this one's. */
+static void forget_pending(const sigset_t *set)
+{
+    sigset_t pending;
+    int taken;
+
+    if (sigpending(&pending) || !sigismember(&pending, INTERRUPTION)) return;
+#ifdef __APPLE__
+    sigwait(set, &taken);
+#else
+    taken = sigtimedwait(set, NULL, &(struct timespec){0});
+#endif
+    (void)taken;
+}
+
 void nidoi_interruptible(bool on)
 {
     sigset_t set;
 
     sigemptyset(&set);
     sigaddset(&set, INTERRUPTION);
+    if (on) forget_pending(&set);
     pthread_sigmask(on ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
 }
