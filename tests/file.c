@@ -377,7 +377,8 @@ IN_DIRECTORY(file, a_number_stays_taken_while_a_worker_uses_it)
     nidoi_sys.preadv = slow_preadv;
     nido_group_open(&group, NIDO_WAIT_ALL, NULL);
     reader = begin_kept(&group, read_three, &fd);
-    cr_expect(eq(int, (int)nido_read(entered[0], &byte, 1), 1));
+    cr_expect(eq(int, nido_wait_fd(entered[0], NIDO_IN), NIDO_IN));
+    cr_expect(eq(int, (int)read(entered[0], &byte, 1), 1));
     cr_expect(eq(int, nido_close(fd), 0));
     cr_expect(eq(int, nido_close(fd), -EBADF), "it is closed");
     cr_expect(eq(int, (int)nido_pread(fd, &byte, 1, 0), -EBADF));
