@@ -59,8 +59,8 @@ NIDO_TEST(timers_heap, all_that_are_due_are_taken_in_order_and_no_others)
 
     begin(&timers, 7);
     for (int i = 0; i < 7; i++) nidoi_timers_set(&timers, &all[i], when[i]);
-    cr_expect(eq(ptr, nidoi_timers_take(&timers, 0), NULL));
-    due = nidoi_timers_take(&timers, 5);
+    cr_expect(eq(ptr, nidoi_timers_take(&timers, 0, 9), NULL));
+    due = nidoi_timers_take(&timers, 5, 9);
     for (int i = 0; i < 5; i++, due = due->next) {
         cr_assert(ne(ptr, due, NULL));
         cr_expect(eq(int, (int)(due - all), order[i]));
