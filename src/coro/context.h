@@ -187,7 +187,9 @@ static inline void nidoi_context_switch(struct nidoi_context *from, struct nidoi
 #endif
 }
 
-#if defined(__x86_64__)
+#ifndef __GCC_HAVE_DWARF2_CFI_ASM /* no tables that describe frames */
+#define NIDOI_CONTEXT_OUTERMOST() ((void)0)
+#elif defined(__x86_64__)
 #define NIDOI_CONTEXT_OUTERMOST() __asm__ volatile(".cfi_undefined rip")
 #elif defined(__aarch64__)
 #define NIDOI_CONTEXT_OUTERMOST() __asm__ volatile(".cfi_undefined x30")

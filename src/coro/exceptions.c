@@ -15,6 +15,8 @@ struct nidoi_exceptions *nidoi_exceptions_self(void)
     return get_globals ? get_globals() : NULL;
 }
 
+#ifdef __GCC_HAVE_DWARF2_CFI_ASM
+
 struct who {
     char text[256];
 };
@@ -54,3 +56,5 @@ __attribute__((used)) _Unwind_Reason_Code nidoi_exceptions_end(int version, _Unw
     nidoi_lament("a C++ exception left %s: exceptions must be caught inside", running(&who));
     return _URC_FATAL_PHASE1_ERROR;
 }
+
+#endif

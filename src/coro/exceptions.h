@@ -31,8 +31,13 @@ static inline bool nidoi_exceptions_any(const struct nidoi_exceptions *exception
 
 /* In the body of a function: no exception passes it, and no unwinding by pthread_exit. The word is
  * for the assembler, which makes nidoi_exceptions_end the personality of the frame; the function's
- * code is as without. */
+ * code is as without. Where frames are not described by such words (32-bit ARM, or no unwind tables),
+ * unwinding ends there all the same, but without the sentence. */
+#ifdef __GCC_HAVE_DWARF2_CFI_ASM
 #define NIDOI_EXCEPTIONS_END() \
     __asm__ volatile(NIDOI_ASM_PERSONALITY NIDOI_ASM_NAME("nidoi_exceptions_end"))
+#else
+#define NIDOI_EXCEPTIONS_END() ((void)0)
+#endif
 
 #endif
