@@ -3,12 +3,12 @@
  * fcontext resumes a context by an indirect jmp, so the call that suspended it is never matched by
  * a ret and the processor's return predictor is wrong for every frame on the way out, about 5 ns
  * each. Here the address that fcontext will resume is a landing whose own ret matches the call of
- * this function. The pad keeps the stack aligned as after a call. Under shadow stacks (CET) this
- * must not be used: build with NIDO_BALANCED=OFF. */
-#if defined(__CET__) && (__CET__ & 2)
-#error "shadow stacks are on: build with NIDO_BALANCED=OFF"
-#endif
-
+ * this function. The pad keeps the stack aligned as after a call.
+ *
+ * Of Intel's CET, whatever flags the rest is compiled with: the note at the end says that indirect
+ * branches find their landings here (IBT), and says nothing of shadow stacks, because fcontext does not
+ * switch them. A linker keeps only what all its inputs say, so nothing that holds this object is run
+ * under a shadow stack, which the landing's ret would break. */
     .text
     .globl nidoi_context_jump
     .hidden nidoi_context_jump
@@ -30,4 +30,4 @@ nidoi_context_jump:
     .cfi_endproc
     .size nidoi_context_jump, .-nidoi_context_jump
 
-    .section .note.GNU-stack, "", @progbits
+#include "coro/ibt_note.S"
