@@ -23,12 +23,35 @@ if(NOT APPLE)
     set(NIDO_ELF_FLAGS -fstack-clash-protection -fno-semantic-interposition)
 endif()
 
+# What libc has or lacks. The functions are there since glibc 2.34 and 2.29, musl 1.1.24.
+include(CheckSymbolExists)
+set(CMAKE_REQUIRED_DEFINITIONS -D_GNU_SOURCE)
+check_symbol_exists(posix_spawn_file_actions_addclosefrom_np spawn.h NIDO_HAVE_SPAWN_CLOSEFROM)
+check_symbol_exists(posix_spawn_file_actions_addchdir_np spawn.h NIDO_HAVE_SPAWN_CHDIR)
+unset(CMAKE_REQUIRED_DEFINITIONS)
+
+# musl-gcc takes glibc's libgcc, which cannot walk a stack there: the test kit names no places then.
+include(CheckCSourceCompiles)
+check_c_source_compiles("#include <unwind.h>
+    int main(void) { return _Unwind_Backtrace(0, 0); }" NIDO_HAVE_BACKTRACE)
+
+# Sizes and times of 64 bits, also where glibc's are narrower: nido's users need the same for a struct stat.
+if(CMAKE_SIZEOF_VOID_P EQUAL 4 AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    set(NIDO_WIDE_DEFINITIONS _FILE_OFFSET_BITS=64 _TIME_BITS=64)
+    set(NIDO_WIDE_FLAGS " -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64")
+endif()
+
 # How nido's own code is compiled: the library, its tests, its benchmarks, its examples.
 function(nido_flags target)
+    # Each file has its own static names: a parent's unity build stops here.
     set_target_properties(${target} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
-        C_VISIBILITY_PRESET hidden)
+        C_VISIBILITY_PRESET hidden UNITY_BUILD OFF)
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE= $<$<BOOL:${NIDO_VALGRIND}>:NIDOI_VALGRIND=1>
-        $<$<STREQUAL:${NIDO_BACKEND},kqueue>:NIDOI_KQUEUE=1>)
+        $<$<STREQUAL:${NIDO_BACKEND},kqueue>:NIDOI_KQUEUE=1>
+        $<$<NOT:$<BOOL:${NIDO_HAVE_SPAWN_CLOSEFROM}>>:NIDOI_NO_SPAWN_CLOSEFROM=1>
+        $<$<NOT:$<BOOL:${NIDO_HAVE_SPAWN_CHDIR}>>:NIDOI_NO_SPAWN_CHDIR=1>
+        $<$<NOT:$<BOOL:${NIDO_HAVE_BACKTRACE}>>:NIDOI_NO_BACKTRACE=1>
+        ${NIDO_WIDE_DEFINITIONS})
     target_compile_options(${target} PRIVATE
         $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
         -Wconversion -Wno-sign-conversion $<$<C_COMPILER_ID:Clang>:-Wno-string-conversion>

@@ -38,12 +38,21 @@ NIDO_API int nido_fsync(int fd);
 /* As fdatasync(2), see nido_fsync. Cancellation point. Errors as nido_fsync (-EBADF, ...). */
 NIDO_API int nido_fdatasync(int fd);
 
+/* On 32 bit a struct stat has as many forms as glibc has widths of sizes and times: nido's are the wide
+ * ones, for which nido.pc and the CMake targets give the flags. */
+#if defined(__GLIBC__) && ((!defined(__OFF_T_MATCHES_OFF64_T) && !defined(__USE_FILE_OFFSET64)) || \
+                           (__TIMESIZE == 32 && !defined(__USE_TIME_BITS64)))
+#define NIDOI_WIDE __attribute__((error("compile with -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64")))
+#else
+#define NIDOI_WIDE
+#endif
+
 /* As stat(2), lstat(2), fstat(2). Cancellation point. 0; -ECANCELED; or the system call's own. */
-NIDO_API int nido_stat(const char *path, struct stat *out);
+NIDOI_WIDE NIDO_API int nido_stat(const char *path, struct stat *out);
 /* See nido_stat. Cancellation point. Errors as nido_stat (-ENOENT, ...). */
-NIDO_API int nido_lstat(const char *path, struct stat *out);
+NIDOI_WIDE NIDO_API int nido_lstat(const char *path, struct stat *out);
 /* See nido_stat. Cancellation point. Errors as nido_stat (-EBADF, ...). */
-NIDO_API int nido_fstat(int fd, struct stat *out);
+NIDOI_WIDE NIDO_API int nido_fstat(int fd, struct stat *out);
 
 /* As nido_close, but on a worker, for file systems whose close takes long (a network's): the calling
  * task waits, and is not to be cancelled meanwhile. Not a cancellation point. 0; -EBADF: it was not

@@ -20,7 +20,7 @@ static int describe_files(posix_spawn_file_actions_t *actions, const struct nido
 
     for (int fd = 0; fd < 3 && !err; fd++) err = add_stream(actions, &program->of[fd], fd);
     if (!err) err = close_from(actions, STDERR_FILENO + 1);
-    if (!err && program->cwd) err = posix_spawn_file_actions_addchdir_np(actions, program->cwd);
+    if (!err && program->cwd) err = start_in(actions, program->cwd);
     return err;
 }
 

@@ -717,14 +717,27 @@ static int milliseconds(int64_t ns)
     return ns < 0 ? -1 : rounded > INT_MAX ? INT_MAX : (int)rounded;
 }
 
+/* libc has the call since glibc 2.35 only; its time is the kernel's own, of 64 bits everywhere. */
+static int wait_precisely(int epoll, struct epoll_event *events, int n, int64_t ns)
+{
+#ifdef SYS_epoll_pwait2
+    const int64_t limit[2] = {ns / NANO, ns % NANO};
+
+    return (int)syscall(SYS_epoll_pwait2, epoll, events, n, limit, NULL, (size_t)0);
+#else
+    (void)epoll, (void)events, (void)n, (void)ns;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
 static int sys_epoll_wait(int epoll, struct epoll_event *events, int n, int64_t ns)
 {
     static bool no_pwait2; /* Linux 5.11; all threads find out the same */
-    struct timespec limit = {(time_t)(ns / NANO), (long)(ns % NANO)};
     int ready;
 
     if (ns > 0 && !__atomic_load_n(&no_pwait2, __ATOMIC_RELAXED)) {
-        ready = epoll_pwait2(epoll, events, n, &limit, NULL);
+        ready = wait_precisely(epoll, events, n, ns);
         if (ready >= 0 || !lacks_call()) return ready < 0 ? -errno : ready;
         __atomic_store_n(&no_pwait2, true, __ATOMIC_RELAXED);
     }
@@ -747,7 +760,7 @@ static int sys_ring(int fd)
 
 static int sys_pidfd_open(int pid)
 {
-    int fd = above_stdio((int)syscall(SYS_pidfd_open, pid, 0));
+    int fd = above_stdio(open_process(pid));
 
     if (fd >= 0) return fd;
     return lacks_call() ? nidoi_child_end_fd(pid) : -errno;
@@ -755,7 +768,12 @@ static int sys_pidfd_open(int pid)
 
 static int sys_pidfd_send_signal(int fd, int signal)
 {
+#ifdef SYS_pidfd_send_signal
     CALL(int, (int)syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0));
+#else
+    (void)fd, (void)signal;
+    return -ENOSYS;
+#endif
 }
 #endif
 

@@ -337,6 +337,11 @@ static inline int close_from(posix_spawn_file_actions_t *actions, int fd)
     return 0;
 }
 
+static inline int start_in(posix_spawn_file_actions_t *actions, const char *directory)
+{
+    return posix_spawn_file_actions_addchdir_np(actions, directory);
+}
+
 /* Shared libraries have no `environ` there. */
 static inline char **environment(void)
 {
@@ -355,10 +360,45 @@ static inline int inherit_stream(posix_spawn_file_actions_t *actions, int fd)
     return 0;
 }
 
+#ifdef NIDOI_NO_SPAWN_CLOSEFROM
+
+/* musl, and glibc before 2.34: what is open now is closed by number. What another thread opens
+ * meanwhile without O_CLOEXEC is inherited. */
+static inline int close_from(posix_spawn_file_actions_t *actions, int least)
+{
+    DIR *table = opendir("/proc/self/fd");
+    struct dirent *entry;
+    int err = 0;
+
+    if (!table) return errno;
+    while (!err && (entry = readdir(table)) != NULL) {
+        int fd = atoi(entry->d_name); /* 0: not a number */
+
+        if (fd >= least && fd != dirfd(table)) err = posix_spawn_file_actions_addclose(actions, fd);
+    }
+    closedir(table);
+    return err;
+}
+
+#else
+
 /* glibc 2.34, FreeBSD 13.1 */
 static inline int close_from(posix_spawn_file_actions_t *actions, int fd)
 {
     return posix_spawn_file_actions_addclosefrom_np(actions, fd);
+}
+
+#endif
+
+/* glibc 2.29, musl 1.1.24 */
+static inline int start_in(posix_spawn_file_actions_t *actions, const char *directory)
+{
+#ifdef NIDOI_NO_SPAWN_CHDIR
+    (void)actions, (void)directory;
+    return EOPNOTSUPP;
+#else
+    return posix_spawn_file_actions_addchdir_np(actions, directory);
+#endif
 }
 
 static inline char **environment(void)

@@ -176,7 +176,7 @@ static void do_job(int fd, const struct nidoi_order *order)
 {
     struct nidoi_request request;
     struct nidoi_reply head = {0};
-    struct nido_procjob job = {.used = sizeof head, .most = order->max_frame};
+    struct nido_procjob job = {.used = sizeof head, .most = (size_t)order->max_frame};
 
     hear(fd, &request, sizeof request);
     if (request.magic != NIDOI_REQUEST_MAGIC) _exit(1); /* a job has read from this socket */

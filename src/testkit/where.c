@@ -1,6 +1,6 @@
 #include <dlfcn.h>
-#include <execinfo.h>
 #include <string.h>
+#include <unwind.h>
 
 #include "testkit/kit.h"
 
@@ -16,16 +16,47 @@ static const char *public_call(void *address)
     return strncmp(info.dli_sname, "nido_", 5) ? NULL : info.dli_sname;
 }
 
+struct trace {
+    void *frames[MOST_FRAMES];
+    int count;
+};
+
+#ifdef NIDOI_NO_BACKTRACE
+
+static void fill(struct trace *trace)
+{
+    (void)trace;
+}
+
+#else
+
+static _Unwind_Reason_Code note_frame(struct _Unwind_Context *frame, void *arg)
+{
+    struct trace *trace = arg;
+
+    trace->frames[trace->count++] = (void *)_Unwind_GetIP(frame);
+    return trace->count < MOST_FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+static void fill(struct trace *trace)
+{
+    _Unwind_Backtrace(note_frame, trace);
+}
+
+#endif
+
 /* Going outwards: the library's hidden functions, its public ones that call each other, and then
  * whoever called the outermost of these. */
 struct nidoi_where nidoi_where_now(void)
 {
-    void *frames[MOST_FRAMES];
-    int count = backtrace(frames, MOST_FRAMES), at = 0;
     struct nidoi_where where = {0};
+    struct trace trace = {.count = 0};
+    void **at = trace.frames, **end;
 
-    while (at < count && !public_call(frames[at])) at++;
-    for (; at < count && public_call(frames[at]); at++) where.call = public_call(frames[at]);
-    if (where.call && at < count && strcmp(where.call, "nido_run") != 0) where.place = frames[at];
+    fill(&trace);
+    end = at + trace.count;
+    while (at < end && !public_call(*at)) at++;
+    for (; at < end && public_call(*at); at++) where.call = public_call(*at);
+    if (where.call && at < end && strcmp(where.call, "nido_run") != 0) where.place = *at;
     return where;
 }
