@@ -33,8 +33,16 @@ static inline void nidoi_scoped_group(nido_group *group)
 
 /* NIDO_SPAWN(&g, greet, .who = "ada", .times = 2);  spawns greet with a copy of a struct
  * greet_args. */
+#ifdef __cplusplus
+#define NIDO_SPAWN(group, fn, ...)                                         \
+    [&] {                                                                  \
+        const struct fn##_args nidoi_args = {__VA_ARGS__};                 \
+        return nido_spawn_copy(group, fn, &nidoi_args, sizeof nidoi_args); \
+    }()
+#else
 #define NIDO_SPAWN(group, fn, ...) \
     nido_spawn_copy(group, fn, &(struct fn##_args){__VA_ARGS__}, sizeof(struct fn##_args))
+#endif
 
 /* NIDO_CHAN_TYPE(jobs, struct job);  makes calls for channels of struct job: jobs_new, jobs_send and
  * so on, which are those of nido/chan.h for that type. A channel whose items have another size is

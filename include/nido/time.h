@@ -8,10 +8,15 @@
 extern "C" {
 #endif
 
-#define NIDO_NEVER  INT64_MAX
-#define NIDO_US(n)  ((int64_t)(n)*INT64_C(1000))
-#define NIDO_MS(n)  ((int64_t)(n)*INT64_C(1000000))
-#define NIDO_SEC(n) ((int64_t)(n)*INT64_C(1000000000))
+#define NIDO_NEVER INT64_MAX
+#ifdef __cplusplus
+#define NIDOI_NS(n) static_cast<int64_t>(n)
+#else
+#define NIDOI_NS(n) ((int64_t)(n))
+#endif
+#define NIDO_US(n)  (NIDOI_NS(n) * INT64_C(1000))
+#define NIDO_MS(n)  (NIDOI_NS(n) * INT64_C(1000000))
+#define NIDO_SEC(n) (NIDOI_NS(n) * INT64_C(1000000000))
 
 /* The instant now, in ns, on the runtime's clock (real or virtual); on a thread without a runtime
  * the real monotonic clock. Cannot fail. Not a cancellation point. */
