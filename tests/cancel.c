@@ -59,7 +59,7 @@ INSIDE(cancel, every_waiting_call_is_refused_even_if_it_could_complete_at_once)
     cr_expect(eq(int, nido_sleep_until(0), -ECANCELED));
     cr_expect(eq(int, nido_spawn_wait(&group, forbidden, NULL), -ECANCELED));
     cr_expect(eq(int, nido_start(&group, forbidden, NULL, &value), -ECANCELED));
-    cr_expect(eq(long, value, 99));
+    cr_expect(eq(i64, value, 99));
     cr_expect(eq(int, nido_ticker_wait(&ticker), -ECANCELED));
     cr_expect(eq(i64, ticker.next, tick), "the tick was used up");
     cr_expect(eq(int, nido_group_close(&group, -ECANCELED), 0));

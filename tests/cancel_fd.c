@@ -14,19 +14,19 @@ INSIDE(cancel_fd, a_cancelled_call_moves_nothing_though_it_could)
     nido_scope scope;
 
     cr_expect(eq(int, nido_pipe(ends), 0));
-    cr_expect(eq(long, nido_write(ends[1], "x", 1), 1));
+    cr_expect(eq(i64, nido_write(ends[1], "x", 1), 1));
     nido_scope_open(&scope);
     nido_scope_cancel(&scope, 0, NULL);
     faults_begin();
-    cr_expect(eq(long, nido_read(ends[0], &byte, 1), -ECANCELED));
-    cr_expect(eq(long, nido_write(ends[1], "y", 1), -ECANCELED));
+    cr_expect(eq(i64, nido_read(ends[0], &byte, 1), -ECANCELED));
+    cr_expect(eq(i64, nido_write(ends[1], "y", 1), -ECANCELED));
     cr_expect(eq(int, nido_write_all(ends[1], "y", 1, &done), -ECANCELED));
     cr_expect(eq(sz, done, 0));
     cr_expect(eq(int, nido_wait_fd(ends[0], NIDO_IN), -ECANCELED));
     cr_expect(eq(ulong, faults_count(FAULT_read) + faults_count(FAULT_write), 0));
     faults_end();
     cr_expect(eq(int, nido_scope_close(&scope, 0), 0));
-    cr_expect(eq(long, nido_read(ends[0], &byte, 1), 1));
+    cr_expect(eq(i64, nido_read(ends[0], &byte, 1), 1));
     cr_expect(eq(chr, byte, 'x'));
     cr_expect(eq(int, nido_close(ends[0]), 0));
     cr_expect(eq(int, nido_close(ends[1]), 0));
@@ -82,7 +82,7 @@ static int reads(void *arg)
     struct storm *storm = arg;
     char byte;
 
-    cr_expect(eq(long, nido_read(storm->ends[0], &byte, 1), 1));
+    cr_expect(eq(i64, nido_read(storm->ends[0], &byte, 1), 1));
     storm->when_read = storm->resumes;
     storm->over = true;
     return 0;
@@ -93,7 +93,7 @@ static int writes(void *arg)
     struct storm *storm = arg;
 
     for (int i = 0; i < 17; i++) nido_yield();
-    cr_expect(eq(long, nido_write(storm->ends[1], "x", 1), 1));
+    cr_expect(eq(i64, nido_write(storm->ends[1], "x", 1), 1));
     storm->when_ready = storm->resumes;
     return 0;
 }

@@ -70,11 +70,11 @@ static void threads_and_tasks(size_t capacity)
     pthread_t thread = begin_thread(send_all, chan);
 
     cr_expect(eq(int, nido_run(receive_in_order, chan, NULL), 0));
-    cr_expect(eq(long, end_thread(thread), 0));
+    cr_expect(eq(i64, end_thread(thread), 0));
     thread = begin_thread(receive_sum, chan);
     cr_expect(eq(int, nido_run(send_as_task, chan, NULL), 0));
     cr_expect(eq(int, nido_xchan_close(chan), 0));
-    cr_expect(eq(long, end_thread(thread), (long)ITEMS *(ITEMS + 1) / 2));
+    cr_expect(eq(i64, end_thread(thread), (long)ITEMS *(ITEMS + 1) / 2));
     nido_xchan_free(chan);
 }
 
@@ -99,7 +99,7 @@ NIDO_TEST(cross, items_pass_between_two_runtimes)
     pthread_t thread = begin_thread(send_in_a_run, chan);
 
     cr_expect(eq(int, nido_run(receive_in_order, chan, NULL), 0));
-    cr_expect(eq(long, end_thread(thread), 0));
+    cr_expect(eq(i64, end_thread(thread), 0));
     nido_xchan_free(chan);
 }
 
@@ -268,7 +268,7 @@ NIDO_TEST(cross, an_event_lets_everybody_pass)
     waiting = begin_thread(wait_as_thread, event);
     setting = begin_thread(set_as_thread, event);
     cr_expect(eq(int, nido_run(wait_for_event, event, NULL), 0));
-    cr_expect(eq(long, end_thread(waiting), 0));
+    cr_expect(eq(i64, end_thread(waiting), 0));
     end_thread(setting);
     nido_xevent_reset(event);
     setting = begin_thread(set_as_thread, event);
@@ -326,7 +326,7 @@ NIDO_TEST(cross, permits_hold_over_threads_and_runtimes)
     cr_assert(eq(int, nido_xsem_new(2, &guarded.sem), 0));
     for (int i = 0; i < WORKERS; i++)
         threads[i] = begin_thread(i ? take_turns_in_a_run : take_turns_as_thread, &guarded);
-    for (int i = 0; i < WORKERS; i++) cr_expect(eq(long, end_thread(threads[i]), 0));
+    for (int i = 0; i < WORKERS; i++) cr_expect(eq(i64, end_thread(threads[i]), 0));
     cr_expect(eq(int, guarded.most, 0));
     cr_expect(eq(int, nido_xsem_try_acquire(guarded.sem), 0));
     cr_expect(eq(int, nido_xsem_try_acquire(guarded.sem), 0));
@@ -397,7 +397,7 @@ NIDO_TEST(cross, no_wake_is_lost_while_the_loop_goes_to_sleep)
     cr_assert(eq(int, nido_xsem_new(0, &rounds.pong), 0));
     thread = begin_thread(call_all, &rounds);
     cr_expect(eq(int, nido_run(answer_all, &rounds, NULL), 0));
-    cr_expect(eq(long, end_thread(thread), 0));
+    cr_expect(eq(i64, end_thread(thread), 0));
     nido_xsem_free(rounds.ping);
     nido_xsem_free(rounds.pong);
 }

@@ -26,7 +26,7 @@ static __attribute__((noinline)) void read_the_error(nido_task task)
     cr_expect(eq(str, (char *)nido_error_text(error), "disk 3"));
     cr_expect(eq(str, (char *)nido_error_task_name(error), "reader"));
     cr_expect(eq(ulong, nido_error_task_id(error), task.id));
-    cr_expect(eq(long, nido_error_when(error), NIDO_SEC(2)));
+    cr_expect(eq(i64, nido_error_when(error), NIDO_SEC(2)));
 }
 
 static __attribute__((noinline)) void read_the_places(int (*spawner)(void *))
@@ -288,7 +288,7 @@ static int ask_for_the_cause(void *unused)
     cr_expect(eq(int, cause.code, -EIO));
     cr_expect(eq(ulong, cause.task, task.id));
     cr_expect(eq(str, cause.task_name, "reader"));
-    cr_expect(eq(long, cause.when, NIDO_SEC(1)));
+    cr_expect(eq(i64, cause.when, NIDO_SEC(1)));
     cr_expect(ne(ptr, (void *)cause.reason, NULL));
     return 0;
 }

@@ -195,7 +195,7 @@ static int connect_and_close(void *unused)
         nido_close(server);
     }
     getrusage(RUSAGE_SELF, &late);
-    cr_expect(le(long, late.ru_maxrss - early.ru_maxrss, 1024), "kilobytes");
+    cr_expect(le(i64, late.ru_maxrss - early.ru_maxrss, 1024), "kilobytes");
     return nido_close(listener);
 }
 

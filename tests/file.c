@@ -66,7 +66,7 @@ IN_DIRECTORY(file, what_was_written_is_read)
     cr_expect(eq(int, (int)nido_pwrite(fd, "J", 1, 0), 1));
     cr_expect(eq(int, nido_fsync(fd), 0));
     cr_expect(eq(int, nido_fdatasync(fd), 0));
-    cr_expect(eq(long, (long)lseek(fd, 0, SEEK_SET), 0));
+    cr_expect(eq(i64, (long)lseek(fd, 0, SEEK_SET), 0));
     cr_expect(eq(int, (int)nido_read(fd, text, sizeof text), 11));
     cr_expect(eq(int, strncmp(text, "Jello, disk", 11), 0));
     cr_expect(eq(int, nido_close(fd), 0));
@@ -242,7 +242,7 @@ IN_DIRECTORY(file, what_is_known_of_files)
 
     cr_expect(eq(int, nido_stat(path_of("a"), &by_name), 0));
     cr_expect(eq(int, nido_fstat(fd, &by_number), 0));
-    cr_expect(eq(long, (long)by_name.st_size, 12));
+    cr_expect(eq(i64, (long)by_name.st_size, 12));
     cr_expect(eq(ulong, (unsigned long)by_name.st_ino, (unsigned long)by_number.st_ino));
     cr_expect(eq(int, symlink("nowhere", path_of("link")), 0));
     cr_expect(eq(int, nido_lstat(path_of("link"), &of_link), 0));

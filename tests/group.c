@@ -52,7 +52,7 @@ static int one_fails_one_sleeps(void *unused)
     open_and_spawn(&group, NIDO_FAIL_FAST, plans, 2);
     cr_expect(eq(int, nido_group_close(&group, 0), -EIO));
     cr_expect(eq(int, plans[1].met, -ECANCELED));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(1)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(1)));
     return 0;
 }
 
@@ -132,7 +132,7 @@ static int one_ignores_a_cancel(void *unused)
     cr_expect(eq(int, nido_group_close(&group, 0), -EIO));
     cr_expect(eq(int, met[0], -ECANCELED));
     cr_expect(zero(int, met[1]));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(2)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(2)));
     return 0;
 }
 
@@ -152,7 +152,7 @@ static int failures_under_wait_all(void *unused)
     cr_expect(zero(int, nido_sleep(NIDO_SEC(1))), "the body is not disturbed either");
     cr_expect(eq(int, nido_group_close(&group, 0), -EIO));
     cr_expect(zero(int, plans[1].met));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(6)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(6)));
     return 0;
 }
 
@@ -253,7 +253,7 @@ static int with_a_deadline(void *unused)
     cr_expect(eq(int, nido_group_close(&group, 0), -ETIMEDOUT));
     cr_expect(nido_scope_fired(nido_group_scope(&group)));
     cr_expect(eq(int, child.met, -ECANCELED));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(3)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(3)));
     return 0;
 }
 
@@ -350,7 +350,7 @@ static int call_with_group(void *unused)
 
     (void)unused;
     cr_expect(eq(int, nido_with_group(NIDO_FAIL_FAST, two_children, plans), 8));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(3)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(3)));
     return 0;
 }
 

@@ -39,15 +39,15 @@ static int four_in_three_places(void *unused)
     (void)unused;
     open_limited(&group, NIDO_FAIL_FAST, 3);
     for (int i = 0; i < 3; i++) cr_expect(zero(int, nido_spawn_wait(&group, follow, &plans[i])));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(1)), "there was room");
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(1)), "there was room");
     cr_expect(eq(int, nido_spawn(&group, follow, &fourth), -EAGAIN));
     cr_expect(ne(ptr, strstr(nido_error_text(nido_error_last()), "limit"), NULL));
     cr_expect(zero(int, nido_spawn_wait(&group, follow, &fourth)));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(2)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(2)));
     cr_expect(eq(sz, nido_group_live(&group), 3));
     cr_expect(zero(int, nido_group_close(&group, 0)));
     cr_expect(eq(int, fourth.runs, 1));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(12)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(12)));
     return 0;
 }
 
@@ -74,7 +74,7 @@ static int three_candidates(void *unused)
     cr_expect(zero(int, nido_group_close(&around, 0)));
     for (int i = 0; i < 3; i++) {
         cr_expect(zero(int, candidates[i].rc));
-        cr_expect(eq(long, candidates[i].admitted, NIDO_SEC(2 + i)));
+        cr_expect(eq(i64, candidates[i].admitted, NIDO_SEC(2 + i)));
     }
     return nido_group_close(&group, 0);
 }
@@ -135,7 +135,7 @@ static int cancelled_candidate(void *unused)
     cr_expect(eq(int, candidates[0].rc, -ECANCELED));
     cr_expect(zero(int, candidates[0].child.runs));
     cr_expect(zero(int, candidates[1].rc));
-    cr_expect(eq(long, candidates[1].admitted, NIDO_SEC(3)));
+    cr_expect(eq(i64, candidates[1].admitted, NIDO_SEC(3)));
     return nido_group_close(&group, 0);
 }
 
@@ -218,7 +218,7 @@ static int close_over_candidates(void *unused)
     }
     cr_expect(zero(int, nido_yield()));
     cr_expect(zero(int, nido_group_close(&group, 0)));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(4)), "a group with candidates is not over");
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(4)), "a group with candidates is not over");
     for (int i = 0; i < 2; i++) cr_expect(eq(int, candidates[i].child.runs, 1));
     return nido_group_close(&around, 0);
 }

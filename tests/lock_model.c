@@ -186,8 +186,8 @@ INSIDE(lock_model, a_million_operations_conserve_locks_permits_and_notifications
 {
     for (uint32_t seed = 1; seed <= SEEDS; seed++) {
         play(seed);
-        cr_expect(eq(long, world.wrong, 0), "seed %u", seed);
+        cr_expect(eq(i64, world.wrong, 0), "seed %u", seed);
         if (world.wrong) return;
     }
-    cr_expect(ge(long, world.operations, 1000000));
+    cr_expect(ge(i64, world.operations, 1000000));
 }

@@ -30,7 +30,7 @@ static int inner_group_cancelled(void *unused)
     cr_expect(zero(int, nido_group_close(&outer, 0)));
     cr_expect(eq(int, child.runs, 1));
     cr_expect(zero(int, child.met));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(6)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(6)));
     return 0;
 }
 
@@ -57,7 +57,7 @@ static int outer_task_fails(void *unused)
     cr_expect(eq(int, inside.met, -ECANCELED));
     cr_expect(eq(int, nido_sleep(1), -ECANCELED), "we are in the outer group");
     cr_expect(eq(int, nido_group_close(&outer, rc), -EIO));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(2)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(2)));
     return 0;
 }
 
@@ -111,7 +111,7 @@ static int cancel_a_deep_tree(void *unused)
     cr_expect(zero(int, nido_sleep(NIDO_SEC(1))));
     cr_expect(zero(int, nido_group_cancel(&group, -ENODATA, NULL)));
     cr_expect(eq(int, nido_group_close(&group, 0), -ENODATA));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(2)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(2)));
     return 0;
 }
 

@@ -109,9 +109,9 @@ NIDO_TEST(offload_soak, many_jobs_and_cancels_leave_nothing_behind)
     options.pool_threads = WORKERS;
     cr_expect(zero(int, nido_run(soak_again_and_again, &soak, &options)));
     nidoi_mem = real;
-    cr_expect(zero(long, look().blocks));
+    cr_expect(zero(i64, look().blocks));
     cr_expect(eq(int, threads_left(before.threads), before.threads));
-    cr_expect(eq(long, soak.results + soak.refusals, soak.calls));
-    cr_expect(gt(long, soak.results, 0));
-    cr_expect(eq(long, soak.dropped, soak.handed));
+    cr_expect(eq(i64, soak.results + soak.refusals, soak.calls));
+    cr_expect(gt(i64, soak.results, 0));
+    cr_expect(eq(i64, soak.dropped, soak.handed));
 }

@@ -44,7 +44,7 @@ static int three_runners(void *unused)
         cr_expect(zero(int, nido_spawn_with(&group, follow, &plans[i], NULL, &tasks[i])));
     cr_expect(eq(int, nido_race_winner(&group, &winner), -ESRCH));
     cr_expect(eq(int, nido_group_close(&group, 0), 10));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(2)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(2)));
     cr_expect(eq(int, plans[0].met, -ECANCELED));
     cr_expect(eq(int, plans[2].met, -ECANCELED));
     cr_expect(zero(int, nido_race_winner(&group, &winner)));

@@ -104,9 +104,9 @@ NIDO_TEST(run, clocks_work_without_a_runtime)
 {
     int64_t now = nido_now();
 
-    cr_expect(gt(long, now, 0));
-    cr_expect(ge(long, nido_after(NIDO_SEC(1)), now + NIDO_SEC(1)));
-    cr_expect(eq(long, nido_after(NIDO_NEVER), NIDO_NEVER));
+    cr_expect(gt(i64, now, 0));
+    cr_expect(ge(i64, nido_after(NIDO_SEC(1)), now + NIDO_SEC(1)));
+    cr_expect(eq(i64, nido_after(NIDO_NEVER), NIDO_NEVER));
 }
 
 static int run_inside(void *unused)
@@ -130,9 +130,9 @@ NIDO_TEST(run, options_start_as_zeros)
     cr_expect(zero(uint, options.max_tasks));
     cr_expect(zero(uint, options.flags));
     cr_expect(eq(int, options.clock, NIDO_CLOCK_REAL));
-    cr_expect(zero(long, options.grace_ns));
-    cr_expect(zero(long, options.spin_ns));
-    cr_expect(zero(long, options.timer_slack_ns));
+    cr_expect(zero(i64, options.grace_ns));
+    cr_expect(zero(i64, options.spin_ns));
+    cr_expect(zero(i64, options.timer_slack_ns));
     cr_expect(zero(ptr, options.ctx));
     cr_expect(zero(int, nido_run(give, NULL, &zeros)));
 }
@@ -220,9 +220,9 @@ NIDO_TEST(run, exit_status_is_0_or_1)
 static int look_at_the_clock(void *unused)
 {
     (void)unused;
-    cr_expect(eq(long, nido_now(), NIDO_SEC(1)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(1)));
     cr_expect(zero(int, nido_sleep(NIDO_SEC(3600))));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(3601)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(3601)));
     return 0;
 }
 

@@ -106,7 +106,7 @@ INSIDE(select_arms, a_descriptor_that_is_or_becomes_ready)
         cr_expect(eq(int, arms[0].status, NIDO_IN));
     }
     expect_try_send(chan, 1, -EAGAIN);
-    cr_expect(eq(long, nido_read(ends[0], &byte, 1), 1));
+    cr_expect(eq(i64, nido_read(ends[0], &byte, 1), 1));
     cr_expect(eq(int, nido_group_close(&group, 0), 0));
     for (int i = 0; i < 2; i++) nido_close(ends[i]);
     nido_chan_free(chan);
@@ -142,7 +142,7 @@ INSIDE(select_arms, a_descriptor_that_is_closed_meanwhile_is_ebadf)
     nido_close(ends[0]);
     cr_expect(eq(int, nido_pipe(others), 0)); /* the number has a new owner, with input */
     cr_expect(eq(int, others[0], ends[0]));
-    cr_expect(eq(long, nido_write(others[1], "x", 1), 1));
+    cr_expect(eq(i64, nido_write(others[1], "x", 1), 1));
     cr_expect(eq(int, nido_group_close(&group, 0), 0));
     cr_expect(eq(int, waiter.index, 0));
     cr_expect(eq(int, waiter.status, -EBADF));

@@ -23,7 +23,7 @@ static int normal_ones_end(void *unused)
     cr_expect(eq(sz, nido_group_live(&group), 2), "services are not counted");
     cr_expect(eq(int, nido_group_close(&group, 6), 6));
     cr_expect(eq(int, service.met, -ECANCELED));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(3)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(3)));
     return 0;
 }
 
@@ -55,9 +55,9 @@ static int group_cancelled(void *unused)
     cr_expect(zero(int, nido_yield()));
     cr_expect(zero(int, nido_group_cancel(&group, -ENODATA, NULL)));
     cr_expect(eq(int, nido_group_close(&group, 0), -ENODATA));
-    cr_expect(eq(long, normal.end, NIDO_SEC(2)));
+    cr_expect(eq(i64, normal.end, NIDO_SEC(2)));
     cr_expect(eq(int, service.met, -ECANCELED));
-    cr_expect(eq(long, service.end, NIDO_SEC(2)));
+    cr_expect(eq(i64, service.end, NIDO_SEC(2)));
     return 0;
 }
 
@@ -84,7 +84,7 @@ NIDO_TEST(service, the_run_ends_after_its_clean_up)
 
     cr_expect(eq(int, nido_test_run(root_with_a_service, &service), 7));
     cr_expect(eq(int, service.met, -ECANCELED));
-    cr_expect(eq(long, service.end, NIDO_SEC(6)));
+    cr_expect(eq(i64, service.end, NIDO_SEC(6)));
 }
 
 static int service_fails(void *policy)

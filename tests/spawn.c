@@ -186,7 +186,7 @@ static int close_over_a_grandchild(void *unused)
     cr_expect(zero(int, nido_group_close(&group, 0)));
     cr_expect(zero(int, offer.rc));
     cr_expect(eq(int, grandchild.runs, 1));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(7)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(7)));
     return 0;
 }
 

@@ -31,10 +31,10 @@ static int start_and_go_on(void *unused)
     nido_group_open(&group, NIDO_FAIL_FAST, NULL);
     cr_expect(zero(int, nido_start(&group, serve, &server, &value)));
     cr_expect(eq(int, (int)value, 42));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(2)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(2)));
     cr_expect(eq(sz, nido_group_live(&group), 1));
     cr_expect(zero(int, nido_group_close(&group, 0)));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(12)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(12)));
     cr_expect(zero(int, server.told));
     cr_expect(eq(int, server.again, -EALREADY));
     cr_expect(zero(int, server.met));
@@ -120,7 +120,7 @@ static int close_over_a_start(void *unused)
     cr_expect(zero(int, nido_yield()));
     cr_expect(zero(sz, nido_group_live(&group)), "it does not count to the group yet");
     cr_expect(zero(int, nido_group_close(&group, 0)));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(12)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(12)));
     cr_expect(zero(int, server.met));
     cr_expect(zero(int, request.rc));
     return nido_group_close(&around, 0);
@@ -171,7 +171,7 @@ static int cancel_the_target(void *unused)
     cr_expect(zero(int, request.rc));
     cr_expect(zero(int, server.told));
     cr_expect(eq(int, server.met, -ECANCELED));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(2)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(2)));
     return nido_group_close(&around, 0);
 }
 
@@ -301,7 +301,7 @@ static int deadlines_after_the_move(void *unused)
     cr_expect(zero(int, nido_yield()));
     cr_expect(eq(int, nido_group_close(&group, 0), -ETIMEDOUT));
     cr_expect(eq(int, server.met, -ECANCELED));
-    cr_expect(eq(long, nido_now(), NIDO_SEC(4)));
+    cr_expect(eq(i64, nido_now(), NIDO_SEC(4)));
     return nido_group_close(&around, 0);
 }
 

@@ -44,7 +44,7 @@ static void begin(void)
 static void end(const char *what, unsigned nth)
 {
     faults_end();
-    cr_expect(zero(long, blocks), "memory is left when %s %u fails", what, nth);
+    cr_expect(zero(i64, blocks), "memory is left when %s %u fails", what, nth);
 }
 
 /* ---- The start ---- */

@@ -42,7 +42,7 @@ static int two_joiners(void *unused)
     for (int i = 0; i < 2; i++) {
         cr_expect(zero(int, joins[i].err));
         cr_expect(eq(int, joins[i].rc, 5));
-        cr_expect(eq(long, joins[i].end, NIDO_SEC(2)));
+        cr_expect(eq(i64, joins[i].end, NIDO_SEC(2)));
     }
     cr_expect(zero(int, nido_join(joins[0].task, &rc)));
     cr_expect(eq(int, rc, 5));

@@ -104,7 +104,7 @@ INSIDE(testkit, bytes_on_their_way_arrive_before_all_are_parked)
     nido_group_open(&group, NIDO_FAIL_FAST, NULL);
     begin(&group, read_one, &fds[0]);
     cr_expect(zero(int, nido_test_wait_all_parked()));
-    cr_expect(eq(long, write(fds[1], "x", 1), 1));
+    cr_expect(eq(i64, write(fds[1], "x", 1), 1));
     cr_expect(zero(int, nido_test_wait_all_parked()));
     cr_expect(eq(int, stage, 1));
     cr_expect(zero(int, nido_group_close(&group, 0)));
@@ -485,7 +485,7 @@ static int read_five_times(void *unused)
     cr_expect(zero(int, nido_write_all(fds[1], "abcde", 5, NULL)));
     cr_expect(zero(int, nido_test_disturb("read", 3, -ECONNRESET)));
     for (int i = 1; i <= 5; i++)
-        cr_expect(eq(long, nido_read(fds[0], &c, 1), i == 3 ? -ECONNRESET : 1), "read %d", i);
+        cr_expect(eq(i64, nido_read(fds[0], &c, 1), i == 3 ? -ECONNRESET : 1), "read %d", i);
     cr_expect(eq(i64, nido_test_count("read"), 5));
     cr_expect(eq(int, c, 'd'), "the one that failed took nothing");
     nido_close(fds[0]);
@@ -511,8 +511,8 @@ static int read_in_pieces(void *unused)
     cr_expect(zero(int, nido_pipe(fds)));
     cr_expect(zero(int, nido_write_all(fds[1], "abcde", 5, NULL)));
     cr_expect(zero(int, nido_test_disturb("read", 1, 2)));
-    cr_expect(eq(long, nido_read(fds[0], in, 5), 2));
-    cr_expect(eq(long, nido_read(fds[0], in + 2, 5), 3));
+    cr_expect(eq(i64, nido_read(fds[0], in, 5), 2));
+    cr_expect(eq(i64, nido_read(fds[0], in + 2, 5), 3));
     cr_expect(eq(str, in, "abcde"));
     nido_close(fds[0]);
     nido_close(fds[1]);

@@ -237,7 +237,7 @@ INSIDE(testkit_point, descriptors)
     int fds[2], file = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     cr_expect(zero(int, nido_pipe(fds)));
-    cr_expect(eq(long, nido_write(fds[1], "x", 1), 1));
+    cr_expect(eq(i64, nido_write(fds[1], "x", 1), 1));
     ask.fd = fds[0];
     POINT(nido_read(fds[0], &byte, 1));
     POINT(nido_read(fds[0], &byte, 0));
@@ -272,7 +272,7 @@ INSIDE(testkit_point, sockets)
 
     snprintf(address.sun_path, sizeof address.sun_path, "%s", io_place() + 5);
     cr_expect(zero(int, nido_socketpair(AF_UNIX, SOCK_STREAM, 0, fds)));
-    cr_expect(eq(long, nido_send(fds[1], "x", 1, 0), 1));
+    cr_expect(eq(i64, nido_send(fds[1], "x", 1, 0), 1));
     POINT(nido_recv(fds[0], &byte, 1, 0));
     POINT(nido_recvfrom(fds[0], &byte, 1, 0, NULL, NULL));
     POINT(nido_recvmsg(fds[0], &message, 0));

@@ -284,7 +284,7 @@ NIDO_TEST(thread, the_end_of_the_other_run_cancels_its_guests)
     nido_rt_retain(visit.there.rt);
     nido_xevent_set(visit.there.stop);
     pthread_join(thread, &result);
-    cr_expect(eq(long, (long)(intptr_t)result, -ESHUTDOWN));
+    cr_expect(eq(i64, (long)(intptr_t)result, -ESHUTDOWN));
     pthread_join(visit.there.thread, NULL);
     cr_expect(eq(int, visit.there.rc, 3));
     cr_expect(eq(int, nido_run_on(visit.there.rt, be_cancelled, &visit), -ESHUTDOWN));
