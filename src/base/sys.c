@@ -20,9 +20,6 @@
 #include "base/program.h"
 #include "base/sys_other.h"
 
-#ifdef __linux__
-#include <linux/sockios.h>
-#endif
 #ifdef NIDOI_KQUEUE
 #include <sys/event.h>
 #else
@@ -491,10 +488,10 @@ static int sys_family(int fd)
 
 static int sys_unconfirmed(int fd)
 {
-#ifdef SIOCOUTQ
+#ifdef __linux__
     int n = 0;
 
-    return ioctl(fd, SIOCOUTQ, &n) < 0 ? -errno : n;
+    return ioctl(fd, TIOCOUTQ, &n) < 0 ? -errno : n;
 #else
     (void)fd;
     return -ENOTSUP;
