@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -332,41 +331,6 @@ static int sys_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
     if (connect(fd, address, length) == 0) return 0;
     return errno == EINTR ? -EINPROGRESS : -errno;
-}
-
-static bool same_port(const struct sockaddr *a, const struct sockaddr *b)
-{
-    const struct sockaddr_in *four[] = {(const void *)a, (const void *)b};
-    const struct sockaddr_in6 *six[] = {(const void *)a, (const void *)b};
-
-    if (a->sa_family != b->sa_family) return false;
-    return a->sa_family == AF_INET6 ? six[0]->sin6_port == six[1]->sin6_port
-                                    : four[0]->sin_port == four[1]->sin_port;
-}
-
-static bool same_host(const struct sockaddr *a, const struct sockaddr *b)
-{
-    const struct sockaddr_in *four[] = {(const void *)a, (const void *)b};
-    const struct sockaddr_in6 *six[] = {(const void *)a, (const void *)b};
-
-    return a->sa_family == AF_INET6
-               ? memcmp(&six[0]->sin6_addr, &six[1]->sin6_addr, sizeof six[0]->sin6_addr) == 0
-               : four[0]->sin_addr.s_addr == four[1]->sin_addr.s_addr;
-}
-
-/* The port tells nearly always; the peer may have another address than was asked for (0.0.0.0). */
-static int sys_meets_itself(int fd, const struct sockaddr *peer)
-{
-    struct sockaddr_storage own, other;
-    struct sockaddr *mine = (void *)&own, *theirs = (void *)&other;
-    socklen_t length = sizeof own;
-
-    if (peer->sa_family != AF_INET && peer->sa_family != AF_INET6) return 0;
-    if (getsockname(fd, mine, &length) < 0) return -errno;
-    if (!same_port(mine, peer)) return 0;
-    length = sizeof other;
-    if (getpeername(fd, theirs, &length) < 0) return -errno;
-    return same_port(mine, theirs) && same_host(mine, theirs);
 }
 
 static int sys_bind(int fd, const struct sockaddr *address, socklen_t length)

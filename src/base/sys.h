@@ -77,8 +77,6 @@ enum { NIDOI_EVERY_CHILD = 0 };
     X(int, accept, (int fd, struct sockaddr *address, socklen_t *length), (fd, address, length))        \
     X(int, connect, (int fd, const struct sockaddr *address, socklen_t length),                         \
       (fd, address, length))                                                                            \
-    /* 1: a socket that is connected to this peer is its own peer */                                    \
-    X(int, meets_itself, (int fd, const struct sockaddr *peer), (fd, peer))                             \
     X(int, bind, (int fd, const struct sockaddr *address, socklen_t length),                            \
       (fd, address, length))                                                                            \
     X(int, listen, (int fd, int backlog), (fd, backlog))                                                \

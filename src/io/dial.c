@@ -196,9 +196,11 @@ int nido_listen(const char *host, const char *service, const nido_listen_options
 /* An attempt at a closed port of the range that the system draws from may be given that very port as its
  * own, and then meets itself: no other socket listens there. The connection is dissolved: closed in good
  * order, it would hold the port for a minute. */
-static int refuse_itself(int fd, const struct sockaddr *peer)
+static int refuse_itself(int fd)
 {
-    if (nidoi_sys.meets_itself(fd, peer) != 1) return 0;
+    struct sockaddr_storage own, peer;
+
+    if (nidoi_sys.ends(fd, &own, &peer) || memcmp(&own, &peer, sizeof own) != 0) return 0;
     nidoi_sys.connect(fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr));
     return -ECONNREFUSED;
 }
@@ -224,7 +226,7 @@ static int finish_inet(int fd, const struct sockaddr *address, socklen_t length)
     int err = nidoi_sys.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 
     if (!err) err = finish(fd, address, length);
-    return err ? err : refuse_itself(fd, address);
+    return err ? err : refuse_itself(fd);
 }
 
 int nidoi_dial_address(const struct sockaddr *address, socklen_t length)
