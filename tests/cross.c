@@ -74,7 +74,7 @@ static void threads_and_tasks(size_t capacity)
     thread = begin_thread(receive_sum, chan);
     cr_expect(eq(int, nido_run(send_as_task, chan, NULL), 0));
     cr_expect(eq(int, nido_xchan_close(chan), 0));
-    cr_expect(eq(i64, end_thread(thread), (long)ITEMS *(ITEMS + 1) / 2));
+    cr_expect(eq(i64, end_thread(thread), (long)ITEMS * (ITEMS + 1) / 2));
     nido_xchan_free(chan);
 }
 
