@@ -1,6 +1,10 @@
 #include <dlfcn.h>
 #include <string.h>
+#if __has_include(<execinfo.h>)
+#include <execinfo.h>
+#else
 #include <unwind.h>
+#endif
 
 #include "testkit/kit.h"
 
@@ -21,7 +25,15 @@ struct trace {
     int count;
 };
 
-#ifdef NIDOI_NO_BACKTRACE
+#if __has_include(<execinfo.h>)
+
+/* It needs no library beside libc. */
+static void fill(struct trace *trace)
+{
+    trace->count = backtrace(trace->frames, MOST_FRAMES);
+}
+
+#elif defined(NIDOI_NO_BACKTRACE)
 
 static void fill(struct trace *trace)
 {
