@@ -6,6 +6,10 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#ifdef NIDOI_KQUEUE
+#include <sys/event.h>
+#endif
+
 #include "inside_help.h"
 
 /* ---- Who was woken frees it, while who woke it is still inside its call ---- */
@@ -41,16 +45,34 @@ static void keep(void *memory)
     __atomic_store_n(&watched.freed, 1, __ATOMIC_SEQ_CST);
 }
 
-/* The bell of who waits has been rung; its call goes on when the object has been freed. */
-static int ring_and_let_it_be_freed(int fd)
+/* The waiter has been woken; the call that did it goes on when the object has been freed. */
+static void let_it_be_freed(void)
 {
-    int rc = real_sys.ring(fd);
     int64_t end = nidoi_sys_now() + NIDO_SEC(5);
 
     while (!__atomic_load_n(&watched.freed, __ATOMIC_SEQ_CST) && nidoi_sys_now() < end)
         sched_yield();
+}
+
+#ifdef NIDOI_KQUEUE
+static int wake_and_wait(int kq, const struct kevent *change)
+{
+    int rc = real_sys.kevent_change(kq, change);
+
+    if (change->filter == EVFILT_USER && change->fflags & NOTE_TRIGGER) let_it_be_freed();
     return rc;
 }
+#define WAKING kevent_change
+#else
+static int wake_and_wait(int fd)
+{
+    int rc = real_sys.ring(fd);
+
+    let_it_be_freed();
+    return rc;
+}
+#define WAKING ring
+#endif
 
 struct one_shot {
     void *object;
@@ -73,7 +95,7 @@ static void begin_giving(void *ctx)
 {
     struct one_shot *shot = ctx;
 
-    nidoi_sys.ring = ring_and_let_it_be_freed;
+    nidoi_sys.WAKING = wake_and_wait;
     cr_expect(eq(int, pthread_create(&shot->giver, NULL, give, shot), 0));
 }
 

@@ -425,13 +425,14 @@ static int noting_waitid(int type, int id, siginfo_t *out, int options)
     return rc;
 }
 
-/* Once the program is gone there is always more to read, up to 64 MiB. */
+/* Once the program is gone there is always more to read, a pipe's content a call, up to 64 MiB. */
 static ssize_t endless_read(int fd, void *buf, size_t len)
 {
-    enum { LEAST_OF_OUTPUT = 512, END = 64 << 20 };
+    enum { LEAST_OF_OUTPUT = 512, PIPE = 64 << 10, END = 64 << 20 };
 
     if (!gone || len < LEAST_OF_OUTPUT) return real.read(fd, buf, len);
     if (flood >= END) return 0;
+    if (len > PIPE) len = PIPE;
     flood += len;
     memset(buf, 'y', len);
     return (ssize_t)len;
