@@ -41,6 +41,33 @@ if(CMAKE_SIZEOF_VOID_P EQUAL 4 AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
     set(NIDO_WIDE_FLAGS " -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64")
 endif()
 
+# What the programs that link nido are offered. A frame larger than a task's guard could step over it
+# unless the compiler probes page by page. A target that does not want that sets its property
+# NIDO_STACK_CLASH_PROTECTION to OFF. Clang for arm64 has known the flag since 18.
+set(nido_least_clang 11)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)")
+    set(nido_least_clang 18)
+endif()
+foreach(language IN ITEMS C CXX)
+    foreach(make IN ITEMS GNU:8 Clang:${nido_least_clang})
+        string(REPLACE ":" ";" make ${make})
+        list(GET make 0 id)
+        list(GET make 1 least)
+        list(APPEND nido_probing_compilers "$<AND:$<COMPILE_LANG_AND_ID:${language},${id}>,\
+$<VERSION_GREATER_EQUAL:$<${language}_COMPILER_VERSION>,${least}>>")
+    endforeach()
+endforeach()
+list(JOIN nido_probing_compilers "," nido_probing_compilers)
+set(nido_property "$<TARGET_PROPERTY:NIDO_STACK_CLASH_PROTECTION>")
+set(nido_probing_wanted "$<OR:$<STREQUAL:${nido_property},>,$<BOOL:${nido_property}>>")
+
+function(nido_offer_probing target)
+    if(NOT APPLE)
+        target_compile_options(${target} INTERFACE
+            "$<$<AND:${nido_probing_wanted},$<OR:${nido_probing_compilers}>>:-fstack-clash-protection>")
+    endif()
+endfunction()
+
 # How nido's own code is compiled: the library, its tests, its benchmarks, its examples.
 function(nido_flags target)
     # Each file has its own static names: a parent's unity build stops here.

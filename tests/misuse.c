@@ -139,10 +139,49 @@ static int spawn_after_forgetting_inside(void *unused)
     return nido_group_close(&group, spawn_after_forgetting(&group));
 }
 
-NIDO_TEST(misuse, what_lies_in_a_dead_frame_is_found_at_the_next_open_or_spawn)
+static int wait_after_forgetting(void *unused)
+{
+    (void)unused;
+    forget();
+    return nido_sleep(1);
+}
+
+static int open_again_without_closing(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        nido_scope scope;
+
+        nido_scope_open(&scope);
+        __asm__ volatile("" : : "r"(&scope) : "memory");
+    }
+    return 0;
+}
+
+static int open_both_again_without_closing(void *unused)
+{
+    static nido_scope outer, inner;
+
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        nido_scope_open(&outer);
+        nido_scope_open(&inner);
+    }
+    return 0;
+}
+
+/* Ordinary variables, every compiler and level, and every call that waits: tests/frames. */
+NIDO_TEST(misuse, what_lies_in_a_dead_frame_is_found_at_the_next_call_that_may_wait)
 {
     EXPECT_LAST_WORDS(open_after_forgetting, "never closed", "has returned");
     EXPECT_LAST_WORDS(spawn_after_forgetting_inside, "never closed", "has returned");
+    EXPECT_LAST_WORDS(wait_after_forgetting, "never closed", "has returned", "opened at", "+0x");
+}
+
+NIDO_TEST(misuse, memory_that_holds_an_open_scope_is_not_opened_again)
+{
+    EXPECT_LAST_WORDS(open_again_without_closing, "never closed", "opened at", "+0x");
+    EXPECT_LAST_WORDS(open_both_again_without_closing, "never closed", "in its memory");
 }
 
 static int close_it(void *group)

@@ -45,12 +45,14 @@ static void put_many(struct nidoi_stack **from, int n)
     for (int i = 0; i < n; i++) put(from[i]);
 }
 
-NIDO_TEST(stack, sizes_are_rounded_up_to_powers_of_two_up_to_a_gibibyte)
+NIDO_TEST(stack, sizes_and_their_guards_are_rounded_up_to_powers_of_two)
 {
-    cr_expect(eq(sz, nidoi_stacks_round(0), 16 * KIB));
-    cr_expect(eq(sz, nidoi_stacks_round(16 * KIB), 16 * KIB));
-    cr_expect(eq(sz, nidoi_stacks_round(16 * KIB + 1), 32 * KIB));
-    cr_expect(eq(sz, nidoi_stacks_round(GIB), GIB));
+    cr_expect(eq(sz, nidoi_stacks_round(0), 128 * KIB));
+    cr_expect(eq(sz, nidoi_stacks_round(64 * KIB), 128 * KIB));
+    cr_expect(eq(sz, nidoi_stacks_round(64 * KIB + 1), 256 * KIB));
+    cr_expect(eq(sz, nidoi_stacks_round(NIDOI_STACK_DEFAULT), 256 * KIB));
+    cr_expect(eq(sz, nidoi_stacks_round(NIDOI_STACK_DEFAULT + 1), 512 * KIB));
+    cr_expect(eq(sz, nidoi_stacks_round(GIB), 2 * GIB));
     cr_expect(eq(sz, nidoi_stacks_round(GIB + 1), 0));
     cr_expect(eq(sz, nidoi_stacks_round(SIZE_MAX), 0));
 }
@@ -61,7 +63,7 @@ NIDO_TEST(stack, every_byte_between_guard_and_record_is_usable)
 
     nidoi_stacks_init(&stacks);
     stack = take(SIZE);
-    cr_expect(eq(sz, room(stack) + sizeof *stack + stacks.page, SIZE));
+    cr_expect(eq(sz, room(stack) + sizeof *stack, SIZE));
     memset(stack->bottom, 0x5a, room(stack));
     cr_expect(eq(sz, stacks.in_use, 1));
     put(stack);
@@ -76,7 +78,7 @@ NIDO_TEST(stack, each_size_has_a_class_of_its_own)
     nidoi_stacks_init(&stacks);
     small = take(16 * KIB);
     large = take(GIB);
-    cr_expect(eq(sz, room(large) + sizeof *large + stacks.page, GIB));
+    cr_expect(eq(sz, room(large) + sizeof *large + NIDOI_STACK_GUARD, 2 * GIB));
     put(large);
     put(small);
     cr_expect(eq(ptr, take(16 * KIB), small));
@@ -103,7 +105,22 @@ Test(stack, a_write_below_the_bottom_is_caught, .signal = SIGSEGV)
 Test(stack, a_write_at_the_far_end_of_the_guard_is_caught, .signal = SIGSEGV)
 {
     nidoi_stacks_init(&stacks);
-    *(volatile char *)(take(SIZE)->bottom - stacks.page) = 1;
+    *(volatile char *)(take(SIZE)->bottom - 64 * KIB) = 1;
+}
+
+/* The distance from the last usable byte to a neighbour's memory. */
+NIDO_TEST(stack, no_frame_of_less_than_64_kib_steps_over_the_guard)
+{
+    struct nidoi_stack *stack;
+
+    nidoi_stacks_init(&stacks);
+    for (size_t size = 1; size <= 1024 * KIB; size *= 2) {
+        stack = take(size);
+        cr_expect(ge(sz, room(stack) + sizeof *stack, size));
+        cr_expect(ge(sz, nidoi_stacks_round(size) - room(stack) - sizeof *stack, 64 * KIB));
+        put(stack);
+    }
+    nidoi_stacks_deinit(&stacks);
 }
 
 Test(stack, a_guard_made_by_protection_catches_too, .signal = SIGSEGV)
@@ -136,7 +153,7 @@ NIDO_TEST(stack, a_kernel_without_guard_advice_is_asked_once)
     stack = take(SIZE);
     other = take(128 * KIB);
     cr_expect(eq(ulong, faults_count(FAULT_guard), 1));
-    cr_expect(eq(ulong, faults_count(FAULT_protect_none), 64 + 32));
+    cr_expect(eq(ulong, faults_count(FAULT_protect_none), 2 * IN_SLAB));
     put(other);
     put(stack);
     nidoi_stacks_deinit(&stacks);

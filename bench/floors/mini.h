@@ -10,7 +10,7 @@
 #include "../bench.h"
 #include "fcontext.h"
 
-enum { MINI_STACK = 64 * 1024 }; /* as far apart as nido's */
+enum { MINI_STACK = 256 * 1024 }; /* as far apart as nido's */
 
 struct mini_task;
 typedef void mini_fn(struct mini_task *self);

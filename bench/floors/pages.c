@@ -1,4 +1,4 @@
-/* pages.c: floors of stacks never used before: one page touched for each, 64 KiB apart, in one
+/* pages.c: floors of stacks never used before: one page touched for each, 256 KiB apart, in one
  * mapping without guards. It shows the page fault and the page tables, and leaves out everything
  * that a task is. */
 #include "../footprint.h"

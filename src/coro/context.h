@@ -91,6 +91,10 @@ static inline _Noreturn void nidoi_context_leave(struct nidoi_context *from,
  * below to itself, to whom it calls and to frames that are gone. */
 #define nidoi_frame_end() ((char *)__builtin_dwarf_cfa())
 
+/* For what stands between a public call and its entry, in every build: there nidoi_frame_end() is
+ * the end of the public call's own frame. */
+#define NIDOI_IN_CALLER static inline __attribute__((always_inline))
+
 /* ---- How: in the header, because a call more is a return more to mispredict ---- */
 
 struct nidoi_transfer nidoi_fctx_jump(void *to, void *data);

@@ -58,7 +58,8 @@ static void open_here(nido_group *group, const nido_group_options *options, void
         nidoi_scope_fault(&group->scope, err);
         return;
     }
-    nidoi_scope_check_frames(loop->sched.current, frame);
+    if (nidoi_scope_suspicious(loop->sched.current, &group->scope, sizeof *group, frame))
+        nidoi_scope_inspect_memory(loop->sched.current, &group->scope, frame);
     nidoi_group_open(loop, group, options, place);
 }
 
@@ -317,6 +318,7 @@ int nido_group_close(nido_group *group, int rc)
 
 int nido_group_cancel(nido_group *group, int code, const char *reason)
 {
+    nidoi_check_frames();
     return nidoi_scope_cancel(&group->scope, NIDO_CAUSE_CANCEL, code, reason);
 }
 
@@ -327,9 +329,10 @@ nido_scope *nido_group_scope(nido_group *group)
 
 int nido_with_group(enum nido_policy policy, int (*body)(nido_group *group, void *arg), void *arg)
 {
+    nido_group_options options = {.size = sizeof options, .policy = policy};
     nido_group group;
 
-    nido_group_open(&group, policy, NULL);
+    open_here(&group, &options, __builtin_return_address(0), nidoi_frame_end());
     if (group.scope.flags & NIDOI_SCOPE_FAULTY)
         return group.scope.code; /* NOLINT(clang-analyzer-core.uninitialized.UndefReturn) */
     return nido_group_close(&group, body ? body(&group, arg) : -EINVAL);

@@ -143,7 +143,7 @@ static void read_options(struct nidoi_loop *loop, const nido_options *options)
     const char *debug = getenv("NIDO_DEBUG");
 
     loop->options = *options;
-    if (!loop->options.stack_size) loop->options.stack_size = 65536;
+    if (!loop->options.stack_size) loop->options.stack_size = NIDOI_STACK_DEFAULT;
     if (!loop->options.max_tasks) loop->options.max_tasks = 16u << 20;
     if (!loop->options.grace_ns) loop->options.grace_ns = NIDO_NEVER;
     if (!loop->options.pool_threads) loop->options.pool_threads = 64;

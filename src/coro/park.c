@@ -163,6 +163,12 @@ int nidoi_enter_slowly(struct nidoi_loop *loop)
     return nidoi_scope_test(loop);
 }
 
+int nidoi_enter_suspiciously(struct nidoi_loop *loop, const char *frame)
+{
+    nidoi_scope_inspect(loop->sched.current, frame);
+    return nidoi_enter_slowly(loop);
+}
+
 void nidoi_charge_slowly(struct nidoi_loop *loop)
 {
     struct nidoi_sched *sched = &loop->sched;
@@ -181,6 +187,7 @@ intptr_t nidoi_park(struct nidoi_loop *loop, struct nidoi_waiter *waiter)
     if (loop->sched.no_parking)
         nidoi_panic("task #%llu must not wait here (%s): it is in a callback of the library",
                     (unsigned long long)task->id, waiter->kind->name);
+    nidoi_scope_check_content(task);
     waiter->task = task;
     task->refused = 0;
     if (task->scope->flags & NIDOI_SCOPE_UNARMED) nidoi_scope_arm(loop, task->scope);

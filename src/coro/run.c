@@ -145,6 +145,27 @@ static int run_open(struct run *run, const nido_options *options)
     return err;
 }
 
+/* Not on the thread's stack, which may be a small one. */
+static int run_new(const nido_options *options, struct run **out)
+{
+    struct run *run = nidoi_mem_zeroed(sizeof *run);
+    int err;
+
+    if (!run) return -ENOMEM;
+    err = run_open(run, options);
+    if (err)
+        nidoi_mem.release(run);
+    else
+        *out = run;
+    return err;
+}
+
+static void run_free(struct run *run)
+{
+    run_close(run);
+    nidoi_mem.release(run);
+}
+
 static int run_start(struct run *run, nido_fn *fn, void *arg, void *place)
 {
     struct nidoi_birth birth = {.fn = fn, .arg = arg, .place = place};
@@ -156,20 +177,21 @@ static int run_start(struct run *run, nido_fn *fn, void *arg, void *place)
 
 static int run_whole(nido_fn *fn, void *arg, const nido_options *options, void *place)
 {
-    struct run run;
-    int err = run_open(&run, options);
+    struct nidoi_loop *loop;
+    struct run *run;
+    int err = run_new(options, &run);
 
     if (err) return err;
-    err = run_start(&run, fn, arg, place);
+    loop = &run->loop;
+    err = run_start(run, fn, arg, place);
     if (!err) {
-        nidoi_loop_run(&run.loop, nidoi_deadlock);
-        run_over(&run);
-        if (run.loop.probe.watcher)
-            run.loop.probe.watcher->over(run.loop.probe.ctx, &run.loop.sched);
-        deliver_error(&run.loop);
-        err = result(&run.loop);
+        nidoi_loop_run(loop, nidoi_deadlock);
+        run_over(run);
+        if (loop->probe.watcher) loop->probe.watcher->over(loop->probe.ctx, &loop->sched);
+        deliver_error(loop);
+        err = result(loop);
     }
-    run_close(&run);
+    run_free(run);
     return err;
 }
 
@@ -207,13 +229,8 @@ int nido_rt_new(const nido_options *options, nido_rt **out)
     if (!options) options = &defaults;
     err = options->clock != NIDO_CLOCK_REAL ? -EINVAL : startable(options);
     if (err) return err;
-    run = nidoi_mem_zeroed(sizeof *run);
-    if (!run) return -ENOMEM;
-    err = run_open(run, options);
-    if (err) {
-        nidoi_mem.release(run);
-        return err;
-    }
+    err = run_new(options, &run);
+    if (err) return err;
     *out = run->loop.door;
     return 0;
 }
@@ -296,9 +313,8 @@ int nido_rt_free(nido_rt *rt)
     if (err) return err;
     if (run->loop.live) return -EBUSY;
     before = nidoi_sys_defer_cancel();
-    run_close(run);
+    run_free(run);
     nidoi_sys_allow_cancel(before);
-    nidoi_mem.release(run);
     return 0;
 }
 

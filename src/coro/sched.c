@@ -37,6 +37,7 @@ int nidoi_sched_init(struct nidoi_sched *sched)
     sched->loop.state = NIDOI_RUNNING;
     sched->loop.scope = &sched->loop.base;
     sched->loop.base.due = INT64_MAX;
+    sched->loop.base.task = &sched->loop;
     sched->budget = 1;
     sched->allowance = NIDOI_BUDGET;
     nidoi_list_init(&sched->stirred);

@@ -99,6 +99,7 @@ struct nidoi_task {
     void *arg;
     uint64_t id;
     void *spawned_at;
+    void *opened_at; /* where `scope` was opened: the frame that held a forgotten one is gone */
     const char *name;
     nido_error *error;                /* one reference, or NULL */
     struct nidoi_local_value *locals; /* latest set first */

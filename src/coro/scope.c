@@ -129,7 +129,8 @@ void nidoi_scope_fault(nido_scope *scope, int code)
 }
 
 /* Not the ordinary case: says what is wrong, if anything is. */
-int nidoi_scope_unclosable(const struct nidoi_loop *loop, const nido_scope *scope)
+int nidoi_scope_unclosable(const struct nidoi_loop *loop, const nido_scope *scope,
+                           const char *frame)
 {
     struct nidoi_place outer, inner;
     const struct nidoi_task *task = loop ? loop->sched.current : NULL;
@@ -137,10 +138,12 @@ int nidoi_scope_unclosable(const struct nidoi_loop *loop, const nido_scope *scop
     if (scope->flags & NIDOI_SCOPE_FAULTY) return scope->code;
     if (!(scope->flags & NIDOI_SCOPE_OPEN)) return -EBADF;
     if (!task || scope->task != task) return -EPERM;
+    nidoi_scope_check_frames(task, frame);
+    nidoi_scope_check_content(task);
     nidoi_panic("task #%llu closes the scope opened at %s while the one opened inside it at %s "
                 "is still open; close them in reverse order",
                 (unsigned long long)task->id, nidoi_place(&outer, scope->place),
-                nidoi_place(&inner, task->scope->place));
+                nidoi_place(&inner, task->opened_at));
 }
 
 void nidoi_scope_left_open(const struct nidoi_task *task)
@@ -149,7 +152,40 @@ void nidoi_scope_left_open(const struct nidoi_task *task)
 
     nidoi_panic("task #%llu: the scope or group opened at %s was never closed, and the function "
                 "that held it has returned",
-                (unsigned long long)task->id, nidoi_place(&place, task->scope->place));
+                (unsigned long long)task->id, nidoi_place(&place, task->opened_at));
+}
+
+/* On another stack, the caller's memory or the loop's, a frame says nothing. */
+void nidoi_scope_inspect(const struct nidoi_task *task, const char *frame)
+{
+    const char *innermost = (const char *)task->scope;
+
+    if (nidoi_scope_poisoned(task->scope)) nidoi_scope_left_open(task);
+    if (!task->stack || innermost < task->stack->bottom || frame > (const char *)task) return;
+    nidoi_scope_left_open(task);
+}
+
+static bool overlap(const nido_scope *open, const nido_scope *fresh)
+{
+    uintptr_t at = (uintptr_t)open, here = (uintptr_t)fresh;
+    size_t size = open->flags & NIDOI_SCOPE_GROUP ? sizeof(nido_group) : sizeof(nido_scope);
+
+    return here < at + size && at < here + sizeof(nido_scope);
+}
+
+void nidoi_scope_inspect_memory(const struct nidoi_task *task, nido_scope *scope, const char *frame)
+{
+    struct nidoi_place place;
+
+    nidoi_scope_check_frames(task, frame);
+    nidoi_scope_check_content(task);
+    for (const nido_scope *open = task->scope; open != &task->base; open = open->parent) {
+        if (open->task != task) nidoi_scope_left_open(task);
+        if (overlap(open, scope))
+            nidoi_panic("task #%llu: the scope or group opened at %s was never closed, and another "
+                        "is opened in its memory",
+                        (unsigned long long)task->id, nidoi_place(&place, open->place));
+    }
 }
 
 void nidoi_scope_note_time(const struct nidoi_loop *loop, nido_scope *scope)
@@ -244,6 +280,7 @@ int nidoi_scope_cancel(nido_scope *scope, enum nido_cause_kind kind, int code, c
     if (!(scope->flags & NIDOI_SCOPE_OPEN)) return -ESRCH;
     if (!loop) return -EPERM;
     if (scope->task->sched != &loop->sched) return -EXDEV;
+    nidoi_scope_check_content(loop->sched.current);
     return nidoi_scope_strike(loop, scope, kind, code, reason);
 }
 

@@ -11,7 +11,10 @@
  * 4. A deadline is armed in the timer of the task that opened it, when somebody first parks below
  * it: the UNARMED bit is inherited at opening and cleared once. A timer may be early, never late.
  * 5. A cancel is a state, noticed on entry and on parking; there is no delivery that could be
- * repeated or lost. */
+ * repeated or lost.
+ * 6. A scope that was forgotten is found before it is believed: by its address when a public call
+ * is entered (it lies below the frame of the caller), by its content before the task parks (some
+ * later frame has written over it). What is said of it is kept in the task's record. */
 #ifndef NIDOI_SCOPE_H
 #define NIDOI_SCOPE_H
 
@@ -20,6 +23,10 @@
 #include "coro/loop.h"
 #include "nido/group.h"
 #include "nido/scope.h"
+
+#ifdef NIDOI_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
 
 enum {
     NIDOI_SCOPE_OPEN = 1,
@@ -41,7 +48,8 @@ void nidoi_scope_fault(nido_scope *scope, int code);
 
 /* Why the running task may not close it now: its fault, -EBADF, -EPERM. Aborts if something inside
  * is open. */
-int nidoi_scope_unclosable(const struct nidoi_loop *loop, const nido_scope *scope);
+int nidoi_scope_unclosable(const struct nidoi_loop *loop, const nido_scope *scope,
+                           const char *frame);
 
 /* What the close of a scope makes of -ECANCELED, while it is still open. */
 int nidoi_scope_absorb(struct nidoi_loop *loop, nido_scope *scope);
@@ -82,13 +90,60 @@ void nidoi_task_ring(struct nidoi_task *task);
 
 _Noreturn void nidoi_scope_left_open(const struct nidoi_task *task);
 
+/* The rare halves of the checks below: the innermost scope may lie in a dead frame, or on no stack;
+ * the memory to open a scope in may hold one that is open. */
+void nidoi_scope_inspect(const struct nidoi_task *task, const char *frame);
+void nidoi_scope_inspect_memory(const struct nidoi_task *task, nido_scope *scope,
+                                const char *frame);
+
+/* Under AddressSanitizer a dead scope may be red zones of a later frame, or its block has ended: its
+ * content is no longer to be read. */
+static inline bool nidoi_scope_poisoned(const nido_scope *scope)
+{
+    (void)scope;
+#ifdef NIDOI_ASAN
+    return __asan_region_is_poisoned((nido_scope *)(uintptr_t)scope, sizeof *scope) != NULL;
+#else
+    return false;
+#endif
+}
+
+/* The innermost scope may lie in a frame that has returned: `frame` is the end of the public call's.
+ * Reads nothing of the scope. */
+static inline bool nidoi_scope_may_be_dead(const struct nidoi_task *task, const char *frame)
+{
+    return __builtin_expect((const char *)task->scope < frame, 0) ||
+           nidoi_scope_poisoned(task->scope);
+}
+
 /* Dies with a sentence if the innermost scope lies in a frame that has returned: `frame` is the
- * end of the public call's. */
+ * end of the public call's. Reads nothing of the scope. */
 static inline void nidoi_scope_check_frames(const struct nidoi_task *task, const char *frame)
 {
-    const char *innermost = (const char *)task->scope;
+    if (nidoi_scope_may_be_dead(task, frame)) nidoi_scope_inspect(task, frame);
+}
 
-    if (innermost < frame && innermost >= task->stack->bottom) nidoi_scope_left_open(task);
+/* Dies with the same sentence if the innermost scope was written over. */
+static inline void nidoi_scope_check_content(const struct nidoi_task *task)
+{
+    if (__builtin_expect(task->scope->task != task, 0)) nidoi_scope_left_open(task);
+}
+
+/* Before a scope is opened in `size` bytes: true if one of the checks has to look closely. What lies
+ * below the innermost scope is new. */
+static inline bool nidoi_scope_suspicious(const struct nidoi_task *task, nido_scope *scope,
+                                          size_t size, const char *frame)
+{
+    return nidoi_scope_may_be_dead(task, frame) || task->scope->task != task ||
+           (uintptr_t)scope + size > (uintptr_t)task->scope;
+}
+
+/* For public calls that wait by way of others and have no entry of their own. */
+NIDOI_IN_CALLER void nidoi_check_frames(void)
+{
+    const struct nidoi_sched *sched = nidoi_sched_self;
+
+    if (sched) nidoi_scope_check_frames(sched->current, nidoi_frame_end());
 }
 
 static inline bool nidoi_scope_cancelled(const nido_scope *scope)
@@ -103,20 +158,29 @@ bool nidoi_scope_encloses(const nido_scope *scope, const struct nidoi_task *task
 int nidoi_scope_test(struct nidoi_loop *loop);
 
 int nidoi_enter_slowly(struct nidoi_loop *loop);
+int nidoi_enter_suspiciously(struct nidoi_loop *loop, const char *frame);
 
-/* The entry of every cancellation point: charge, yield if the budget is spent, then look at the
- * scope (in this order: a cancel may come during the yield). 0, -ECANCELED, -EPERM, -EDEADLK. Now
- * and then it reads the clock. */
-static inline int nidoi_enter(struct nidoi_loop **out)
+/* The entry of every cancellation point: check the frames, charge, yield if the budget is spent,
+ * then look at the scope (in this order: a cancel may come during the yield). `frame` is the end of
+ * the public call's. 0, -ECANCELED, -EPERM, -EDEADLK. Now and then it reads the clock. */
+static inline int nidoi_enter_from(struct nidoi_loop **out, const char *frame)
 {
     struct nidoi_sched *sched = nidoi_sched_self;
 
     if (!sched) return -EPERM;
     *out = nidoi_loop_of(sched);
     sched->budget--;
+    if (nidoi_scope_may_be_dead(sched->current, frame))
+        return nidoi_enter_suspiciously(*out, frame);
     if ((sched->budget & 15) == 0 || sched->current->scope->due <= sched->now)
         return nidoi_enter_slowly(*out);
     return 0;
+}
+
+/* In a public call, or in what is part of one (NIDOI_IN_CALLER). */
+NIDOI_IN_CALLER int nidoi_enter(struct nidoi_loop **out)
+{
+    return nidoi_enter_from(out, nidoi_frame_end());
 }
 
 /* For calls that are no cancellation points but may be repeated without end: charged like them. */
@@ -155,7 +219,7 @@ static inline void nidoi_scope_base(struct nidoi_loop *loop, struct nidoi_task *
 
     nidoi_assert(!loop->spreading);
     nidoi_scope_hang(&task->base, parent, task, shield ? NIDOI_SCOPE_SHIELD : 0, end);
-    task->base.place = task->spawned_at;
+    task->base.place = task->opened_at = task->spawned_at;
     task->scope = &task->base;
 }
 
@@ -168,17 +232,17 @@ static inline void nidoi_scope_open(struct nidoi_loop *loop, nido_scope *scope, 
     nidoi_assert(!loop->spreading);
     if (deadline == INT64_MIN) deadline++; /* that value means cancelled */
     nidoi_scope_hang(scope, task->scope, task, flags, deadline);
-    scope->place = place;
+    scope->place = task->opened_at = place;
     task->scope->inner = scope;
     task->scope = scope;
 }
 
 /* 0 if the running task may close it now; otherwise as nidoi_scope_unclosable. */
-static inline int nidoi_scope_closable(const struct nidoi_loop *loop, const nido_scope *scope)
+NIDOI_IN_CALLER int nidoi_scope_closable(const struct nidoi_loop *loop, const nido_scope *scope)
 {
     if (loop && scope == loop->sched.current->scope && scope->task == loop->sched.current)
         return 0; /* in a task's chain: open and sound */
-    return nidoi_scope_unclosable(loop, scope);
+    return nidoi_scope_unclosable(loop, scope, nidoi_frame_end());
 }
 
 /* What a close with `rc` answers, while it is still open. */
@@ -203,6 +267,7 @@ static inline void nidoi_scope_pop(struct nidoi_loop *loop, nido_scope *scope)
     scope->task = NULL;
     task->scope = scope->parent;
     task->scope->inner = NULL;
+    task->opened_at = task->scope->place;
 }
 
 #endif

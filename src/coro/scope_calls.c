@@ -2,6 +2,14 @@
 #include "coro/scope.h"
 #include "nido/time.h"
 
+static __attribute__((noinline)) void open_suspicious(struct nidoi_loop *loop, nido_scope *scope,
+                                                      uint32_t flags, int64_t deadline, void *place,
+                                                      const char *frame)
+{
+    nidoi_scope_inspect_memory(loop->sched.current, scope, frame);
+    nidoi_scope_open(loop, scope, flags, deadline, place);
+}
+
 static void open_here(nido_scope *scope, uint32_t flags, int64_t deadline, void *place, char *frame)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
@@ -10,8 +18,10 @@ static void open_here(nido_scope *scope, uint32_t flags, int64_t deadline, void 
         nidoi_scope_fault(scope, -EPERM);
         return;
     }
-    nidoi_scope_check_frames(loop->sched.current, frame);
-    nidoi_scope_open(loop, scope, flags, deadline, place);
+    if (nidoi_scope_suspicious(loop->sched.current, scope, sizeof *scope, frame))
+        open_suspicious(loop, scope, flags, deadline, place, frame);
+    else
+        nidoi_scope_open(loop, scope, flags, deadline, place);
 }
 
 #define OPEN(scope, flags, deadline) \
@@ -38,13 +48,19 @@ void nido_timeout_open(nido_scope *scope, int64_t ns)
     OPEN(scope, 0, after(ns));
 }
 
-void nido_shield_open(nido_scope *scope, int64_t max_ns)
+/* When a shield that is opened now ends: the scopes around it are looked at. */
+NIDOI_IN_CALLER int64_t shield_end(int64_t max_ns)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
     int64_t end = after(max_ns);
 
-    if (loop) end = nidoi_scope_bounded(loop, loop->sched.current->scope, end);
-    OPEN(scope, NIDOI_SCOPE_SHIELD, end);
+    nidoi_check_frames();
+    return loop ? nidoi_scope_bounded(loop, loop->sched.current->scope, end) : end;
+}
+
+void nido_shield_open(nido_scope *scope, int64_t max_ns)
+{
+    OPEN(scope, NIDOI_SCOPE_SHIELD, shield_end(max_ns));
 }
 
 int nido_scope_close(nido_scope *scope, int rc)
@@ -60,6 +76,7 @@ int nido_scope_close(nido_scope *scope, int rc)
 
 int nido_scope_cancel(nido_scope *scope, int code, const char *reason)
 {
+    nidoi_check_frames();
     return nidoi_scope_cancel(scope, NIDO_CAUSE_CANCEL, code, reason);
 }
 
@@ -72,6 +89,8 @@ int nido_scope_move(nido_scope *scope, int64_t deadline)
     if (!loop) return -EPERM;
     if (scope->task->sched != &loop->sched) return -EXDEV;
     if (scope->flags & NIDOI_SCOPE_CANCELLED) return -EALREADY;
+    nidoi_check_frames();
+    nidoi_scope_check_content(loop->sched.current);
     nidoi_loop_refresh(loop);
     if (scope->deadline <= loop->sched.now) {
         nidoi_scope_expire(loop, scope);
@@ -118,7 +137,7 @@ int nido_with_deadline(int64_t deadline, nido_fn *fn, void *arg)
 {
     nido_scope scope;
 
-    nido_deadline_open(&scope, deadline);
+    OPEN(&scope, 0, deadline);
     return closed_after(&scope, fn, arg);
 }
 
@@ -126,7 +145,7 @@ int nido_with_timeout(int64_t ns, nido_fn *fn, void *arg)
 {
     nido_scope scope;
 
-    nido_timeout_open(&scope, ns);
+    OPEN(&scope, 0, after(ns));
     return closed_after(&scope, fn, arg);
 }
 
@@ -134,6 +153,6 @@ int nido_with_shield(int64_t max_ns, nido_fn *fn, void *arg)
 {
     nido_scope scope;
 
-    nido_shield_open(&scope, max_ns);
+    OPEN(&scope, NIDOI_SCOPE_SHIELD, shield_end(max_ns));
     return closed_after(&scope, fn, arg);
 }

@@ -49,7 +49,7 @@ static NIDOI_RARE _Noreturn void something_is_open(const struct nidoi_task *task
     nidoi_panic("task #%llu \"%s\", spawned at %s, has returned without closing the scope or group "
                 "opened at %s",
                 (unsigned long long)task->id, task->name ? task->name : "",
-                nidoi_place(&spawned, task->spawned_at), nidoi_place(&place, task->scope->place));
+                nidoi_place(&spawned, task->spawned_at), nidoi_place(&place, task->opened_at));
 }
 
 /* What is held must not lie in the frame that has just returned: nothing in it can be trusted any
@@ -257,9 +257,9 @@ static int spawn_here(const struct nidoi_birth *birth, nido_task *out, char *fra
     bool service = birth->options && birth->options->service;
     int err = birth->fn && sound(birth->options) ? 0 : -EINVAL;
 
+    if (loop) nidoi_scope_check_frames(loop->sched.current, frame);
     if (!err) err = admissible(loop, birth->group);
     if (err) return err;
-    if (nidoi_on_task(&loop->sched)) nidoi_scope_check_frames(loop->sched.current, frame);
     if (!service && full(birth->group)) {
         if (nidoi_on_task(&loop->sched))
             nidoi_fail(loop->sched.current, birth->place, -EAGAIN,
@@ -328,7 +328,6 @@ int nido_spawn_wait(nido_group *group, nido_fn *fn, void *arg)
     if (err) return err;
     err = fn ? admissible(loop, group) : -EINVAL;
     if (err) return err;
-    nidoi_scope_check_frames(loop->sched.current, nidoi_frame_end());
     if (!full(group) && nidoi_waitq_empty(&group->places)) return spawn_member(loop, &birth, NULL);
     err = wait_for_place(loop, group);
     if (err) return err;
@@ -398,7 +397,7 @@ int nido_start(nido_group *group, nido_fn *fn, void *arg, intptr_t *out)
     err = fn ? admissible(loop, group) : -EINVAL;
     if (!err && full(group)) err = -EAGAIN;
     if (err) return err;
-    nidoi_scope_check_frames(loop->sched.current, nidoi_frame_end());
+    nidoi_scope_check_content(loop->sched.current);
     start.own = is_below_service(loop->sched.current, group);
     nidoi_group_open(loop, &start.hidden, &plain, birth.place);
     birth.group = &start.hidden;
@@ -429,6 +428,7 @@ int nido_started(intptr_t value)
     struct nidoi_start *start = task ? task->start : NULL;
 
     if (!start) return task && task->started ? -EALREADY : -EPERM;
+    nidoi_check_frames();
     if (nidoi_scope_cancelled(&start->hidden.scope) || nidoi_group_is_over(start->target))
         return -ECANCELED;
     hand_over(loop, task, start);

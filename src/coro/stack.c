@@ -18,7 +18,8 @@
 #endif
 
 enum {
-    SLAB_BYTES = 4 << 20,
+    SLAB_BYTES = 16 << 20,
+    SMALLEST_CLASS = 2 * NIDOI_STACK_GUARD,
     SLAB_MOST = 64, /* stacks */
     KEEP_WARM = 64, /* of each size, whatever happens */
     TRIM_BATCH = 64
@@ -35,29 +36,30 @@ struct nidoi_slab {
 
 void nidoi_stacks_init(struct nidoi_stacks *stacks)
 {
-    *stacks = (struct nidoi_stacks){.page = nidoi_sys_page(), .trim_at = NIDO_NEVER};
+    *stacks = (struct nidoi_stacks){.trim_at = NIDO_NEVER};
     for (size_t i = 0; i < NIDOI_STACK_CLASSES; i++) {
-        stacks->classes[i].size = (size_t)NIDOI_STACK_LEAST << i;
+        stacks->classes[i].size = (size_t)SMALLEST_CLASS << i;
         nidoi_list_init(&stacks->classes[i].warm);
         nidoi_list_init(&stacks->classes[i].slabs);
     }
 }
 
-struct nidoi_stack_class *nidoi_stacks_class(struct nidoi_stacks *stacks, size_t size)
-{
-    size_t i = 0;
-
-    while (i < NIDOI_STACK_CLASSES && stacks->classes[i].size < size) i++;
-    return i < NIDOI_STACK_CLASSES ? &stacks->classes[i] : NULL;
-}
-
 size_t nidoi_stacks_round(size_t size)
 {
-    size_t rounded = NIDOI_STACK_LEAST;
+    size_t rounded = SMALLEST_CLASS;
 
-    while (rounded < size && rounded < (size_t)NIDOI_STACK_LEAST << (NIDOI_STACK_CLASSES - 1))
-        rounded *= 2;
-    return rounded < size ? 0 : rounded;
+    if (size > NIDOI_STACK_MOST) return 0;
+    while (rounded - NIDOI_STACK_GUARD < size) rounded *= 2;
+    return rounded;
+}
+
+struct nidoi_stack_class *nidoi_stacks_class(struct nidoi_stacks *stacks, size_t size)
+{
+    size_t rounded = nidoi_stacks_round(size), i = 0;
+
+    if (!rounded) return NULL;
+    while (stacks->classes[i].size < rounded) i++;
+    return &stacks->classes[i];
 }
 
 static void slab_free(struct nidoi_stack_class *class, struct nidoi_slab *slab)
@@ -116,7 +118,7 @@ static int slab_guards(struct nidoi_stacks *stacks, struct nidoi_slab *slab, siz
     struct iovec pages[SLAB_MOST];
 
     for (uint32_t i = 0; i < slab->count; i++) {
-        pages[i] = (struct iovec){slab->memory + i * size, stacks->page};
+        pages[i] = (struct iovec){slab->memory + i * size, NIDOI_STACK_GUARD};
         slab->cold[slab->cold_count++] = (uint8_t)(slab->count - 1 - i);
     }
     return guard(stacks, pages, (int)slab->count);
@@ -172,7 +174,7 @@ int nidoi_stacks_take_cold(struct nidoi_stacks *stacks, struct nidoi_stack_class
     }
     stacks->in_use++;
     index = slab->cold[--slab->cold_count];
-    *out = record(slab->memory + index * class->size, class->size, stacks->page);
+    *out = record(slab->memory + index * class->size, class->size, NIDOI_STACK_GUARD);
     (*out)->class = class;
     (*out)->slab = slab;
     (*out)->index = index;
@@ -215,7 +217,7 @@ void nidoi_stacks_put(struct nidoi_stacks *stacks, struct nidoi_stack *stack, in
     stacks->trim_at = now + TRIM_AFTER;
 }
 
-static void cool(struct nidoi_stacks *stacks, struct nidoi_stack_class *class)
+static void cool(struct nidoi_stack_class *class)
 {
     struct nidoi_link *link = class->warm.prev;
     struct nidoi_stack *stack = nidoi_container(link, struct nidoi_stack, link);
@@ -226,7 +228,7 @@ static void cool(struct nidoi_stacks *stacks, struct nidoi_stack_class *class)
     class->warm_count--;
     class->spare--;
     forget_warm(stack);
-    nidoi_sys.give_back(stack->bottom, class->size - stacks->page);
+    nidoi_sys.give_back(stack->bottom, class->size - NIDOI_STACK_GUARD);
     slab->cold[slab->cold_count++] = (uint8_t)index;
     if (slab->cold_count == slab->count) {
         slab_free(class, slab);
@@ -247,7 +249,7 @@ bool nidoi_stacks_trim(struct nidoi_stacks *stacks, int64_t now)
         struct nidoi_stack_class *class = &stacks->classes[i];
 
         while (class->spare > KEEP_WARM && left > 0) {
-            cool(stacks, class);
+            cool(class);
             left--;
         }
         if (class->spare > KEEP_WARM) return true;

@@ -1,9 +1,10 @@
 /* coro/stack.h: guarded stacks, pooled by size.
  *
  * Stacks are cut from slabs, a few large reservations that the kernel fills page by page as they
- * are touched. Below each lies a guard page: by guard advice where the kernel has it (a million
- * cost no mapping), by mprotect elsewhere (where vm.max_map_count ends it at some 32 000). A
- * returned stack stays warm and is the first to be taken again; what a peak left over goes back to
+ * are touched. Below each lies a guard, wide enough that an ordinary large frame cannot step over it
+ * (the probes of -fstack-clash-protection are for the extraordinary): by guard advice where the
+ * kernel has it (a million cost no mapping), by mprotect elsewhere (where vm.max_map_count ends it
+ * at some 32 000). A returned stack stays warm and is the first to be taken again; what a peak left over goes back to
  * the kernel when it was not wanted for a while.
  *
  * 1. A stack's record lies at its very top, so a parked task touches one page.
@@ -31,19 +32,24 @@ struct nidoi_stack {
     unsigned valgrind_id;
 };
 
-enum { NIDOI_STACK_CLASSES = 17, NIDOI_STACK_LEAST = 16384 };
+enum {
+    NIDOI_STACK_GUARD = 64 << 10, /* a multiple of every page size */
+    NIDOI_STACK_LEAST = 16 << 10, /* of usable bytes, as the next */
+    NIDOI_STACK_MOST = 1 << 30,
+    NIDOI_STACK_DEFAULT = 192 << 10,
+    NIDOI_STACK_CLASSES = 15
+};
 
 struct nidoi_stack_class {
     struct nidoi_link warm;  /* latest returned first */
     struct nidoi_link slabs; /* those with a cold stack first */
-    size_t size;
+    size_t size;             /* of address space: the guard is part of it */
     size_t warm_count;
     size_t spare; /* the least warm_count since the last trim: nobody wanted these */
 };
 
 struct nidoi_stacks {
-    struct nidoi_stack_class classes[NIDOI_STACK_CLASSES]; /* 16 KiB, 32 KiB, ... 1 GiB */
-    size_t page;
+    struct nidoi_stack_class classes[NIDOI_STACK_CLASSES]; /* 128 KiB, 256 KiB, ... 2 GiB */
     size_t in_use;
     int64_t trim_at;      /* NIDO_NEVER: no peak to clear away */
     bool no_guard_advice; /* the kernel has none: found out at the first slab */
@@ -52,7 +58,7 @@ struct nidoi_stacks {
 void nidoi_stacks_init(struct nidoi_stacks *stacks);
 void nidoi_stacks_deinit(struct nidoi_stacks *stacks);
 
-/* The size in which a stack of `size` bytes is served; 0: too large. */
+/* The address space that serves `size` usable bytes: a power of two; 0: too large. */
 size_t nidoi_stacks_round(size_t size);
 
 /* The class that serves `size` bytes; NULL: more than 1 GiB. */

@@ -68,6 +68,7 @@ int nido_yield(void)
     int err;
 
     if (!sched) return -EPERM;
+    nidoi_scope_check_frames(sched->current, nidoi_frame_end());
     if (sched->budget <= 1 || sched->current->scope->due <= sched->now) {
         err = nidoi_enter_slowly(nidoi_loop_of(sched));
         if (err) return err;
@@ -82,6 +83,7 @@ int nido_check(void)
     struct nidoi_loop *loop = nidoi_loop_self();
 
     if (!loop || !nidoi_on_task(&loop->sched)) return -EPERM;
+    nidoi_scope_check_frames(loop->sched.current, nidoi_frame_end());
     return nidoi_scope_test(loop);
 }
 
@@ -97,8 +99,10 @@ int nido_ticker_init(nido_ticker *ticker, int64_t period_ns, enum nido_missed mi
 int nido_ticker_wait(nido_ticker *ticker)
 {
     int64_t ticks = 1, late;
-    int err = nido_sleep_until(ticker->next);
+    int err;
 
+    nidoi_check_frames();
+    err = nido_sleep_until(ticker->next);
     if (err) return err;
     late = nido_now() - ticker->next;
     if (ticker->missed == NIDO_SKIP) ticks += late / ticker->period;

@@ -144,6 +144,7 @@ int nido_opendir(const char *path, nido_dir **out)
     struct opening call = {path, nidoi_mem_zeroed(sizeof *call.dir)};
     int err;
 
+    nidoi_check_frames();
     if (!call.dir) return -ENOMEM;
     err = (int)nido_offload(open_stream, &call);
     if (err)

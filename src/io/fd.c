@@ -11,9 +11,9 @@
 
 /* A call that goes to the kernel can afford to look at the clock, so work past a deadline ends
  * here. */
-int nidoi_io_enter(struct nidoi_loop **out)
+int nidoi_io_enter_from(struct nidoi_loop **out, const char *frame)
 {
-    int err = nidoi_enter(out);
+    int err = nidoi_enter_from(out, frame);
 
     if (err || (*out)->sched.current->scope->due == NIDO_NEVER) return err;
     return nidoi_scope_test(*out);
@@ -50,14 +50,15 @@ static inline int take_up(struct nidoi_io *io)
     return !err && io->exclusive ? take_direction(io) : err;
 }
 
-int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction, bool exclusive)
+int nidoi_io_begin_from(struct nidoi_io *io, int fd, enum nidoi_direction direction, bool exclusive,
+                        const char *frame)
 {
     int err;
 
     if (!nidoi_sched_self) return -EPERM;
     *io = (struct nidoi_io){
         .fd = fd, .direction = direction, .since = nidoi_io_now(), .exclusive = exclusive};
-    err = nidoi_io_enter(&io->loop);
+    err = nidoi_io_enter_from(&io->loop, frame);
     return err ? err : take_up(io);
 }
 
@@ -206,10 +207,11 @@ static int repeat(struct nidoi_io *io, struct nidoi_io_transfer *transfer)
     return 0;
 }
 
-int nidoi_io_all(int fd, enum nidoi_direction direction, struct nidoi_io_transfer *transfer)
+int nidoi_io_all_from(int fd, enum nidoi_direction direction, struct nidoi_io_transfer *transfer,
+                      const char *frame)
 {
     struct nidoi_io io;
-    int err = nidoi_io_begin(&io, fd, direction, true);
+    int err = nidoi_io_begin_from(&io, fd, direction, true, frame);
 
     if (err) return err;
     err = repeat(&io, transfer);

@@ -34,10 +34,20 @@ struct nidoi_io {
 
 /* The entry of a call that goes to the kernel: nidoi_enter, and the clock is read if there is a
  * deadline. */
-int nidoi_io_enter(struct nidoi_loop **out);
+int nidoi_io_enter_from(struct nidoi_loop **out, const char *frame);
+NIDOI_IN_CALLER int nidoi_io_enter(struct nidoi_loop **out)
+{
+    return nidoi_io_enter_from(out, nidoi_frame_end());
+}
 
 /* Enters a call, and so may yield. 0; -ECANCELED, -EBUSY, -EBADF, -ENOMEM, -EPERM, -EDEADLK: nothing to end. */
-int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction, bool exclusive);
+int nidoi_io_begin_from(struct nidoi_io *io, int fd, enum nidoi_direction direction, bool exclusive,
+                        const char *frame);
+NIDOI_IN_CALLER int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction,
+                                   bool exclusive)
+{
+    return nidoi_io_begin_from(io, fd, direction, exclusive, nidoi_frame_end());
+}
 /* The same within a call that has entered already: it does not yield. */
 int nidoi_io_go_on(struct nidoi_io *io, struct nidoi_loop *loop, int fd,
                    enum nidoi_direction direction, bool exclusive);
@@ -121,11 +131,17 @@ struct nidoi_io_transfer {
 };
 
 /* 0; -EPIPE: an attempt moved nothing; or what ended it. transfer->done is exact. */
-int nidoi_io_all(int fd, enum nidoi_direction direction, struct nidoi_io_transfer *transfer);
+int nidoi_io_all_from(int fd, enum nidoi_direction direction, struct nidoi_io_transfer *transfer,
+                      const char *frame);
+NIDOI_IN_CALLER int nidoi_io_all(int fd, enum nidoi_direction direction,
+                                 struct nidoi_io_transfer *transfer)
+{
+    return nidoi_io_all_from(fd, direction, transfer, nidoi_frame_end());
+}
 
 /* Begin, perform, end. */
-static inline ssize_t nidoi_io_once(int fd, enum nidoi_direction direction, bool exclusive,
-                                    nidoi_attempt *attempt, void *call)
+NIDOI_IN_CALLER ssize_t nidoi_io_once(int fd, enum nidoi_direction direction, bool exclusive,
+                                      nidoi_attempt *attempt, void *call)
 {
     struct nidoi_io io;
     ssize_t n = nidoi_io_begin(&io, fd, direction, exclusive);

@@ -70,7 +70,7 @@ ssize_t nidoi_file_job_of_two(struct nidoi_io *io, struct nidoi_io *other, nido_
 }
 
 /* Any number of these may be under way: they take no direction of a stream. */
-static int begin(struct nidoi_io *io, int fd)
+NIDOI_IN_CALLER int begin(struct nidoi_io *io, int fd)
 {
     return nidoi_io_begin(io, fd, NIDOI_READING, false);
 }
@@ -179,7 +179,7 @@ static ssize_t stat_number(void *arg)
     return nidoi_sys.fstat(call->fd, call->out);
 }
 
-static int ask_of(int fd, nido_job_fn *fn, struct stat *out)
+NIDOI_IN_CALLER int ask_of(int fd, nido_job_fn *fn, struct stat *out)
 {
     struct question call = {.fd = fd, .out = out};
     struct nidoi_io io;
@@ -223,6 +223,7 @@ int nido_stat(const char *path, struct stat *out)
 {
     struct question call = {.path = path, .out = out};
 
+    nidoi_check_frames();
     return (int)nido_offload(stat_path, &call);
 }
 
@@ -230,6 +231,7 @@ int nido_lstat(const char *path, struct stat *out)
 {
     struct question call = {.path = path, .out = out};
 
+    nidoi_check_frames();
     return (int)nido_offload(lstat_path, &call);
 }
 
@@ -249,8 +251,10 @@ static ssize_t open_path(void *arg)
 int nido_open(const char *path, int flags, unsigned mode)
 {
     struct opening call = {path, flags, mode};
-    int fd = (int)nido_offload(open_path, &call);
+    int fd;
 
+    nidoi_check_frames();
+    fd = (int)nido_offload(open_path, &call);
     if (fd >= 0) nidoi_fd_adopt(nidoi_loop_self(), fd, -1);
     return fd;
 }
@@ -284,6 +288,7 @@ int nido_file_close(int fd)
     int rc;
 
     if (!loop || !nidoi_on_task(&loop->sched)) return -EPERM;
+    nidoi_check_frames();
     slot = nidoi_reactor_find(&loop->reactor, fd);
     if (!slot) return close_on_worker(fd); /* nobody's number, and no slot to keep it by */
     if (slot->jobs || slot->closing) return nido_close(fd);

@@ -294,7 +294,7 @@ static void advance_packet(void *call, size_t n)
 }
 
 /* Bytes that came before an end, a cancel or a failure are given. */
-static ssize_t recv_all(int fd, struct packet *call)
+NIDOI_IN_CALLER ssize_t recv_all(int fd, struct packet *call)
 {
     struct nidoi_io_transfer transfer = {try_recv, advance_packet, call, call->len, 0};
     int err = nidoi_io_all(fd, NIDOI_READING, &transfer);

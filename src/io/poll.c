@@ -175,6 +175,7 @@ int nido_wait_fd(int fd, unsigned events)
     struct pollfd ask = {.fd = fd};
     int ready;
 
+    nidoi_check_frames();
     if (!events || events & ~(unsigned)(NIDO_IN | NIDO_OUT)) return -EINVAL;
     if (fd < 0) return -EBADF;
     if (events & NIDO_IN) ask.events |= POLLIN;

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "coro/scope.h"
 #include "io/child.h"
 #include "nido/error.h"
 #include "nido/fd.h"
@@ -259,6 +260,7 @@ int nido_proc_run(const nido_proc_options *options, const void *input, size_t le
     nido_proc_options chosen;
     int rc;
 
+    nidoi_check_frames();
     *out = (nido_proc_result){0};
     if (!options || options->size != sizeof *options) return -EINVAL;
     chosen = *options;

@@ -68,6 +68,7 @@ int nido_procpool_new(const nido_procpool_options *options, nido_procpool **out)
     nido_procpool *pool;
 
     if (!loop) return -EPERM;
+    nidoi_check_frames();
     nido_procpool_options_init(&defaults);
     if (!options) options = &defaults;
     if (!sound(options) || !out) return -EINVAL;
@@ -131,6 +132,7 @@ int nido_procpool_free(nido_procpool *pool)
     int err = pool ? nidoi_sync_try(&loop) : 0;
 
     if (err || !pool) return err;
+    nidoi_check_frames();
     if (pool->rt != loop->door) return -EXDEV;
     if (pool->closing) return -EALREADY;
     pool->closing = true;

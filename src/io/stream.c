@@ -31,7 +31,7 @@ static struct msghdr message_of(const struct vector *vector)
 }
 
 /* Moving no bytes does not wait for any: it only says whether it could begin. */
-static ssize_t move_none(int fd, enum nidoi_direction direction)
+NIDOI_IN_CALLER ssize_t move_none(int fd, enum nidoi_direction direction)
 {
     struct nidoi_io io;
     int err = nidoi_io_begin(&io, fd, direction, true);
@@ -160,8 +160,8 @@ ssize_t nido_writev(int fd, const struct iovec *iov, int n)
 
 /* ---- All of it ---- */
 
-static int all(int fd, enum nidoi_direction direction, struct nidoi_io_transfer *transfer,
-               size_t *done)
+NIDOI_IN_CALLER int all(int fd, enum nidoi_direction direction, struct nidoi_io_transfer *transfer,
+                        size_t *done)
 {
     int err = nidoi_io_all(fd, direction, transfer);
 

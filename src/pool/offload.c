@@ -272,11 +272,13 @@ void nido_offload_options_init(nido_offload_options *options)
 
 ssize_t nido_offload_with(nido_job_fn *fn, void *arg, const nido_offload_options *options)
 {
+    nidoi_check_frames();
     return nidoi_offload(fn, arg, options, NIDOI_LANE_GENERAL);
 }
 
 ssize_t nido_offload(nido_job_fn *fn, void *arg)
 {
+    nidoi_check_frames();
     return nidoi_offload(fn, arg, NULL, NIDOI_LANE_GENERAL);
 }
 
@@ -284,6 +286,7 @@ ssize_t nido_offload_abandon(nido_job_fn *fn, void *arg, nido_drop_fn *drop, voi
 {
     nido_offload_options options;
 
+    nidoi_check_frames();
     nido_offload_options_init(&options);
     options.mode = NIDO_OFFLOAD_ABANDON;
     options.drop = drop;

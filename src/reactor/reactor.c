@@ -6,7 +6,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 
-enum { CHUNK = NIDOI_FD_CHUNK, REPORTS = 256, MOST_REPORTS = 64 * REPORTS, DIRECTIONS = 3 };
+enum { CHUNK = NIDOI_FD_CHUNK, MOST_REPORTS = 64 * NIDOI_REPORTS, DIRECTIONS = 3 };
 
 int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_bell *bell)
 {
@@ -326,10 +326,10 @@ void nidoi_reactor_nudge(struct nidoi_reactor *reactor, int fd)
  * stopped and continued, may have taken long. */
 static int wait_and_dispatch(struct nidoi_reactor *reactor, int64_t ns)
 {
-    struct nidoi_ready reports[REPORTS];
-    int count = nidoi_backend_wait(&reactor->backend, reports, REPORTS, ns);
+    struct nidoi_ready *reports = reactor->reports;
+    int count = nidoi_backend_wait(&reactor->backend, reports, NIDOI_REPORTS, ns);
 
-    if (count == -EINTR) count = nidoi_backend_wait(&reactor->backend, reports, REPORTS, 0);
+    if (count == -EINTR) count = nidoi_backend_wait(&reactor->backend, reports, NIDOI_REPORTS, 0);
     if (count == -EBADF || count == -EINVAL) nidoi_closed_behind_us(reactor->backend.fd);
     nidoi_assert(count >= 0 || count == -EINTR);
     for (int i = 0; i < count; i++) dispatch(reactor, &reports[i]);
@@ -340,7 +340,7 @@ int nidoi_reactor_poll(struct nidoi_reactor *reactor, int64_t ns)
 {
     int count = wait_and_dispatch(reactor, ns), all = count;
 
-    for (; count == REPORTS && all < MOST_REPORTS; all += count)
+    for (; count == NIDOI_REPORTS && all < MOST_REPORTS; all += count)
         count = wait_and_dispatch(reactor, 0); /* there may be more than fit */
     return all;
 }

@@ -47,13 +47,16 @@ struct nidoi_fd {
     uint64_t renewed;    /* the reactor's count of renewals at its last; 0: never */
 };
 
+enum { NIDOI_REPORTS = 256 };
+
 struct nidoi_reactor {
     struct nidoi_backend backend;
     struct nidoi_fd **chunks; /* by number; a chunk is NULL until one of its numbers is used */
     size_t chunk_count;
-    size_t watching;   /* linked watches */
-    uint64_t tickets;  /* drawn so far */
-    uint64_t renewals; /* of slots, so far */
+    size_t watching;                           /* linked watches */
+    uint64_t tickets;                          /* drawn so far */
+    uint64_t renewals;                         /* of slots, so far */
+    struct nidoi_ready reports[NIDOI_REPORTS]; /* of one poll: a thread's stack may be small */
 };
 
 int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_bell *bell);

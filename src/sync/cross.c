@@ -24,15 +24,6 @@ int nidoi_cross_lock(struct nidoi_cross *object)
     return 0;
 }
 
-int nidoi_cross_enter(struct nidoi_cross *object, struct nidoi_loop **out)
-{
-    int err;
-
-    *out = NULL;
-    err = nidoi_sched_self ? nidoi_enter(out) : 0;
-    return err ? err : nidoi_cross_lock(object);
-}
-
 static void tell(struct nidoi_crossing *crossing)
 {
     if (!nidoi_door_post(crossing->loop->door, &crossing->post))

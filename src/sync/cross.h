@@ -36,9 +36,19 @@ struct nidoi_crossing {
     pthread_cond_t told;
 };
 
+/* The entry of a call that does not wait. 0, and the lock is held; -EPERM: a forked child's copy. */
+int nidoi_cross_lock(struct nidoi_cross *object);
+
 /* The entry of a call that may wait: a task's cancellation point; nothing for a thread without a runtime
  * (*out is NULL then). 0, and the lock is held; -ECANCELED, -EDEADLK, -EPERM. */
-int nidoi_cross_enter(struct nidoi_cross *object, struct nidoi_loop **out);
+NIDOI_IN_CALLER int nidoi_cross_enter(struct nidoi_cross *object, struct nidoi_loop **out)
+{
+    int err;
+
+    *out = NULL;
+    err = nidoi_sched_self ? nidoi_enter(out) : 0;
+    return err ? err : nidoi_cross_lock(object);
+}
 
 /* Waits at the end of `queue`; the lock is held, and is given up. What it was granted with, or
  * -ECANCELED. */
@@ -63,8 +73,6 @@ static inline bool nidoi_cross_inherited(const struct nidoi_cross *object)
     return object->forks != nidoi_forks;
 }
 
-/* The entry of a call that does not wait. 0, and the lock is held; -EPERM: a forked child's copy. */
-int nidoi_cross_lock(struct nidoi_cross *object);
 /* Tells who was granted. Afterwards the object may be gone. */
 void nidoi_cross_unlock(struct nidoi_cross *object);
 

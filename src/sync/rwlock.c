@@ -90,7 +90,7 @@ static int enter(nido_rwlock *lock, struct nidoi_loop *loop, enum wish wish)
     return admit(lock, task, wish);
 }
 
-static int wait(nido_rwlock *lock, enum wish wish)
+NIDOI_IN_CALLER int wait(nido_rwlock *lock, enum wish wish)
 {
     struct nidoi_queued queued;
     struct nidoi_loop *loop;

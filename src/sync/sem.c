@@ -58,7 +58,7 @@ static __attribute__((noinline)) int wait_for(struct nidoi_loop *loop, nido_sem 
     return (int)nidoi_park(loop, &queued.waiter);
 }
 
-static int acquire(nido_sem *sem, uint32_t n)
+NIDOI_IN_CALLER int acquire(nido_sem *sem, uint32_t n)
 {
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
