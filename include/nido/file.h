@@ -48,11 +48,11 @@ NIDO_API int nido_fdatasync(int fd);
 #endif
 
 /* As stat(2), lstat(2), fstat(2). Cancellation point. 0; -ECANCELED; or the system call's own. */
-NIDOI_WIDE NIDO_API int nido_stat(const char *path, struct stat *out);
+NIDO_API NIDOI_WIDE int nido_stat(const char *path, struct stat *out);
 /* See nido_stat. Cancellation point. Errors as nido_stat (-ENOENT, ...). */
-NIDOI_WIDE NIDO_API int nido_lstat(const char *path, struct stat *out);
+NIDO_API NIDOI_WIDE int nido_lstat(const char *path, struct stat *out);
 /* See nido_stat. Cancellation point. Errors as nido_stat (-EBADF, ...). */
-NIDOI_WIDE NIDO_API int nido_fstat(int fd, struct stat *out);
+NIDO_API NIDOI_WIDE int nido_fstat(int fd, struct stat *out);
 
 /* As nido_close, but on a worker, for file systems whose close takes long (a network's): the calling
  * task waits, and is not to be cancelled meanwhile. Not a cancellation point. 0; -EBADF: it was not

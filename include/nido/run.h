@@ -24,10 +24,9 @@ enum nido_run_flags {
 
 /* Zero is the default of every field except size. */
 typedef struct nido_options {
-    size_t size; /* sizeof(nido_options); nido_options_init sets it */
-    size_t
-        stack_size; /* bytes that a task may use, at most 1 GiB; 0: 192 KiB. Below lies a guard of
-                           64 KiB, and both together are rounded up to a power of two */
+    size_t size;        /* sizeof(nido_options); nido_options_init sets it */
+    size_t stack_size;  /* bytes that a task may use, at most 1 GiB; 0: 192 KiB. Below lies a guard
+                          of 64 KiB, and both together are rounded up to a power of two */
     uint32_t max_tasks; /* most tasks alive at once; 0: 16 Mi */
     uint32_t flags;     /* enum nido_run_flags */
     enum nido_clock clock;
