@@ -43,3 +43,21 @@ NIDO_TEST(clock, sums_of_time_do_not_wrap)
     cr_expect(eq(i64, nidoi_time_add(-5, INT64_MIN), INT64_MIN + 1));
     cr_expect(eq(i64, nidoi_time_add(5, 6), 11));
 }
+
+NIDO_TEST(clock, an_instant_has_passed_when_the_clock_says_so_and_not_before)
+{
+    struct nidoi_clock real, still;
+    int64_t now;
+
+    nidoi_clock_init(&real, false);
+    nidoi_clock_init(&still, true);
+    now = nidoi_sys_now();
+    cr_expect(nidoi_clock_has_passed(&real, now));
+    cr_expect(nidoi_clock_has_passed(&real, INT64_MIN + 1));
+    cr_expect(not(nidoi_clock_has_passed(&real, now + NIDO_SEC(60))));
+    cr_expect(not(nidoi_clock_has_passed(&real, INT64_MAX)));
+    for (int i = 0; i < 1000; i++) /* the kernel's tick lies far behind: the clock is asked */
+        cr_expect(nidoi_clock_has_passed(&real, nidoi_sys_now()));
+    cr_expect(nidoi_clock_has_passed(&still, still.now));
+    cr_expect(not(nidoi_clock_has_passed(&still, still.now + 1)));
+}

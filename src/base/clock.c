@@ -5,6 +5,8 @@
 #include "base/assert.h"
 #include "base/sys.h"
 
+enum { MOST_LATE = 50000000 }; /* ns */
+
 void nidoi_clock_init(struct nidoi_clock *clock, bool is_virtual)
 {
     clock->is_virtual = is_virtual;
@@ -14,6 +16,15 @@ void nidoi_clock_init(struct nidoi_clock *clock, bool is_virtual)
 int64_t nidoi_clock_read(const struct nidoi_clock *clock)
 {
     return clock->is_virtual ? clock->now : nidoi_sys_now();
+}
+
+/* The kernel's last tick is a fifth of the price. It is late by a tick, 10 ms at most; five of them are
+ * allowed for. */
+bool nidoi_clock_has_passed(const struct nidoi_clock *clock, int64_t when)
+{
+    if (!clock->is_virtual && nidoi_sys_now_coarse() < nidoi_time_add(when, -MOST_LATE))
+        return false;
+    return when <= nidoi_clock_read(clock);
 }
 
 void nidoi_clock_jump(struct nidoi_clock *clock, int64_t when)

@@ -16,6 +16,9 @@ void nidoi_clock_init(struct nidoi_clock *clock, bool is_virtual);
 /* The instant now. */
 int64_t nidoi_clock_read(const struct nidoi_clock *clock);
 
+/* Has this instant come? Cheaper than to read the clock while it is far away. */
+bool nidoi_clock_has_passed(const struct nidoi_clock *clock, int64_t when);
+
 /* A virtual clock jumps forward to `when`; never back. */
 void nidoi_clock_jump(struct nidoi_clock *clock, int64_t when);
 

@@ -781,6 +781,17 @@ int64_t nidoi_sys_now(void)
     return (int64_t)now.tv_sec * NANO + now.tv_nsec;
 }
 
+int64_t nidoi_sys_now_coarse(void)
+{
+#ifdef CLOCK_MONOTONIC_COARSE
+    struct timespec now;
+
+    if (!clock_gettime(CLOCK_MONOTONIC_COARSE, &now))
+        return (int64_t)now.tv_sec * NANO + now.tv_nsec;
+#endif
+    return nidoi_sys_now();
+}
+
 size_t nidoi_sys_page(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);

@@ -197,6 +197,8 @@ extern struct nidoi_sys nidoi_sys;
 
 /* CLOCK_MONOTONIC in ns. Not in the table: tests own time by a virtual clock. */
 int64_t nidoi_sys_now(void);
+/* The same as of the last tick of the kernel, where it tells that. */
+int64_t nidoi_sys_now_coarse(void);
 
 size_t nidoi_sys_page(void);
 

@@ -190,7 +190,8 @@ void nidoi_scope_inspect_memory(const struct nidoi_task *task, nido_scope *scope
 
 void nidoi_scope_note_time(const struct nidoi_loop *loop, nido_scope *scope)
 {
-    if (!(scope->flags & NIDOI_SCOPE_FIRED) && scope->deadline <= nidoi_clock_read(&loop->clock))
+    if (!(scope->flags & NIDOI_SCOPE_FIRED) &&
+        nidoi_clock_has_passed(&loop->clock, scope->deadline))
         scope->flags |= NIDOI_SCOPE_FIRED | NIDOI_SCOPE_CANCELLED;
 }
 
