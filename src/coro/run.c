@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -82,6 +83,30 @@ static void last_words(void)
     nidoi_tasks_each(loop, print_line, stderr);
 }
 
+static void print_to(FILE *file, const nido_error *error)
+{
+    fputs("nido: the root task failed: ", file);
+    nido_error_print(error, file);
+}
+
+/* By way of the heap: stderr has no buffer, and glibc's printf then takes 8 KiB of the thread's
+ * stack, which may be a small one. */
+static void print_failure(const nido_error *error)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *memory = open_memstream(&text, &size);
+
+    if (memory) print_to(memory, error);
+    flockfile(stderr);
+    if (memory && !fclose(memory))
+        fputs(text, stderr);
+    else
+        print_to(stderr, error);
+    funlockfile(stderr);
+    free(text);
+}
+
 static void deliver_error(struct nidoi_loop *loop)
 {
     nido_error *error = loop->root_error;
@@ -94,10 +119,7 @@ static void deliver_error(struct nidoi_loop *loop)
         loop->options.on_error(loop->options.ctx, error);
         nidoi_no_parking_end(&loop->sched);
     } else {
-        flockfile(stderr);
-        fputs("nido: the root task failed: ", stderr);
-        nido_error_print(error, stderr);
-        funlockfile(stderr);
+        print_failure(error);
     }
     nido_error_release(error);
 }

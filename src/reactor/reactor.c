@@ -1,6 +1,7 @@
 #include "reactor/reactor.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/list.h"
@@ -10,7 +11,7 @@ enum { CHUNK = NIDOI_FD_CHUNK, MOST_REPORTS = 64 * NIDOI_REPORTS, DIRECTIONS = 3
 
 int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_bell *bell)
 {
-    *reactor = (struct nidoi_reactor){0};
+    memset(reactor, 0, sizeof *reactor); /* no copy of it on the thread's stack */
     return nidoi_backend_open(&reactor->backend, bell);
 }
 
