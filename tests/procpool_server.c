@@ -105,13 +105,14 @@ static int stop_itself_job(nido_procjob *job)
     return echo_job(job);
 }
 
-/* Stops its worker before that can reply, and stays. */
+/* Stops its worker before that can reply, and stays. By the worker's number: if that has replied and
+ * ended all the same, the parent is the server. */
 static int stopped_by_its_child_job(nido_procjob *job)
 {
-    int pid = fork();
+    int worker = getpid(), pid = fork();
 
     if (pid == 0) {
-        kill(getppid(), SIGSTOP);
+        kill(worker, SIGSTOP);
         hang_job(job);
     }
     return pid < 0 ? -errno : echo_job(job);
