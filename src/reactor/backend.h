@@ -59,9 +59,10 @@ void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_bell *bel
 int nidoi_backend_add(struct nidoi_backend *backend, int fd, uint32_t generation);
 
 /* Reports of `events` until they are spent: one for all of them, or one for each direction. BROKEN
- * is always reported; a kernel that knows no report of an end alone gives early ones. `known`: it was registered by an earlier call. -ENOENT: known, but the kernel has
- * forgotten it (it was closed meanwhile); -EPIPE: nobody is left to write to; otherwise as
- * nidoi_backend_add. */
+ * is always reported; a kernel that knows no report of an end alone gives early ones, of bytes and
+ * room that were not asked for. `known`: it was registered by an earlier call. -ENOENT: known, but
+ * the kernel has forgotten it (it was closed meanwhile); -EPIPE: nobody is left to write to;
+ * otherwise as nidoi_backend_add. */
 int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned events,
                       bool known);
 

@@ -297,16 +297,27 @@ static void fire_direction(struct nidoi_reactor *reactor, struct nidoi_fd *slot,
     fire_ready(reactor, &slot->watches[direction]);
 }
 
+/* Tells of bytes or room that were not asked for: a kernel that knows no report of an end alone has
+ * taken one for it. Who waits for the end should look: armed again at once, it would come again at
+ * once, for as long as the bytes lie there. */
+static bool is_early(const struct nidoi_fd *slot, const struct nidoi_ready *report)
+{
+    return !(slot->flags & NIDOI_FD_OWNED) &&
+           !(report->events & slot->armed & (NIDOI_READABLE | NIDOI_WRITABLE));
+}
+
 static void dispatch(struct nidoi_reactor *reactor, const struct nidoi_ready *report)
 {
     struct nidoi_fd *slot = nidoi_reactor_find(reactor, report->fd);
+    bool early;
 
     if (!slot || slot->generation != report->generation) return;
+    early = is_early(slot, report);
     slot->armed &= (uint8_t)~report->spent;
     slot->sticky |= (uint8_t)(report->events & (NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT));
     if (report->events & NIDOI_READABLE) fire_direction(reactor, slot, NIDOI_READING);
     if (report->events & NIDOI_WRITABLE) fire_direction(reactor, slot, NIDOI_WRITING);
-    if (report->events & (NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT))
+    if (early || report->events & (NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT))
         fire_all(reactor, &slot->watches[NIDOI_NEITHER], 0);
     if (!(slot->flags & NIDOI_FD_OWNED) && wanted(slot) & ~slot->armed &&
         arm(reactor, report->fd, slot, wanted(slot)) != 0)
