@@ -1,6 +1,8 @@
 /* The kit's sweeps: where they strike, what they find, and how they say it. */
 #include "abort_help.h"
+#include "base/sys.h"
 #include "inside_help.h"
+#include "testkit/reports.h"
 #include "testkit_help.h"
 
 /* Eleven points that park, and one that does not. */
@@ -490,4 +492,44 @@ NIDO_TEST(testkit_sweep, misuse_is_refused)
     cr_expect(eq(int, nido_sweep_memory(talk, NULL, &options), -EINVAL));
     cr_expect(eq(int, nido_test_run_with(talk, NULL, &options), -EINVAL));
     cr_expect(eq(int, nido_sweep_calls(NULL, NULL, NULL), -EINVAL));
+}
+
+/* ---- Reports at another time ---- */
+
+static struct nidoi_sys real;
+static int ends[2];
+static bool said;
+
+/* What another process sends right after the answer that there is nothing. */
+static int poll_and_send(struct pollfd *fds, nfds_t n, int timeout)
+{
+    int ready = real.poll(fds, n, timeout);
+
+    if (!ready && !said && n == 1 && fds->fd == ends[0]) said = write(ends[1], "x", 1) == 1;
+    return ready;
+}
+
+static int wait_for_a_byte(void *unused)
+{
+    int rc = nido_pipe(ends);
+
+    (void)unused;
+    said = false;
+    if (rc) return rc;
+    rc = nido_wait_fd(ends[0], NIDO_IN);
+    nido_close(ends[0]);
+    nido_close(ends[1]);
+    return rc < 0 ? rc : 0;
+}
+
+NIDO_TEST(testkit_sweep, no_report_is_heard_between_the_answer_of_a_poll_and_its_watch)
+{
+    struct told it;
+
+    told_begin(&it);
+    real = nidoi_sys;
+    nidoi_sys.poll = poll_and_send;
+    cr_expect(eq(int, nidoi_sweep_reports(wait_for_a_byte, NULL, &it.options), 0));
+    nidoi_sys = real;
+    told_end(&it);
 }
