@@ -201,34 +201,50 @@ struct file {
     struct nidoi_io source;
     int64_t offset; /* moved on by the system call */
     size_t len;     /* of the rest */
-    size_t piece;   /* that goes in one call */
+    bool copied;    /* the kernel does not move it by itself */
 };
 
-/* poll(2) promises room for PIPE_BUF bytes in a pipe, no more: a larger write could block. */
-static size_t harmless(size_t len)
-{
-    return len > PIPE_BUF ? PIPE_BUF : len;
-}
+enum { COPY = 16 << 10 };
 
 static ssize_t send_piece(void *arg)
 {
     struct file *file = arg;
 
-    return nidoi_sys.sendfile(file->out, file->in, &file->offset, file->piece);
+    return nidoi_sys.sendfile(file->out, file->in, &file->offset, nidoi_file_piece(file->len));
 }
 
-/* The disk of `in` takes its time, so it is a worker's; both numbers stay open as long. */
+/* What was read and finds no room is read again: by then the page cache has it. */
+static ssize_t copy_piece(struct nidoi_io *io, struct file *file)
+{
+    char buffer[COPY];
+    struct iovec iov = {buffer, file->len < COPY ? file->len : COPY};
+    ssize_t n = nidoi_file_read(&file->source, &iov, 1, file->offset);
+    struct bytes bytes = {.out = buffer, .len = (size_t)n};
+
+    if (n <= 0) io->elsewhere = true; /* whatever it is, no report of `out` helps */
+    if (n <= 0) return n;
+    if (nidoi_io_same(io) || nidoi_io_same(&file->source)) return -EBADF; /* a worker has read it */
+    n = try_write(io, &bytes);
+    if (n > 0) file->offset += n;
+    return n;
+}
+
+/* The disk of `in` takes its time, so it is a worker's; both numbers stay open as long. A descriptor
+ * that blocks would hold the worker where no cancel reaches it, and some the kernel does not serve:
+ * then it is read and written. */
 static ssize_t try_sendfile(struct nidoi_io *io, void *call)
 {
     struct file *file = call;
-    int err = nidoi_io_same(&file->source);
+    ssize_t n = nidoi_io_same(&file->source);
 
-    file->piece = nidoi_file_piece(file->len);
-    if (!err && !nidoi_io_owned(io) && !is_file(io)) {
-        err = nidoi_io_ask(io);
-        file->piece = harmless(file->len);
-    }
-    return err ? err : nidoi_file_job_of_two(io, &file->source, send_piece, file);
+    if (n) return n;
+    file->copied =
+        file->copied || !(nidoi_io_owned(io) || is_file(io) || !nidoi_sys.blocks(io->fd));
+    if (file->copied) return copy_piece(io, file);
+    n = nidoi_file_job_of_two(io, &file->source, send_piece, file);
+    if (n != -EINVAL && n != -ENOSYS) return n;
+    file->copied = true;
+    return copy_piece(io, file);
 }
 
 static void advance_file(void *call, size_t n)

@@ -1,0 +1,130 @@
+/* nido_sendfile where the kernel does not move bytes by itself, or would hold a worker for good. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "io_help.h"
+
+enum { FILE_SIZE = 200000, SOME = 700 };
+
+static int file_of(size_t size)
+{
+    char path[] = "/tmp/nido-sendfile-XXXXXX";
+    int fd = mkstemp(path);
+
+    cr_assert(ge(int, fd, 0));
+    unlink(path);
+    cr_expect(eq(int, ftruncate(fd, (off_t)size), 0));
+    return fd;
+}
+
+/* ---- A terminal that blocks and is nearly full ---- */
+
+static struct {
+    int master, slave, file;
+} terminal;
+
+static void terminal_open(void)
+{
+    static const char zeros[FILE_SIZE];
+    struct termios raw;
+    int filler;
+
+    terminal.file = file_of(FILE_SIZE);
+    terminal.master = posix_openpt(O_RDWR | O_NOCTTY);
+    cr_assert(zero(int, grantpt(terminal.master)));
+    cr_assert(zero(int, unlockpt(terminal.master)));
+    terminal.slave = open(ptsname(terminal.master), O_RDWR | O_NOCTTY);
+    cr_assert(ge(int, terminal.slave, 0));
+    tcgetattr(terminal.slave, &raw);
+    cfmakeraw(&raw);
+    tcsetattr(terminal.slave, TCSANOW, &raw);
+    filler = open(ptsname(terminal.master), O_WRONLY | O_NONBLOCK | O_NOCTTY);
+    while (write(filler, zeros, sizeof zeros) > 0 || write(filler, zeros, 1) > 0) continue;
+    close(filler);
+}
+
+static void terminal_close(void)
+{
+    close(terminal.master);
+    close(terminal.slave);
+    close(terminal.file);
+}
+
+static int send_to_the_terminal(void *done)
+{
+    return nido_sendfile(terminal.slave, terminal.file, 0, FILE_SIZE, done);
+}
+
+static int read_a_little(void *unused)
+{
+    char buf[SOME];
+
+    (void)unused;
+    return read(terminal.master, buf, sizeof buf) > 0 ? 0 : -EIO;
+}
+
+static int send_and_read(void *unused)
+{
+    size_t done = FILE_SIZE;
+
+    (void)unused;
+    terminal_open();
+    cr_expect(eq(int, read_a_little(NULL), 0), "there is some room, but not for a page");
+    cr_expect(eq(int, nido_with_timeout(NIDO_MS(100), send_to_the_terminal, &done), -ETIMEDOUT));
+    cr_expect(lt(sz, done, FILE_SIZE));
+    terminal_close();
+    return 0;
+}
+
+NIDO_TEST(fd_sendfile, to_a_full_terminal_that_blocks_ends_by_its_deadline)
+{
+    cr_expect(eq(int, nido_run(send_and_read, NULL, NULL), 0));
+}
+
+/* ---- What the kernel refuses ---- */
+
+static int send_to_what_is_appended_to(void *unused)
+{
+    char path[] = "/tmp/nido-sendfile-XXXXXX";
+    int from = file_of(10000), to = mkstemp(path);
+    size_t done = 0;
+
+    (void)unused;
+    cr_expect(eq(int, fcntl(to, F_SETFL, O_APPEND), 0));
+    unlink(path);
+    cr_expect(eq(int, nido_sendfile(to, from, 0, 10000, &done), 0));
+    cr_expect(eq(sz, done, 10000));
+    cr_expect(eq(long, (long)lseek(to, 0, SEEK_END), 10000));
+    close(from);
+    close(to);
+    return 0;
+}
+
+NIDO_TEST(fd_sendfile, to_a_file_that_is_appended_to_is_written)
+{
+    cr_expect(eq(int, io_run(send_to_what_is_appended_to), 0));
+}
+
+static int send_to_who_refuses(void *unused)
+{
+    int from = file_of(100), full = open("/dev/full", O_WRONLY), ends[2];
+    size_t done = 1;
+
+    (void)unused;
+    cr_expect(eq(int, pipe(ends), 0));
+    cr_expect(eq(int, nido_sendfile(ends[0], from, 0, 100, &done), -EBADF), "it is for reading");
+    cr_expect(eq(sz, done, 0));
+    cr_expect(eq(int, nido_sendfile(full, from, 0, 100, &done), -ENOSPC));
+    close(from);
+    close(full);
+    io_close_pair(ends);
+    return 0;
+}
+
+NIDO_TEST(fd_sendfile, to_what_refuses_gives_the_error_of_a_write)
+{
+    cr_expect(eq(int, io_run(send_to_who_refuses), 0));
+}
