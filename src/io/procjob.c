@@ -177,6 +177,7 @@ static void do_job(int fd, const struct nidoi_order *order)
     struct nidoi_request request;
     struct nidoi_reply head = {0};
     struct nido_procjob job = {.used = sizeof head, .most = (size_t)order->max_frame};
+    bool adopts = nidoi_sys.adopts_orphans();
 
     hear(fd, &request, sizeof request);
     if (request.magic != NIDOI_REQUEST_MAGIC) _exit(1); /* a job has read from this socket */
@@ -186,7 +187,8 @@ static void do_job(int fd, const struct nidoi_order *order)
     if (!head.refused) {
         allow_cpu(order->cpu_seconds);
         head.status = run(&request, &job);
-        head.leftovers = something_lives();
+        /* A job that has ended the adoption hides what it has left. */
+        head.leftovers = (adopts && !nidoi_sys.adopts_orphans()) || something_lives();
     }
     reply(fd, &job, head);
     nidoi_mem.release(job.input);
