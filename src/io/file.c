@@ -290,6 +290,7 @@ int nido_file_close(int fd)
     if (!loop || !nidoi_on_task(&loop->sched)) return -EPERM;
     nidoi_check_frames();
     slot = nidoi_reactor_find(&loop->reactor, fd);
+    if (!slot || !(slot->flags & NIDOI_FD_FILE)) nidoi_sys.hurry(fd);
     if (!slot) return close_on_worker(fd); /* nobody's number, and no slot to keep it by */
     if (slot->jobs || slot->closing) return nido_close(fd);
     nido_fd_forget(fd);
