@@ -146,6 +146,46 @@ static int wait_after_forgetting(void *unused)
     return nido_sleep(1);
 }
 
+/* The next frame covers the forgotten scope and writes over it. */
+static __attribute__((noinline)) int covered(char byte, int (*next)(void))
+{
+    char buf[4096];
+
+    memset(buf, byte, sizeof buf);
+    __asm__ volatile("" : : "r"(buf) : "memory");
+    return next();
+}
+
+static int sleep_once(void)
+{
+    return nido_sleep(1);
+}
+
+static int ask_why(void)
+{
+    nido_cause cause;
+
+    nido_cancel_cause(&cause);
+    return 0;
+}
+
+#define COVERED(next, byte)                           \
+    static int next##_covered_by_##byte(void *unused) \
+    {                                                 \
+        (void)unused;                                 \
+        forget();                                     \
+        return covered((char)(byte), next);           \
+    }
+COVERED(sleep_once, 0)
+COVERED(nido_yield, 0)
+COVERED(nido_check, 0)
+COVERED(ask_why, 0)
+COVERED(sleep_once, 0x41)
+COVERED(nido_yield, 0x41)
+COVERED(nido_check, 0x41)
+COVERED(ask_why, 0x41)
+COVERED(sleep_once, 0xff)
+
 static int open_again_without_closing(void *unused)
 {
     (void)unused;
@@ -176,6 +216,19 @@ NIDO_TEST(misuse, what_lies_in_a_dead_frame_is_found_at_the_next_call_that_may_w
     EXPECT_LAST_WORDS(open_after_forgetting, "never closed", "has returned");
     EXPECT_LAST_WORDS(spawn_after_forgetting_inside, "never closed", "has returned");
     EXPECT_LAST_WORDS(wait_after_forgetting, "never closed", "has returned", "opened at", "+0x");
+}
+
+NIDO_TEST(misuse, what_has_been_written_over_in_a_dead_frame_is_found_too)
+{
+    EXPECT_LAST_WORDS(sleep_once_covered_by_0, "never closed", "opened at", "+0x");
+    EXPECT_LAST_WORDS(nido_yield_covered_by_0, "never closed", "opened at", "+0x");
+    EXPECT_LAST_WORDS(nido_check_covered_by_0, "never closed", "opened at", "+0x");
+    EXPECT_LAST_WORDS(ask_why_covered_by_0, "never closed", "opened at", "+0x");
+    EXPECT_LAST_WORDS(sleep_once_covered_by_0x41, "never closed", "opened at", "+0x");
+    EXPECT_LAST_WORDS(nido_yield_covered_by_0x41, "without closing", "opened at", "+0x");
+    EXPECT_LAST_WORDS(nido_check_covered_by_0x41, "never closed", "opened at", "+0x");
+    EXPECT_LAST_WORDS(ask_why_covered_by_0x41, "never closed", "opened at", "+0x");
+    EXPECT_LAST_WORDS(sleep_once_covered_by_0xff, "never closed", "opened at", "+0x");
 }
 
 NIDO_TEST(misuse, memory_that_holds_an_open_scope_is_not_opened_again)

@@ -5,9 +5,13 @@
 void nido_cancel_cause(nido_cause *out)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
-    const nido_scope *scope = loop ? nidoi_scope_first_cancel(loop->sched.current->scope) : NULL;
+    const nido_scope *scope;
 
     *out = (nido_cause){.reason = ""};
+    if (!loop) return;
+    nidoi_check_frames();
+    if (nidoi_on_task(&loop->sched)) nidoi_scope_check_chain(loop->sched.current);
+    scope = nidoi_scope_first_cancel(loop->sched.current->scope);
     if (!scope) return;
     out->kind = (enum nido_cause_kind)scope->kind;
     out->code = scope->code;

@@ -134,6 +134,7 @@ static bool struck(struct nidoi_loop *loop)
     if (scope->due == NIDO_NEVER) return false;
     if (nidoi_scope_cancelled(scope)) return true;
     if (scope->due > loop->sched.now && nidoi_loop_refresh(loop) < scope->due) return false;
+    nidoi_scope_check_chain(loop->sched.current);
     nidoi_scope_expire(loop, scope);
     return nidoi_scope_cancelled(scope);
 }
@@ -142,6 +143,7 @@ int nidoi_scope_test(struct nidoi_loop *loop)
 {
     struct nidoi_task *task = loop->sched.current;
 
+    nidoi_scope_check_content(task);
     if (!struck(loop)) return 0;
     if (task->refused < MANY_REFUSALS && ++task->refused == MANY_REFUSALS)
         report_deafness(loop, task);

@@ -188,6 +188,12 @@ void nidoi_scope_inspect_memory(const struct nidoi_task *task, nido_scope *scope
     }
 }
 
+void nidoi_scope_check_chain(const struct nidoi_task *task)
+{
+    for (const nido_scope *open = task->scope; open != &task->base; open = open->parent)
+        if (open->task != task) nidoi_scope_left_open(task);
+}
+
 void nidoi_scope_note_time(const struct nidoi_loop *loop, nido_scope *scope)
 {
     if (!(scope->flags & NIDOI_SCOPE_FIRED) &&

@@ -129,6 +129,9 @@ static inline void nidoi_scope_check_content(const struct nidoi_task *task)
     if (__builtin_expect(task->scope->task != task, 0)) nidoi_scope_left_open(task);
 }
 
+/* The same for all scopes that the task has opened. */
+void nidoi_scope_check_chain(const struct nidoi_task *task);
+
 /* Before a scope is opened in `size` bytes: true if one of the checks has to look closely. What lies
  * below the innermost scope is new. */
 static inline bool nidoi_scope_suspicious(const struct nidoi_task *task, nido_scope *scope,
