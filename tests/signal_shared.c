@@ -178,6 +178,24 @@ INSIDE(signal_shared, one_that_nobody_took_is_raised_anew_once_by_the_last)
     signal(SIGUSR1, SIG_DFL);
 }
 
+INSIDE(signal_shared, one_that_is_on_its_way_is_raised_anew_inside_the_close)
+{
+    nido_signal one, other;
+
+    counted = 0;
+    signal(SIGUSR1, count);
+    open_for(&one, SIGUSR1);
+    open_for(&other, SIGUSR1);
+    raise(SIGUSR1);
+    nido_signal_close(&one);
+    cr_expect(eq(int, counted, 0), "the other may still take it");
+    nido_signal_close(&other);
+    cr_expect(eq(int, counted, 1));
+    cr_expect(eq(int, nido_sleep(NIDO_MS(1)), 0));
+    cr_expect(eq(int, counted, 1), "and not again by a later turn");
+    signal(SIGUSR1, SIG_DFL);
+}
+
 /* Another thread's run has the same signal, and closes its receiver before it looks at it. */
 static struct twin {
     pthread_barrier_t open, taken;

@@ -138,6 +138,7 @@ static void raise_untaken(const struct listener *listener, int index)
 
     pthread_mutex_lock(&lock);
     lost = !wanted_somewhere(index) && !is_taken(listener, index);
+    if (lost) taken[index] = listener->heard[index]; /* by that handler */
     pthread_mutex_unlock(&lock);
     if (lost) raise(index + 1);
 }
@@ -313,6 +314,14 @@ int nidoi_receiver_open(struct nidoi_loop *loop, struct nidoi_receiver *receiver
     return err;
 }
 
+/* It has arrived, and no turn has told of it yet. */
+static bool is_on_its_way(struct listener *listener, int index)
+{
+    if (!__atomic_load_n(&listener->notes[index].sent, __ATOMIC_SEQ_CST)) return false;
+    listener->heard[index] = __atomic_load_n(&arrivals[index], __ATOMIC_SEQ_CST);
+    return true;
+}
+
 void nidoi_receiver_close(struct nidoi_loop *loop, struct nidoi_receiver *receiver,
                           uint64_t unclaimed)
 {
@@ -323,6 +332,9 @@ void nidoi_receiver_close(struct nidoi_loop *loop, struct nidoi_receiver *receiv
     leave(receiver, NUMBERS);
     pthread_mutex_unlock(&lock);
     update_wanted(listener);
-    for (int i = 0; i < NUMBERS; i++)
-        if (unclaimed & bit(i)) raise_untaken(listener, i);
+    for (int i = 0; i < NUMBERS; i++) {
+        bool coming = receiver->set & bit(i) && is_on_its_way(listener, i);
+
+        if (coming || unclaimed & bit(i)) raise_untaken(listener, i);
+    }
 }
