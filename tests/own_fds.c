@@ -114,6 +114,35 @@ NIDO_TEST(own_fds, a_closefrom_ends_in_a_sentence_about_the_program)
                       "which is the runtime's own", "closefrom");
 }
 
+/* The number has another file by the time the run would close it. */
+static int open_under_the_number_of_the_bell(void *unused)
+{
+    nido_rt *rt = nido_rt_self();
+
+    (void)unused;
+    close(rt->bell.fd);
+    cr_expect(eq(int, open("/dev/null", O_RDONLY), rt->bell.fd));
+    nido_rt_release(rt);
+    return 0;
+}
+
+static int own_after_the_backend_was_closed(void *unused)
+{
+    int ends[2];
+
+    (void)unused;
+    cr_expect(eq(int, pipe(ends), 0));
+    close(nidoi_loop_self()->reactor.backend.fd);
+    return nido_fd_own(ends[0]);
+}
+
+NIDO_TEST(own_fds, a_number_that_was_closed_is_not_closed_for_its_new_owner)
+{
+    EXPECT_LAST_WORDS(open_under_the_number_of_the_bell,
+                      "nido: the program has closed descriptor ");
+    EXPECT_LAST_WORDS(own_after_the_backend_was_closed, "nido: the program has closed descriptor ");
+}
+
 static void *close_and_post(void *rt)
 {
     close(((nido_rt *)rt)->bell.fd);

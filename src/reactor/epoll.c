@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/assert.h"
@@ -39,9 +40,18 @@ void nidoi_bell_ring(const struct nidoi_bell *bell)
     if (nidoi_sys.ring(bell->fd) == -EBADF) nidoi_closed_behind_us(bell->fd);
 }
 
+/* What the kernel makes without a file has no type: a number with one is a file of the program's. */
+static void close_own(int fd)
+{
+    int mode = nidoi_sys.mode(fd);
+
+    if (mode >= 0 && mode & S_IFMT) nidoi_closed_behind_us(fd);
+    nidoi_sys.close(fd);
+}
+
 void nidoi_bell_close(struct nidoi_bell *bell)
 {
-    nidoi_sys.close(bell->fd);
+    close_own(bell->fd);
     bell->fd = -1;
 }
 
@@ -59,23 +69,34 @@ int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_bell *b
 
 void nidoi_backend_close(struct nidoi_backend *backend)
 {
-    nidoi_sys.close(backend->fd);
+    close_own(backend->fd);
     backend->fd = -1;
 }
 
 void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_bell *bell)
 {
-    nidoi_backend_close(backend);
-    nidoi_bell_close(bell);
+    nidoi_sys.close(backend->fd);
+    nidoi_sys.close(bell->fd);
+    backend->fd = bell->fd = -1;
+}
+
+/* The number that is closed, or no epoll, is not the caller's. */
+static bool is_about_us(const struct nidoi_backend *backend, int fd, int err)
+{
+    if (err == -EBADF) return nidoi_sys.mode(fd) >= 0;
+    return err == -EINVAL && fd != backend->fd;
 }
 
 static int control(struct nidoi_backend *backend, int op, int fd, uint32_t generation,
                    uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.u64 = key(fd, generation)};
+    int err;
 
     nidoi_assert(generation != 0); /* the bell's */
-    return nidoi_sys.epoll_ctl(backend->fd, op, fd, &event);
+    err = nidoi_sys.epoll_ctl(backend->fd, op, fd, &event);
+    if (is_about_us(backend, fd, err)) nidoi_closed_behind_us(backend->fd);
+    return err;
 }
 
 /* The number may have come back to a file whose entry was never removed. */
