@@ -18,7 +18,7 @@
 #include "reactor/backend.h"
 
 enum {
-    BATCH = 256,
+    PIECE = 64, /* events of one call: a thread's stack may be small */
     BY_READING = NIDOI_READABLE | NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT /* one filter's */
 };
 
@@ -171,13 +171,16 @@ static struct nidoi_ready translated(const struct kevent *event)
 
 int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, int n, int64_t ns)
 {
-    struct kevent events[BATCH];
-    int got = nidoi_sys.kevent_wait(backend->fd, events, n < BATCH ? n : BATCH, ns);
-    int count = 0;
+    struct kevent events[PIECE];
+    int got, count = 0;
 
-    for (int i = 0; i < got; i++)
-        if (events[i].filter != EVFILT_USER) out[count++] = translated(&events[i]);
-    return got < 0 ? got : count;
+    do {
+        got = nidoi_sys.kevent_wait(backend->fd, events, n - count < PIECE ? n - count : PIECE, ns);
+        for (int i = 0; i < got; i++)
+            if (events[i].filter != EVFILT_USER) out[count++] = translated(&events[i]);
+        ns = 0; /* there may be more */
+    } while (got == PIECE && count < n);
+    return got < 0 && !count ? got : count;
 }
 
 /* ---- Child processes ---- */

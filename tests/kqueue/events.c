@@ -9,7 +9,7 @@
 
 #include "queue.h"
 
-enum { BATCH = 256 };
+enum { BATCH = 64 };
 
 /* After a report: what happens to the note, as its modes say. */
 static void spend(struct note *note)
