@@ -99,6 +99,43 @@ INSIDE(procpool_server, one_that_a_job_has_stopped_is_continued)
     pool_end(pool);
 }
 
+static int (*real_fork)(void);
+
+/* The child is far ahead of its parent. */
+static int late_fork(void)
+{
+    int pid = real_fork();
+
+    if (pid > 0) nidoi_sys.poll(NULL, 0, 50);
+    return pid;
+}
+
+static int die_over_a_stopped_server(void *unused)
+{
+    nido_procpool *pool = NULL;
+
+    (void)unused;
+    NEED(nido_procpool_new(NULL, &pool) == 0);
+    NEED(ask(pool, stop_server_and_die_job) == -ECHILD);
+    NEED(ask(pool, echo_job) == 7);
+    NEED(nido_procpool_free(pool) == 0);
+    return 0;
+}
+
+static int server_is_late(void)
+{
+    alarm(20);
+    real_fork = nidoi_sys.fork;
+    nidoi_sys.fork = late_fork; /* the server inherits it */
+    NEED(nido_procpool_prepare() == 0);
+    return nido_run(die_over_a_stopped_server, NULL, NULL);
+}
+
+NIDO_TEST(procpool_server, stopped_while_it_starts_a_worker_it_holds_up_no_call)
+{
+    cr_expect(zero(int, in_child(server_is_late)));
+}
+
 static int stop_itself_job(nido_procjob *job)
 {
     raise(SIGSTOP);

@@ -130,10 +130,24 @@ static int settle(const struct nidoi_order *order, const int *fds, int server)
     return err ? err : nidoi_procjob_confine(order);
 }
 
-static _Noreturn void become_worker(const struct nidoi_order *order, const int *fds, int server)
+/* Until the server has let go of what it gave us. A job could stop it before that, and then end:
+ * the caller would wait for the end of a socket that the server still has. */
+static void await_turn(const int *turn)
 {
-    int err = settle(order, fds, server);
+    struct pollfd end = {.fd = turn[0], .events = POLLIN};
 
+    nidoi_sys.close(turn[1]);
+    while (nidoi_sys.poll(&end, 1, -1) == -EINTR) continue;
+    nidoi_sys.close(turn[0]);
+}
+
+static _Noreturn void become_worker(const struct nidoi_order *order, const int *fds, int server,
+                                    const int *turn)
+{
+    int err;
+
+    await_turn(turn);
+    err = settle(order, fds, server);
     report(fds[NIDOI_START_FATE], err ? NIDOI_FATE_FAILED : NIDOI_FATE_STARTED,
            err ? err : getpid());
     if (err) _exit(1);
@@ -150,36 +164,45 @@ static void signal_child(const struct child *child, int signal)
     if (signal == SIGTERM) signal_child(child, SIGCONT);
 }
 
+static void adopt(struct server *server, const struct nidoi_order *order, int pid, const int *fds)
+{
+    nidoi_sys.lead_group(pid); /* whichever of the two is first */
+    server->children[server->count++] = (struct child){order->id, pid, fds[NIDOI_START_FATE]};
+    nidoi_sys.close(fds[NIDOI_START_JOB]);
+    nidoi_sys.close(fds[NIDOI_START_STDERR]);
+}
+
 static int start(struct server *server, const struct nidoi_order *order, int *fds)
 {
-    int pid, err = 0;
+    int turn[2], pid, err = 0;
 
     for (int i = 0; i < NIDOI_START_FDS && !err; i++) err = raise_fd(&fds[i]);
     if (!err)
         err = nidoi_mem_grow((void **)&server->children, &server->capacity, server->count + 1,
                              sizeof *server->children);
-    pid = err ? err : nidoi_sys.fork();
-    if (pid == 0) become_worker(order, fds, server->pid);
-    if (pid < 0) return pid;
-    nidoi_sys.lead_group(pid); /* whichever of the two is first */
-    server->children[server->count++] = (struct child){order->id, pid, fds[NIDOI_START_FATE]};
-    return 0;
+    if (!err) err = nidoi_sys.pipe(turn);
+    if (err) return err;
+    pid = nidoi_sys.fork();
+    if (pid == 0) become_worker(order, fds, server->pid, turn);
+    if (pid > 0) adopt(server, order, pid, fds);
+    close_all(turn, 2);
+    return pid < 0 ? pid : 0;
 }
 
 static void obey(struct server *server, const struct nidoi_order *order, int *fds, int n)
 {
-    int err, keep = 0;
+    int err;
 
     if (order->kind == NIDOI_ORDER_START && n > NIDOI_START_FATE) {
         err = n == NIDOI_START_FDS ? start(server, order, fds) : -EMFILE;
         if (err)
             report(fds[NIDOI_START_FATE], NIDOI_FATE_FAILED, err);
         else
-            keep = NIDOI_START_FATE + 1; /* it is the child's now */
+            n = 0; /* they are the child's now */
     }
     for (size_t i = 0; order->kind == NIDOI_ORDER_SIGNAL && i < server->count; i++)
         if (server->children[i].id == order->id) signal_child(&server->children[i], order->signal);
-    close_all(fds + keep, (size_t)(n - keep));
+    close_all(fds, (size_t)n);
 }
 
 static int passed_fds(struct msghdr *message, int *out)
