@@ -50,8 +50,8 @@ NIDO_API int nido_read_full(int fd, void *buf, size_t len, size_t *done);
  * -ECANCELED, ...); *done (may be NULL) is exact in every case. */
 NIDO_API int nido_write_all(int fd, const void *buf, size_t len, size_t *done);
 
-/* Sends `len` bytes of the file `in`, from `offset` on, to `out`, in the kernel where it can.
- * Cancellation point. 0; -EPIPE: the file ended first, or nobody reads; otherwise as nido_write;
+/* Sends `len` bytes of the file `in`, from `offset` on, to `out`, in the kernel where it can,
+ * else by reads and writes. Cancellation point. 0; -EPIPE: the file ended first, or nobody reads; otherwise as nido_write;
  * *done (may be NULL) is exact in every case. `in` is a regular file; a
  * worker reads it (nido/file.h). */
 NIDO_API int nido_sendfile(int out, int in, int64_t offset, size_t len, size_t *done);
@@ -70,7 +70,8 @@ NIDO_API int nido_wait_fd(int fd, unsigned events);
 NIDO_API int nido_poll(struct pollfd *fds, nfds_t n);
 
 /* Wakes everybody who waits on the descriptor with -EBADF, then closes it, without waiting for what
- * SO_LINGER waits for. Not a cancellation point. On a thread without a runtime it has every runtime
+ * SO_LINGER waits for: its time is taken from the socket first, also for others that hold it. Not a
+ * cancellation point. On a thread without a runtime it has every runtime
  * of the process let go, each in its next turn, and the last one closes: the number is nobody's
  * before that. On a thread with one it closes for the tasks of that runtime. 0; -EBADF: it was not
  * open; -ENOMEM: without a runtime, nothing was done. */

@@ -84,7 +84,7 @@ NIDO_API void nido_proc_options_init(nido_proc_options *options);
  * *proc is to be released; or there is no child and *proc is zeros: what hinders the program from
  * running (-ENOENT, -EACCES, -E2BIG, ...; nido_error_last() names it, or /dev/null if it is that);
  * -ETXTBSY: a process has it open for writing, after half a second still (before that it is tried
- * again: a child that another thread is starting may hold a copy of the writer's descriptor); -ECANCELED; -EMFILE, -ENFILE;
+ * again, and a cancel has to wait for the tries: a child that another thread is starting may hold a copy of the writer's descriptor); -ECANCELED; -EMFILE, -ENFILE;
  * -EAGAIN: too many processes or threads; -ENOMEM; -ENOSPC; -EBADF: a given descriptor is not open;
  * -EINVAL: no argv or a bad option. (If the kernel has no descriptor or memory left to watch it
  * with, a child that has begun is killed.) */
