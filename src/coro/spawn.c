@@ -259,7 +259,7 @@ static int spawn_here(const struct nidoi_birth *birth, nido_task *out, char *fra
 
     if (loop) nidoi_scope_check_frames(loop->sched.current, frame);
     if (!err) err = admissible(loop, birth->group);
-    if (err) return err;
+    if (err || !loop) return err; /* without a loop nothing is admissible */
     if (!service && full(birth->group)) {
         if (nidoi_on_task(&loop->sched))
             nidoi_fail(loop->sched.current, birth->place, -EAGAIN,

@@ -25,8 +25,9 @@ static int advance(int64_t ns)
     int64_t next, end;
     int err;
 
-    if (loop && (!loop->clock.is_virtual || ns < 0)) return -EINVAL;
-    end = loop ? nidoi_time_add(loop->clock.now, ns) : 0;
+    if (!loop) return -EPERM;
+    if (!loop->clock.is_virtual || ns < 0) return -EINVAL;
+    end = nidoi_time_add(loop->clock.now, ns);
     for (;;) {
         err = wait_all_parked();
         if (err || loop->clock.now >= end) return err;

@@ -36,11 +36,11 @@ static short wanted(const struct nidoi_fd *slot)
 }
 
 /* A pollfd's events that should have woken a task. */
-static short missed(const struct pollfd *entry)
+static int missed(const struct pollfd *entry)
 {
-    short hang_up = entry->events & POLLIN ? POLLHUP : 0;
+    int hang_up = entry->events & POLLIN ? POLLHUP : 0;
 
-    return entry->revents & (short)(entry->events | hang_up);
+    return entry->revents & (entry->events | hang_up);
 }
 
 static bool find_missed(struct pollfd *entries, nfds_t count, struct pollfd *out)
