@@ -128,13 +128,14 @@ static void allow_cpu(uint32_t seconds)
 static bool something_lives(void)
 {
     siginfo_t info;
-    int err;
 
-    do {
+    for (;;) {
+        int err;
+
         info.si_pid = 0;
         err = nidoi_sys.waitid(P_ALL, 0, &info, WEXITED | WNOHANG | NIDOI_EVERY_CHILD);
-    } while (!err && info.si_pid);
-    return !err;
+        if (err || !info.si_pid) return !err;
+    }
 }
 
 static void reply(int fd, struct nido_procjob *job, struct nidoi_reply head)
