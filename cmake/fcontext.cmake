@@ -26,7 +26,7 @@ function(nido_fcontext_fold)
     # Boost's objects may carry the mark of shadow stacks, which they do not switch: it goes.
     if(NIDO_X86_64)
         set(note ${CMAKE_CURRENT_BINARY_DIR}/ibt_note.o)
-        nido_fcontext_command(${CMAKE_C_COMPILER} ${flags} -c ${PROJECT_SOURCE_DIR}/src/coro/ibt_note.S -o ${note})
+        nido_fcontext_command(${CMAKE_C_COMPILER} ${flags} -c ${PROJECT_SOURCE_DIR}/src/coro/stack/ibt_note.S -o ${note})
     endif()
     nido_fcontext_command(${CMAKE_C_COMPILER} ${flags} -r -nostdlib -o ${NIDO_FCONTEXT_OBJECT} ${note}
         -Wl,-u,${c_prefix}make_fcontext,-u,${c_prefix}jump_fcontext,-u,${c_prefix}ontop_fcontext ${NIDO_FCONTEXT_LIBRARY})

@@ -1,5 +1,5 @@
 /* cancel.c: a group of parked tasks cancelled and joined. */
-#include "../floors/floors.h"
+#include "baselines/floors.h"
 #include "cases.h"
 
 static int wait_in_vain(void *arg)

@@ -2,7 +2,7 @@
 #ifndef NIDO_BENCH_CASES_H
 #define NIDO_BENCH_CASES_H
 
-#include "../bench.h"
+#include "harness/bench.h"
 
 extern const struct bench_case case_switch, case_yield_1000, case_yield_100000;
 extern const struct bench_case case_spawn_join, case_spawn_10000, case_spawn_cold;

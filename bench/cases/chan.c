@@ -1,6 +1,6 @@
 /* chan.c: messages through channels: from hand to hand and back, and through a buffer from one or
  * many to one. */
-#include "../floors/floors.h"
+#include "baselines/floors.h"
 #include "cases.h"
 
 enum { CAPACITY = 128 };

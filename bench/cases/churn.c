@@ -1,6 +1,6 @@
 /* churn.c: connections that are taken, answered once and closed, under the load of load.c. */
-#include "../load.h"
-#include "../peers.h"
+#include "harness/load.h"
+#include "harness/peers.h"
 #include "cases.h"
 
 static struct load_plan plan(const struct bench_ask *ask)

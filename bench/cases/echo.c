@@ -1,6 +1,6 @@
 /* echo.c: a TCP echo server of nido's, a task a connection, under the load of load.c. */
-#include "../load.h"
-#include "../peers.h"
+#include "harness/load.h"
+#include "harness/peers.h"
 #include "cases.h"
 
 #include <arpa/inet.h>

@@ -1,8 +1,8 @@
 /* http.c: HTTP/1.1 with keep-alive, under wrk: a task a connection, which reads, has a parser look
  * at what came, and answers each request that is complete. */
-#include "../http.h"
-#include "../load.h"
-#include "../peers.h"
+#include "harness/http.h"
+#include "harness/load.h"
+#include "harness/peers.h"
 #include "cases.h"
 
 static struct load_plan http_plan(const struct bench_ask *ask)

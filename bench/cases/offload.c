@@ -3,7 +3,7 @@
  * The loop is on the first CPU, the workers on the second. */
 #include <semaphore.h>
 
-#include "../floors/floors.h"
+#include "baselines/floors.h"
 #include "cases.h"
 
 struct office {

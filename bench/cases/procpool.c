@@ -1,5 +1,5 @@
 /* procpool.c: jobs in worker processes. */
-#include "../floors/floors.h"
+#include "baselines/floors.h"
 #include "cases.h"
 
 enum { BYTES = 64 };

@@ -1,6 +1,6 @@
 /* scope.c: scopes and groups opened and closed around work that never parks, and a wait that does
  * not have to. */
-#include "../floors/floors.h"
+#include "baselines/floors.h"
 #include "cases.h"
 
 static int group(void *arg)

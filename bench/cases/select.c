@@ -1,6 +1,6 @@
 /* select.c: a select over channels of which one has an item, each in its turn: nothing parks. The
  * send that puts the item there is counted too. */
-#include "../floors/floors.h"
+#include "baselines/floors.h"
 #include "cases.h"
 
 enum { CHANNELS_MOST = 128 };

@@ -1,5 +1,5 @@
 /* spawn.c: tasks made, run and joined by closing their group. */
-#include "../floors/floors.h"
+#include "baselines/floors.h"
 #include "cases.h"
 
 static int nothing(void *arg)

@@ -1,7 +1,7 @@
 /* sync.c: mutexes, semaphores, conditions and barriers: alone, and among tasks that wait for each
  * other. Every case is a number of tasks that take the same turns; the first of them holds the
  * clock. */
-#include "../floors/floors.h"
+#include "baselines/floors.h"
 #include "cases.h"
 
 struct table {

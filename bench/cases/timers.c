@@ -1,6 +1,6 @@
 /* timers.c: many sleepers, each for a random time within a second: what it costs to put them to
  * bed and to wake them, once they exist. */
-#include "../floors/floors.h"
+#include "baselines/floors.h"
 #include "cases.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* wake.c: from a descriptor that becomes ready to the turn of the task that waits for it, while
  * nobody else runs, and while others compute and yield. */
-#include "../wake.h"
+#include "harness/wake.h"
 #include "cases.h"
 
 #include <unistd.h>

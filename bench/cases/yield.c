@@ -1,6 +1,6 @@
 /* yield.c: tasks that do nothing but give way to each other: the cost of a switch, alone in the
  * cache and with many stacks to walk through. */
-#include "../floors/floors.h"
+#include "baselines/floors.h"
 #include "cases.h"
 
 /* One function for all, as the tasks of a server park in one: a switch between tasks that yield in

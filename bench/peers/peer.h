@@ -1,5 +1,5 @@
 /* peer.h: what the peers in C and C++ share: the command line and the one line they answer with.
- * bench/peers.h says both. Static, so that each peer stays one file. */
+ * bench/harness/peers.h says both. Static, so that each peer stays one file. */
 #ifndef NIDO_BENCH_PEER_H
 #define NIDO_BENCH_PEER_H
 

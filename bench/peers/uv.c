@@ -161,7 +161,7 @@ static void churn(const struct ask *ask)
 #ifdef PEER_HTTP_PARSER
 #include <http_parser.h>
 
-#include "../http.h"
+#include "../harness/http.h"
 
 struct visitor {
     struct connection connection;

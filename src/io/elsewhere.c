@@ -6,7 +6,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "coro/doors.h"
+#include "coro/run/doors.h"
 #include "io/fd.h"
 
 /* One close on its way. */

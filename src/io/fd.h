@@ -16,7 +16,7 @@
 
 #include <sys/types.h>
 
-#include "coro/scope.h"
+#include "coro/scope/scope.h"
 #include "reactor/edge.h"
 
 struct nidoi_io {

@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "coro/signals.h"
+#include "coro/run/signals.h"
 #include "sync/select.h"
 #include "sync/sync.h"
 

@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
-#include "coro/fork.h"
+#include "coro/run/fork.h"
 #include "nido/time.h"
 #include "pool/pool.h"
 

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/place.h"
 #include "base/sys.h"
-#include "coro/fork.h"
+#include "coro/run/fork.h"
 #include "nido/time.h"
 
 struct nidoi_worker {

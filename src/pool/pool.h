@@ -15,7 +15,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
-#include "coro/scope.h"
+#include "coro/scope/scope.h"
 #include "nido/offload.h"
 
 /* Slow look-ups of names may occupy half of the workers. An abandoned one occupies none: its worker

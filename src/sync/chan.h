@@ -2,7 +2,7 @@
 #ifndef NIDOI_CHAN_H
 #define NIDOI_CHAN_H
 
-#include "coro/loop.h"
+#include "coro/runtime/loop.h"
 #include "nido/chan.h"
 
 /* Attempts, by the loop's own thread: 0; -EAGAIN: it would have to wait; -EPIPE, -EXDEV;

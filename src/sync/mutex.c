@@ -1,5 +1,5 @@
 #include "sync/mutex.h"
-#include "coro/waits.h"
+#include "coro/group/waits.h"
 
 static struct nidoi_task *owner_of(const struct nidoi_waiter *waiter)
 {

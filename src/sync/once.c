@@ -1,6 +1,6 @@
 #include "nido/once.h"
 
-#include "coro/waits.h"
+#include "coro/group/waits.h"
 #include "sync/sync.h"
 
 enum { YOUR_TURN = 1 }; /* node->n of who is to run it */

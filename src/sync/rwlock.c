@@ -1,6 +1,6 @@
 #include "nido/rwlock.h"
 
-#include "coro/waits.h"
+#include "coro/group/waits.h"
 #include "sync/sync.h"
 
 enum wish { READ = 0, WRITE = 1 }; /* node->n */

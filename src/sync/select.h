@@ -3,7 +3,7 @@
 #define NIDOI_SELECT_H
 
 #include "base/random.h"
-#include "coro/scope.h"
+#include "coro/scope/scope.h"
 #include "nido/select.h"
 
 struct nidoi_arm_kind {

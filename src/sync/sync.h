@@ -11,7 +11,7 @@
 #ifndef NIDOI_SYNC_H
 #define NIDOI_SYNC_H
 
-#include "coro/scope.h"
+#include "coro/scope/scope.h"
 
 /* For nidoi_wait_kind: the name, of waiters whose object is a struct nidoi_sync. */
 const char *nidoi_sync_name(const struct nidoi_waiter *waiter);

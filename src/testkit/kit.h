@@ -18,7 +18,7 @@
 
 #include <signal.h>
 
-#include "coro/testing.h"
+#include "coro/run/testing.h"
 #include "nido/test.h"
 
 /* Aborts if the library is of another build. */

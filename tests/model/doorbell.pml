@@ -1,4 +1,4 @@
-/* The door of src/coro/loop.c: how a post, or the release of the last handle, wakes a loop that
+/* The door of src/coro/runtime/loop.c: how a post, or the release of the last handle, wakes a loop that
  * sleeps or is about to.
  *
  * The loop sets `sleeping` and then looks at the posts (and, if it sleeps for handles alone, at

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "coro/loop.h"
+#include "coro/runtime/loop.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #define UNDER_ASAN 1

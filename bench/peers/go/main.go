@@ -1,4 +1,4 @@
-// Peer of nido-bench: Go, on one processor. bench/peers.h says how it is asked and what it answers.
+// Peer of nido-bench: Go, on one processor. bench/harness/peers.h says how it is asked and what it answers.
 package main
 
 import (

@@ -1,0 +1,81 @@
+/* coro/group/group.h: groups: who is in them, how they are judged, when they are over.
+ *
+ * 1. A task is in exactly one group from its spawn (or hand-over by nido_started) to its end; the
+ * root is in none.
+ * 2. live + services is the length of `children`; the close returns only when both are 0.
+ * 3. Everything that can end a wait for the group (a child's end, a start decided, a place used)
+ * calls nidoi_group_settle, and nothing else wakes the closer.
+ * 4. Results are judged once, in the order of completion: nidoi_group_judge. */
+#ifndef NIDOI_GROUP_H
+#define NIDOI_GROUP_H
+
+#include "coro/scope/error.h"
+#include "coro/scope/scope.h"
+#include "nido/group.h"
+
+enum nidoi_group_state {
+    NIDOI_GROUP_NONE = 0,     /* closed */
+    NIDOI_GROUP_BODY = 1,     /* open, the body runs */
+    NIDOI_GROUP_CLOSING = 2,  /* the body is done, children live: they may still spawn */
+    NIDOI_GROUP_RELEASING = 3 /* only services are left, and they are told to go */
+};
+
+enum nidoi_group_flag {
+    NIDOI_GROUP_SEEN = 1,    /* a member ended with -ECANCELED */
+    NIDOI_GROUP_DISOWNED = 2 /* the body or a service failed: no child can win any more */
+};
+
+/* A pending nido_start, on its caller's stack. */
+struct nidoi_start {
+    nido_group
+        hidden; /* holds the child until it is handed over; `closer` is the caller's waiter */
+    nido_group *target;
+    struct nidoi_waiter waiter;
+    intptr_t value;
+    bool own;     /* a service of the target waits for it */
+    bool decided; /* handed over */
+};
+
+/* Opens for the running task. */
+void nidoi_group_open(struct nidoi_loop *loop, nido_group *group, const nido_group_options *options,
+                      void *place);
+
+/* A member (task) has come home with rc: counts it, keeps the first failure, cancels, wins. Returns
+ * what a join of it answers. */
+static inline int nidoi_group_judge(struct nidoi_loop *loop, struct nidoi_task *task, int rc);
+int nidoi_group_judge_closely(struct nidoi_loop *loop, struct nidoi_task *task, int rc);
+
+/* Something in the group changed: gives free places away, wakes the closer if its wait is over. */
+void nidoi_group_changed(nido_group *group);
+
+static inline void nidoi_group_settle(nido_group *group)
+{
+    if (group->closer || group->limit) nidoi_group_changed(group);
+}
+
+/* Nothing keeps it open any more: it takes no members. */
+static inline bool nidoi_group_is_over(const nido_group *group)
+{
+    if (group->state == NIDOI_GROUP_BODY) return false;
+    if (group->state == NIDOI_GROUP_CLOSING)
+        return !(group->live | (group->starts - group->own_starts) | group->reserved);
+    return group->state == NIDOI_GROUP_RELEASING;
+}
+
+/* What a finished group answers; its error goes to the running task. */
+int nidoi_group_outcome(struct nidoi_loop *loop, nido_group *group, int rc);
+
+/* The handles that the group keeps until it closes. */
+void nidoi_group_keep(struct nidoi_loop *loop, nido_group *group, struct nidoi_slot *slot);
+void nidoi_group_forget(struct nidoi_loop *loop, struct nidoi_slot *slot);
+
+/* Waiting for the children: the kind of a closer's wait (its object is the group). */
+extern const struct nidoi_wait_kind nidoi_group_closing;
+
+static inline int nidoi_group_judge(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
+{
+    if (rc >= 0 && task->group->policy != NIDO_RACE) return rc;
+    return nidoi_group_judge_closely(loop, task, rc);
+}
+
+#endif

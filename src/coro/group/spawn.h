@@ -1,0 +1,24 @@
+/* coro/group/spawn.h: the beginning and the end of a task. */
+#ifndef NIDOI_SPAWN_H
+#define NIDOI_SPAWN_H
+
+#include "coro/group/group.h"
+
+struct nidoi_birth {
+    nido_fn *fn;
+    void *arg;
+    const nido_spawn_options *options; /* NULL: none */
+    size_t stack_size;                 /* 0: the run's */
+    void *place;
+    nido_group *group; /* NULL: the root */
+    struct nidoi_start *start;
+};
+
+/* Makes a task and puts it last in the queue. 0, -ENOMEM, -EAGAIN, -EINVAL; on failure nothing has
+ * happened. */
+int nidoi_spawn(struct nidoi_loop *loop, const struct nidoi_birth *birth, struct nidoi_task **out);
+
+/* Frees what a task's values of its own need, by their destructors. */
+void nidoi_locals_destroy(struct nidoi_task *task);
+
+#endif

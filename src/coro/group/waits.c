@@ -1,0 +1,99 @@
+#include "coro/group/waits.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "coro/scope/error.h"
+
+/* ---- In words ---- */
+
+void nidoi_text_add(char *text, size_t size, size_t *used, const char *format, ...)
+{
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vsnprintf(text + *used, size - *used, format, args);
+    va_end(args);
+    if (n > 0) *used = *used + (size_t)n < size ? *used + (size_t)n : size - 1;
+}
+
+void nidoi_wait_print(char *text, size_t size, size_t *used, const struct nidoi_waiter *waiter)
+{
+    const struct nidoi_task *owner;
+    const char *name;
+
+    if (!waiter) {
+        nidoi_text_add(text, size, used, "is ready");
+        return;
+    }
+    nidoi_text_add(text, size, used, "waits for %s", waiter->kind->name);
+    owner = waiter->kind->owner ? waiter->kind->owner(waiter) : NULL;
+    name = waiter->kind->named ? waiter->kind->named(waiter) : NULL;
+    if (name)
+        nidoi_text_add(text, size, used, " \"%s\"", name);
+    else if (waiter->kind->is_fd)
+        nidoi_text_add(text, size, used, " %d", (int)(intptr_t)waiter->object);
+    else if (waiter->object && !(owner && !waiter->kind->named))
+        nidoi_text_add(text, size, used, " %p", waiter->object);
+    if (owner)
+        nidoi_text_add(text, size, used, "%s #%llu", waiter->kind->named ? " of" : "",
+                       (unsigned long long)owner->id);
+}
+
+/* ---- Rings ---- */
+
+static struct nidoi_task *owner_of(const struct nidoi_waiter *waiter)
+{
+    return waiter->kind->owner ? waiter->kind->owner(waiter) : NULL;
+}
+
+/* Is it parked in the close of a group in which `me` lives? */
+static bool closes_over(const struct nidoi_waiter *waiter, const struct nidoi_task *me)
+{
+    return waiter->kind == &nidoi_group_closing &&
+           nidoi_scope_encloses(&((const nido_group *)waiter->object)->scope, me);
+}
+
+/* A cycle without `me` is possible (waits that cannot be refused may close one), hence the count:
+ * no honest chain is longer than there are tasks. */
+static bool waits_for(const struct nidoi_loop *loop, const struct nidoi_task *owner,
+                      const struct nidoi_task *me)
+{
+    for (uint32_t left = loop->live; owner && left > 0; left--) {
+        const struct nidoi_waiter *waiter = owner->waiter;
+
+        if (owner == me) return true;
+        if (!waiter) return false;
+        if (closes_over(waiter, me)) return true;
+        owner = owner_of(waiter);
+    }
+    return false;
+}
+
+/* From the running task and its wish round to itself. */
+static NIDOI_RARE int tell_ring(const struct nidoi_waiter *wish)
+{
+    const struct nidoi_waiter *waiter = wish;
+    struct nidoi_task *me = wish->task;
+    const struct nidoi_task *task = me;
+    char text[256];
+    size_t used = 0;
+
+    do {
+        nidoi_text_add(text, sizeof text, &used, "%s#%llu \"%s\" ",
+                       waiter == wish ? "a ring of waits: " : "; ", (unsigned long long)task->id,
+                       task->name ? task->name : "");
+        nidoi_wait_print(text, sizeof text, &used, waiter);
+        task = closes_over(waiter, me) ? me : owner_of(waiter);
+        waiter = task->waiter;
+    } while (task != me);
+    return nidoi_fail(me, NULL, -EDEADLK, "%s", text);
+}
+
+int nidoi_wait_check(struct nidoi_loop *loop, const struct nidoi_wait_kind *kind, void *object)
+{
+    struct nidoi_waiter wish = {.task = loop->sched.current, .kind = kind, .object = object};
+
+    return waits_for(loop, owner_of(&wish), wish.task) ? tell_ring(&wish) : 0;
+}

@@ -1,0 +1,319 @@
+#include "coro/scope/scope.h"
+
+#include <string.h>
+
+#include "base/place.h"
+#include "coro/scope/error.h"
+#include "nido/time.h"
+
+/* ---- The tree ---- */
+
+static nido_scope *first_child(const nido_scope *scope)
+{
+    const struct nidoi_link *children;
+
+    if (!(scope->flags & NIDOI_SCOPE_GROUP)) return NULL;
+    children = &((const nido_group *)(const void *)scope)->children;
+    if (nidoi_list_empty(children)) return NULL;
+    return &nidoi_container(children->next, struct nidoi_task, sibling)->base;
+}
+
+/* The scope after `scope` in pre-order within `root`: its inner one, its tasks, then whatever the
+ * parents have left. `deeper` false leaves out what is below. */
+static nido_scope *following(nido_scope *scope, const nido_scope *root, bool deeper)
+{
+    nido_scope *child = NULL;
+
+    if (deeper && scope->inner) return scope->inner;
+    if (deeper) child = first_child(scope);
+    while (!child && scope != root) {
+        if (scope == &scope->task->base) {
+            struct nidoi_link *next = scope->task->sibling.next;
+
+            scope = scope->parent;
+            if (next != &((nido_group *)(void *)scope)->children)
+                child = &nidoi_container(next, struct nidoi_task, sibling)->base;
+        } else {
+            scope = scope->parent;
+            child = first_child(scope);
+        }
+    }
+    return child;
+}
+
+/* The rule of the tree, for one scope; `bound` cuts shields short. True: something below may change
+ * too. */
+static bool settle(struct nidoi_loop *loop, nido_scope *scope, int64_t bound)
+{
+    int64_t due;
+
+    if (scope->flags & NIDOI_SCOPE_SHIELD && bound < scope->deadline) {
+        scope->deadline = bound;
+        scope->flags |= NIDOI_SCOPE_TIMED;
+        if (!(scope->flags & NIDOI_SCOPE_UNARMED)) nidoi_loop_arm(loop, scope->task, bound);
+    }
+    if (scope->flags & NIDOI_SCOPE_CANCELLED)
+        due = INT64_MIN;
+    else if (scope->flags & NIDOI_SCOPE_SHIELD || !scope->parent ||
+             scope->deadline < scope->parent->due)
+        due = scope->deadline;
+    else
+        due = scope->parent->due;
+    if (due == scope->due) return bound != NIDO_NEVER;
+    scope->due = due;
+    return true;
+}
+
+void nidoi_task_ring(struct nidoi_task *task)
+{
+    struct nidoi_waiter *waiter = task->waiter;
+
+    task->alarm = NIDO_NEVER;
+    if (waiter->kind->rang)
+        waiter->kind->rang(waiter);
+    else
+        nidoi_wake(waiter, 0);
+}
+
+/* A parked task under a cancelled scope is woken, if its wait can be undone; one whose alarm has
+ * passed has slept enough, whoever notices first. */
+static void call_home(struct nidoi_task *task)
+{
+    struct nidoi_waiter *waiter = task->waiter;
+
+    if (!waiter) return;
+    if (task->alarm <= task->sched->now)
+        nidoi_task_ring(task);
+    else if (waiter->kind->undo && waiter->kind->undo(waiter))
+        nidoi_wake(waiter, -ECANCELED);
+}
+
+static void spread(struct nidoi_loop *loop, nido_scope *root, int64_t bound)
+{
+    nido_scope *scope = root, *next;
+
+    nidoi_assert(!loop->spreading);
+    loop->spreading = true;
+    for (; scope; scope = next) {
+        bool deeper = settle(loop, scope, bound) || scope == root;
+
+        if (nidoi_scope_cancelled(scope) && scope->task->scope == scope) call_home(scope->task);
+        next = following(scope, root, deeper);
+        __builtin_prefetch(next);
+    }
+    loop->spreading = false;
+}
+
+bool nidoi_scope_encloses(const nido_scope *scope, const struct nidoi_task *task)
+{
+    for (const nido_scope *s = task->scope; s; s = s->parent)
+        if (s == scope) return true;
+    return false;
+}
+
+int64_t nidoi_scope_bounded(struct nidoi_loop *loop, const nido_scope *scope, int64_t end)
+{
+    int64_t grace = loop->options.grace_ns;
+
+    for (; grace != NIDO_NEVER && scope; scope = scope->parent)
+        if (scope->flags & NIDOI_SCOPE_CANCELLED && nidoi_time_add(scope->when, grace) < end)
+            end = nidoi_time_add(scope->when, grace);
+    return end;
+}
+
+/* ---- Opening and closing ---- */
+
+void nidoi_scope_fault(nido_scope *scope, int code)
+{
+    *scope = (nido_scope){.flags = NIDOI_SCOPE_FAULTY, .code = code};
+}
+
+/* Not the ordinary case: says what is wrong, if anything is. */
+int nidoi_scope_unclosable(const struct nidoi_loop *loop, const nido_scope *scope,
+                           const char *frame)
+{
+    struct nidoi_place outer, inner;
+    const struct nidoi_task *task = loop ? loop->sched.current : NULL;
+
+    if (scope->flags & NIDOI_SCOPE_FAULTY) return scope->code;
+    if (!(scope->flags & NIDOI_SCOPE_OPEN)) return -EBADF;
+    if (!task || scope->task != task) return -EPERM;
+    nidoi_scope_check_frames(task, frame);
+    nidoi_scope_check_content(task);
+    nidoi_panic("task #%llu closes the scope opened at %s while the one opened inside it at %s "
+                "is still open; close them in reverse order",
+                (unsigned long long)task->id, nidoi_place(&outer, scope->place),
+                nidoi_place(&inner, task->opened_at));
+}
+
+void nidoi_scope_left_open(const struct nidoi_task *task)
+{
+    struct nidoi_place place;
+
+    nidoi_panic("task #%llu: the scope or group opened at %s was never closed, and the function "
+                "that held it has returned",
+                (unsigned long long)task->id, nidoi_place(&place, task->opened_at));
+}
+
+/* On another stack, the caller's memory or the loop's, a frame says nothing. */
+void nidoi_scope_inspect(const struct nidoi_task *task, const char *frame)
+{
+    const char *innermost = (const char *)task->scope;
+
+    if (nidoi_scope_poisoned(task->scope)) nidoi_scope_left_open(task);
+    if (!task->stack || innermost < task->stack->bottom || frame > (const char *)task) return;
+    nidoi_scope_left_open(task);
+}
+
+static bool overlap(const nido_scope *open, const nido_scope *fresh)
+{
+    uintptr_t at = (uintptr_t)open, here = (uintptr_t)fresh;
+    size_t size = open->flags & NIDOI_SCOPE_GROUP ? sizeof(nido_group) : sizeof(nido_scope);
+
+    return here < at + size && at < here + sizeof(nido_scope);
+}
+
+void nidoi_scope_inspect_memory(const struct nidoi_task *task, nido_scope *scope, const char *frame)
+{
+    struct nidoi_place place;
+
+    nidoi_scope_check_frames(task, frame);
+    nidoi_scope_check_content(task);
+    for (const nido_scope *open = task->scope; open != &task->base; open = open->parent) {
+        if (open->task != task) nidoi_scope_left_open(task);
+        if (overlap(open, scope))
+            nidoi_panic("task #%llu: the scope or group opened at %s was never closed, and another "
+                        "is opened in its memory",
+                        (unsigned long long)task->id, nidoi_place(&place, open->place));
+    }
+}
+
+void nidoi_scope_check_chain(const struct nidoi_task *task)
+{
+    for (const nido_scope *open = task->scope; open != &task->base; open = open->parent)
+        if (open->task != task) nidoi_scope_left_open(task);
+}
+
+void nidoi_scope_note_time(const struct nidoi_loop *loop, nido_scope *scope)
+{
+    if (!(scope->flags & NIDOI_SCOPE_FIRED) &&
+        nidoi_clock_has_passed(&loop->clock, scope->deadline))
+        scope->flags |= NIDOI_SCOPE_FIRED | NIDOI_SCOPE_CANCELLED;
+}
+
+/* ---- Cancelling ---- */
+
+const nido_scope *nidoi_scope_first_cancel(const nido_scope *scope)
+{
+    const nido_scope *found = NULL;
+
+    for (; scope; scope = scope->parent) {
+        if (scope->flags & NIDOI_SCOPE_CANCELLED && (!found || scope->order < found->order))
+            found = scope;
+        if (scope->flags & NIDOI_SCOPE_SHIELD) break;
+    }
+    return found;
+}
+
+void nidoi_scope_copy_cause(nido_scope *scope, const nido_scope *from)
+{
+    scope->kind = from->kind;
+    scope->code = from->code;
+    scope->reason = from->reason;
+    scope->by = from->by;
+    memcpy(scope->by_name, from->by_name, sizeof scope->by_name);
+}
+
+/* By name, for the task may be gone when somebody asks. */
+static void note_author(nido_scope *scope, const struct nidoi_task *task)
+{
+    size_t len = task->name ? strnlen(task->name, sizeof scope->by_name - 1) : 0;
+
+    scope->by = task->id;
+    if (len) memcpy(scope->by_name, task->name, len);
+    scope->by_name[len] = '\0';
+}
+
+int nidoi_scope_strike(struct nidoi_loop *loop, nido_scope *scope, enum nido_cause_kind kind,
+                       int code, const char *reason)
+{
+    int64_t grace = loop->options.grace_ns;
+
+    if (scope->flags & NIDOI_SCOPE_CANCELLED) return -EALREADY;
+    scope->flags |= NIDOI_SCOPE_CANCELLED | (kind == NIDO_CAUSE_DEADLINE ? NIDOI_SCOPE_FIRED : 0);
+    scope->kind = kind;
+    scope->code = code;
+    scope->reason = reason ? reason : "";
+    scope->order = ++loop->strikes;
+    scope->when = grace == NIDO_NEVER ? loop->sched.now : nidoi_loop_refresh(loop);
+    note_author(scope, kind == NIDO_CAUSE_DEADLINE ? &loop->sched.loop : loop->sched.current);
+    spread(loop, scope, nidoi_time_add(scope->when, grace));
+    return 0;
+}
+
+static nido_scope *outermost_expired(struct nidoi_loop *loop, nido_scope *scope)
+{
+    nido_scope *found = NULL;
+
+    for (; scope; scope = scope->parent)
+        if (scope->deadline <= loop->sched.now && !(scope->flags & NIDOI_SCOPE_CANCELLED))
+            found = scope;
+    return found;
+}
+
+void nidoi_scope_expire(struct nidoi_loop *loop, nido_scope *scope)
+{
+    nido_scope *expired;
+
+    while ((expired = outermost_expired(loop, scope)) != NULL)
+        nidoi_scope_strike(loop, expired, NIDO_CAUSE_DEADLINE, -ETIMEDOUT, "deadline");
+}
+
+int nidoi_scope_absorb(struct nidoi_loop *loop, nido_scope *scope)
+{
+    nidoi_loop_refresh(loop);
+    nidoi_scope_expire(loop, scope);
+    if (scope->parent && nidoi_scope_cancelled(scope->parent)) return -ECANCELED;
+    if (scope->flags & NIDOI_SCOPE_CANCELLED) return scope->code;
+    return nidoi_error_stray(loop->sched.current);
+}
+
+int nidoi_scope_cancel(nido_scope *scope, enum nido_cause_kind kind, int code, const char *reason)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+
+    if (scope->flags & NIDOI_SCOPE_FAULTY) return scope->code;
+    if (code > 0 || code == -ECANCELED) return -EINVAL;
+    if (!(scope->flags & NIDOI_SCOPE_OPEN)) return -ESRCH;
+    if (!loop) return -EPERM;
+    if (scope->task->sched != &loop->sched) return -EXDEV;
+    nidoi_scope_check_content(loop->sched.current);
+    return nidoi_scope_strike(loop, scope, kind, code, reason);
+}
+
+void nidoi_scope_arm(struct nidoi_loop *loop, nido_scope *scope)
+{
+    for (; scope && scope->flags & NIDOI_SCOPE_UNARMED; scope = scope->parent) {
+        scope->flags &= ~(uint32_t)NIDOI_SCOPE_UNARMED;
+        if (scope->deadline != NIDO_NEVER && !(scope->flags & NIDOI_SCOPE_CANCELLED))
+            nidoi_loop_arm(loop, scope->task, scope->deadline);
+    }
+}
+
+void nidoi_scope_move(struct nidoi_loop *loop, nido_scope *scope, int64_t deadline)
+{
+    if (scope->flags & NIDOI_SCOPE_SHIELD)
+        deadline = nidoi_scope_bounded(loop, scope->parent, deadline);
+    scope->deadline = deadline == INT64_MIN ? deadline + 1 : deadline;
+    scope->flags |= NIDOI_SCOPE_TIMED;
+    if (deadline != NIDO_NEVER && !(scope->flags & NIDOI_SCOPE_UNARMED))
+        nidoi_loop_arm(loop, scope->task, scope->deadline);
+    spread(loop, scope, NIDO_NEVER);
+}
+
+void nidoi_scope_rehang(struct nidoi_loop *loop, struct nidoi_task *task, nido_scope *parent)
+{
+    task->base.parent = parent;
+    nidoi_scope_arm(loop, parent);
+    spread(loop, &task->base, nidoi_scope_bounded(loop, parent, NIDO_NEVER));
+}

@@ -1,0 +1,75 @@
+#include "coro/task/probe.h"
+
+#include "base/random.h"
+#include "coro/task/switch.h"
+
+_Thread_local struct nidoi_watching nidoi_watching;
+
+void nidoi_probe_set(struct nidoi_sched *sched, struct nidoi_probe *probe)
+{
+    probe->watcher = nidoi_watching.watcher;
+    probe->ctx = nidoi_watching.ctx;
+    sched->probe = probe->watcher || probe->shuffled ? probe : NULL;
+    sched->allowance = probe->watcher ? 1 : NIDOI_BUDGET;
+    sched->batch = 0;
+    sched->budget = sched->no_parking || !nidoi_on_task(sched) ? 1 : sched->allowance;
+}
+
+/* R. Durstenfeld, "Algorithm 235: Random permutation", 1964. */
+static void shuffle(struct nidoi_sched *sched, struct nidoi_probe *probe)
+{
+    probe->round = nidoi_sched_ready(sched);
+    for (uint32_t left = probe->round; left > 1; left--) {
+        uint32_t drawn = (uint32_t)(nidoi_random(&probe->random) % left);
+        struct nidoi_task **last = &sched->ready[(sched->head + left - 1) & sched->mask];
+        struct nidoi_task **other = &sched->ready[(sched->head + drawn) & sched->mask];
+        struct nidoi_task *task = *last;
+
+        *last = *other;
+        *other = task;
+    }
+}
+
+/* A task that ended is still to be read: its stack is reused by tasks alone, and none has run since.
+ */
+static void step(struct nidoi_sched *sched, struct nidoi_probe *probe)
+{
+    struct nidoi_task *task = nidoi_switch_next(sched);
+
+    if (probe->watcher) probe->watcher->resumes(probe->ctx, task);
+    probe->round--;
+    probe->spent = 0;
+    sched->batch = 0;
+    nidoi_task_become(task, NIDOI_READY, NIDOI_RUNNING);
+    sched->budget = sched->allowance;
+    nidoi_switch_jump(sched, task);
+    if (probe->watcher && task->state == NIDOI_PARKED) probe->watcher->parked(probe->ctx, task);
+}
+
+void nidoi_probe_run(struct nidoi_sched *sched, int batch)
+{
+    struct nidoi_probe *probe = sched->probe;
+
+    for (; batch > 0 && nidoi_sched_ready(sched); batch--) {
+        if (probe->shuffled && !probe->round) shuffle(sched, probe);
+        step(sched, probe);
+    }
+}
+
+void nidoi_probe_charge(struct nidoi_sched *sched)
+{
+    if (!sched->probe->watcher) {
+        if (sched->budget <= 0) nidoi_sched_yield(sched);
+        return;
+    }
+    sched->budget = 1;
+    if (++sched->probe->spent >= NIDOI_BUDGET) nidoi_sched_yield(sched);
+}
+
+void nidoi_probe_enter(struct nidoi_sched *sched)
+{
+    const struct nidoi_probe *probe = sched->probe;
+
+    nidoi_probe_charge(sched);
+    if (probe->watcher) probe->watcher->entered(probe->ctx, sched->current);
+}

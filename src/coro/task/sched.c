@@ -1,0 +1,112 @@
+#include "coro/task/sched.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "coro/task/probe.h"
+#include "coro/task/switch.h"
+
+_Thread_local struct nidoi_sched *nidoi_sched_self;
+
+void nidoi_returned_in_child(const char *what)
+{
+    nidoi_panic(
+        "%s has returned in a forked child, where the tasks and their runtime are only copies "
+        "of the parent's; end the child by _exit or exec",
+        what);
+}
+
+void nidoi_switch_with_exceptions(struct nidoi_sched *sched, struct nidoi_task *from,
+                                  struct nidoi_task *to)
+{
+    struct nidoi_exceptions kept = *sched->exceptions;
+
+    *sched->exceptions = (struct nidoi_exceptions){0};
+    nidoi_context_switch(&from->context, &to->context);
+    *sched->exceptions = kept;
+}
+
+int nidoi_sched_init(struct nidoi_sched *sched)
+{
+    *sched = (struct nidoi_sched){.err = &errno, .current = &sched->loop};
+    sched->exceptions = nidoi_exceptions_self();
+    sched->cxx = sched->exceptions != NULL;
+    nidoi_context_adopt(&sched->loop.context);
+    sched->loop.sched = sched;
+    sched->loop.state = NIDOI_RUNNING;
+    sched->loop.scope = &sched->loop.base;
+    sched->loop.base.due = INT64_MAX;
+    sched->loop.base.task = &sched->loop;
+    sched->budget = 1;
+    sched->allowance = NIDOI_BUDGET;
+    nidoi_list_init(&sched->stirred);
+    return nidoi_sched_reserve(sched, 16);
+}
+
+void nidoi_sched_deinit(struct nidoi_sched *sched)
+{
+    nidoi_assert(nidoi_sched_ready(sched) == 0);
+    nidoi_mem.release(sched->ready);
+}
+
+/* The ring's unwrapped order survives growing: what lay before `head` in the old ring is copied
+ * behind its end. */
+int nidoi_sched_reserve(struct nidoi_sched *sched, size_t n)
+{
+    size_t old = sched->ready ? (size_t)sched->mask + 1 : 0, capacity = old;
+    int err = nidoi_mem_grow((void **)&sched->ready, &capacity, n, sizeof *sched->ready);
+
+    if (err || capacity == old) return err;
+    if (old) memcpy(&sched->ready[old], sched->ready, old * sizeof *sched->ready);
+    if (old) {
+        uint32_t count = nidoi_sched_ready(sched);
+
+        sched->head &= sched->mask;
+        sched->tail = sched->head + count;
+    }
+    sched->mask = (uint32_t)(capacity - 1);
+    return 0;
+}
+
+void nidoi_sched_run(struct nidoi_sched *sched, int batch)
+{
+    sched->batch = batch;
+    if (sched->probe)
+        nidoi_probe_run(sched, batch);
+    else if (nidoi_sched_ready(sched))
+        nidoi_switch_resume(sched, nidoi_switch_next(sched));
+    sched->budget = 1; /* no call may park on the loop's own stack: nidoi_no_parking_begin */
+}
+
+bool nidoi_waitq_undo(struct nidoi_waiter *waiter)
+{
+    struct nidoi_queued *queued = nidoi_container(waiter, struct nidoi_queued, waiter);
+
+    nidoi_list_remove(&queued->node.link);
+    return true;
+}
+
+void nidoi_claim(struct nidoi_node *node, intptr_t value)
+{
+    struct nidoi_waiter *waiter = node->waiter;
+
+    nidoi_list_remove(&node->link);
+    if (waiter->kind->claimed) waiter->kind->claimed(waiter, node);
+    nidoi_wake(waiter, value);
+}
+
+void nidoi_stir(struct nidoi_sched *sched, struct nidoi_stirred *stirred)
+{
+    struct nidoi_link *link;
+
+    if (!nidoi_linked(&stirred->link)) nidoi_list_append(&sched->stirred, &stirred->link);
+    if (sched->settling) return;
+    sched->settling = true;
+    while ((link = nidoi_list_pop(&sched->stirred)) != NULL) {
+        struct nidoi_stirred *next = nidoi_container(link, struct nidoi_stirred, link);
+
+        next->look(next);
+    }
+    sched->settling = false;
+}

@@ -1,0 +1,294 @@
+/* coro/task/sched.h: tasks and the ready queue; the machinery of parking and waking.
+ *
+ * 1. A task is READY exactly while it is in the ready queue, RUNNING exactly while it is `current`.
+ * 2. task->waiter is set exactly while the task is PARKED and nobody has claimed it. Whoever clears
+ * it decides what the wait returns; there is no other way to wake (nidoi_wake).
+ * 3. A node in a wait queue belongs to an unclaimed waiter: who claims a waiter first takes its
+ * nodes out.
+ * 4. The ready queue is strictly first in, first out, and waking never allocates: room for every
+ * live task is reserved when it is spawned.
+ * 5. A parking task jumps straight to the next ready one; the loop's own context gets a turn when
+ * nothing is ready or the batch is used up.
+ *
+ * This floor knows neither scopes nor the kernel. Tasks park through nidoi_park (coro/scope/scope.h)
+ * alone, which calls nidoi_sched_suspend (coro/task/switch.h). */
+#ifndef NIDOI_SCHED_H
+#define NIDOI_SCHED_H
+
+#include "base/list.h"
+#include "coro/stack/context.h"
+#include "coro/task/exceptions.h"
+#include "coro/stack/stack.h"
+#include "nido/scope.h"
+#include "nido/types.h"
+#include "base/timers.h"
+
+struct nidoi_probe;
+struct nidoi_sched;
+struct nidoi_slot;
+struct nidoi_start;
+struct nidoi_local_value;
+
+/*  nidoi_sched_start    its turn           nidoi_park
+ *  ------------> READY ---------> RUNNING -----------> PARKED
+ *                  ^  ^-- yield --'  |                    |
+ *                  |                 | nidoi_switch_leave |
+ *                  |                 v                    |
+ *                  |               DONE                   |
+ *                  '------------ nidoi_wake --------------'     */
+enum nidoi_state {
+    NIDOI_NEW = 0,
+    NIDOI_READY = 1,
+    NIDOI_RUNNING = 2,
+    NIDOI_PARKED = 3,
+    NIDOI_DONE = 4
+};
+
+/* What a task waits for: constant, one for each kind of wait. */
+struct nidoi_wait_kind {
+    const char *name; /* "sleep", "event", "join": what a report says */
+    /* A cancel wants the waiter back. True: it is withdrawn from wherever it was enlisted and may
+     * be woken with -ECANCELED. False: noted, somebody will wake it later. NULL: not cancellable.
+     * May only unlink and wake. */
+    bool (*undo)(struct nidoi_waiter *waiter);
+    /* The task that would have to act first, for cycles and reports; NULL if there is none or many.
+     */
+    struct nidoi_task *(*owner)(const struct nidoi_waiter *waiter);
+    /* It was claimed by way of `node`: take its other nodes out of their queues. NULL: there are
+     * none. May only unlink and nidoi_stir. */
+    void (*claimed)(struct nidoi_waiter *waiter, struct nidoi_node *node);
+    /* The task's alarm rang while it waited here: claim it. NULL: it wakes with 0. */
+    void (*rang)(struct nidoi_waiter *waiter);
+    /* What the user called the object; NULL if it has no name. */
+    const char *(*named)(const struct nidoi_waiter *waiter);
+    bool is_fd; /* `object` is a descriptor's number */
+};
+
+/* One sleep. Lives on the sleeper's stack. */
+struct nidoi_waiter {
+    struct nidoi_task *task;
+    const struct nidoi_wait_kind *kind;
+    void *object;   /* what it waits for, as the kind says */
+    intptr_t value; /* what it was woken with */
+};
+
+/* A waiter and its one place: what all objects with a queue put on the stack. */
+struct nidoi_queued {
+    struct nidoi_waiter waiter;
+    struct nidoi_node node;
+};
+
+struct nidoi_task {
+    /* What a switch touches: one cache line, up to the flags of `base`. */
+    struct nidoi_context context;
+    struct nidoi_waiter *waiter;
+    nido_scope *scope; /* innermost open one; never NULL */
+    struct nidoi_sched *sched;
+    uint8_t state;    /* enum nidoi_state */
+    uint16_t refused; /* calls refused in a row, as far as they are counted */
+    uint32_t deepest; /* bytes of stack below this record, at most, seen at a park */
+    int64_t alarm;    /* when a sleep ends; NIDO_NEVER */
+    nido_scope base;  /* the outermost of its own scopes: the task's life */
+
+    struct nidoi_slot *slot;     /* with its timer; NULL: no task (the loop's own context) */
+    struct nidoi_task *next_due; /* while deadlines fire */
+    struct nidoi_link sibling;   /* among its group's children */
+    nido_group *group;           /* NULL: the root */
+
+    nido_fn *fn;
+    void *arg;
+    uint64_t id;
+    void *spawned_at;
+    void *opened_at; /* where `scope` was opened: the frame that held a forgotten one is gone */
+    const char *name;
+    nido_error *error;                /* one reference, or NULL */
+    struct nidoi_local_value *locals; /* latest set first */
+    struct nidoi_link held;           /* struct nidoi_held: what it holds */
+    struct nidoi_start *start;        /* set until nido_started */
+    struct nidoi_stack *stack;
+    bool service;
+    bool started; /* has called nido_started */
+    char name_text[32];
+};
+
+struct nidoi_sched {
+    struct nidoi_task *current; /* `loop` while no task runs */
+    int64_t now;                /* the runtime's reading of the clock */
+    int budget;                 /* calls left before the running task is made to yield */
+    int batch;                  /* switches left before the loop gets a turn */
+    int *err;                   /* where errno lies on this thread */
+    struct nidoi_task **ready;  /* a ring of mask + 1 places */
+    uint32_t mask, head, tail;
+    uint32_t no_parking; /* depth of callbacks that must not park */
+    bool settling;
+    bool cxx;                            /* the program has a C++ run time */
+    struct nidoi_exceptions *exceptions; /* this thread's; NULL without one */
+    struct nidoi_link stirred;           /* struct nidoi_stirred */
+    struct nidoi_probe *probe; /* coro/task/probe.h; NULL: nobody watches, nothing is shuffled */
+    int allowance;             /* the budget of a task that comes back from a callback */
+    struct nidoi_task loop;
+};
+
+enum { NIDOI_BUDGET = 128 };
+
+/* This thread's, or NULL. */
+extern _Thread_local struct nidoi_sched *nidoi_sched_self;
+
+int nidoi_sched_init(struct nidoi_sched *sched);
+void nidoi_sched_deinit(struct nidoi_sched *sched);
+
+/* Room for n live tasks. 0 or -ENOMEM. */
+int nidoi_sched_reserve(struct nidoi_sched *sched, size_t n);
+
+/* From the loop: runs ready tasks, at most `batch` resumes. */
+void nidoi_sched_run(struct nidoi_sched *sched, int batch);
+
+static inline uint32_t nidoi_sched_ready(const struct nidoi_sched *sched)
+{
+    return sched->tail - sched->head;
+}
+
+/* The one function that changes a state. */
+static inline void nidoi_task_become(struct nidoi_task *task, enum nidoi_state from,
+                                     enum nidoi_state to)
+{
+    nidoi_assert(task->state == from);
+    task->state = (uint8_t)to;
+}
+
+static inline void nidoi_sched_enqueue(struct nidoi_sched *sched, struct nidoi_task *task)
+{
+    sched->ready[sched->tail++ & sched->mask] = task;
+}
+
+/* Lays a task out at the top of a stack, `extra` bytes of payload below it (*payload, 16-aligned);
+ * its context will begin at `entry`. */
+static inline struct nidoi_task *nidoi_task_lay(struct nidoi_sched *sched,
+                                                struct nidoi_stack *stack,
+                                                nidoi_context_entry *entry, size_t extra,
+                                                void **payload)
+{
+    uintptr_t top = ((uintptr_t)stack - sizeof(struct nidoi_task)) & ~(uintptr_t)63;
+    struct nidoi_task *task = (void *)top;
+
+    *payload = (void *)((top - extra) & ~(uintptr_t)15);
+    task->waiter = NULL;
+    task->sched = sched;
+    task->deepest = 0;
+    task->state = NIDOI_NEW;
+    task->refused = 0;
+    task->alarm = INT64_MAX;
+    task->sibling.next = NULL;
+    task->error = NULL;
+    task->locals = NULL;
+    nidoi_list_init(&task->held);
+    task->name = NULL;
+    task->stack = stack;
+    task->service = task->started = false;
+    nidoi_context_make(&task->context, stack->bottom, *payload, entry);
+    return task;
+}
+
+/* A laid-out task becomes ready, last in the queue. */
+static inline void nidoi_sched_start(struct nidoi_task *task)
+{
+    nidoi_assert(nidoi_sched_ready(task->sched) <= task->sched->mask);
+    nidoi_task_become(task, NIDOI_NEW, NIDOI_READY);
+    nidoi_sched_enqueue(task->sched, task);
+}
+
+/* Claims a waiter: its wait returns `value`. */
+static inline void nidoi_wake(struct nidoi_waiter *waiter, intptr_t value)
+{
+    struct nidoi_task *task = waiter->task;
+
+    nidoi_assert(task->waiter == waiter);
+    task->waiter = NULL;
+    waiter->value = value;
+    nidoi_task_become(task, NIDOI_PARKED, NIDOI_READY);
+    nidoi_sched_enqueue(task->sched, task);
+}
+
+static inline bool nidoi_on_task(const struct nidoi_sched *sched)
+{
+    return sched->current != &sched->loop;
+}
+
+/* Around a callback that must not park: its calls are then refused with -EDEADLK. */
+static inline void nidoi_no_parking_begin(struct nidoi_sched *sched)
+{
+    sched->no_parking++;
+    sched->budget = 1; /* sends every entry down its slow path, which looks */
+}
+
+/* The user's code has come back in a forked child: ends it with a sentence. */
+_Noreturn NIDOI_RARE void nidoi_returned_in_child(const char *what);
+
+static inline void nidoi_no_parking_end(struct nidoi_sched *sched)
+{
+    if (__builtin_expect(nidoi_sched_self != sched, 0))
+        nidoi_returned_in_child("a function that the loop called");
+    sched->no_parking--;
+    sched->budget = sched->no_parking || !nidoi_on_task(sched) ? 1 : sched->allowance;
+}
+
+/* ---- Wait queues ---- */
+
+static inline void nidoi_waitq_init(struct nidoi_waitq *queue)
+{
+    nidoi_list_init(&queue->nodes);
+}
+
+static inline bool nidoi_waitq_empty(const struct nidoi_waitq *queue)
+{
+    return nidoi_list_empty(&queue->nodes);
+}
+
+/* Prepares the running task's place at the end of a queue. */
+static inline void nidoi_waitq_enlist(struct nidoi_waitq *queue, struct nidoi_queued *queued)
+{
+    queued->node = (struct nidoi_node){.waiter = &queued->waiter};
+    nidoi_list_append(&queue->nodes, &queued->node.link);
+}
+
+/* An undo for waiters inside a struct nidoi_queued. */
+bool nidoi_waitq_undo(struct nidoi_waiter *waiter);
+
+static inline struct nidoi_node *nidoi_waitq_first(const struct nidoi_waitq *queue)
+{
+    struct nidoi_link *link = queue->nodes.next;
+
+    return link == &queue->nodes ? NULL : nidoi_container(link, struct nidoi_node, link);
+}
+
+/* Claims the waiter of a node that is in a queue: takes the node out (and the waiter's others),
+ * wakes with value. */
+void nidoi_claim(struct nidoi_node *node, intptr_t value);
+
+/* Claims the first waiter. False: nobody waited. */
+static inline bool nidoi_waitq_wake(struct nidoi_waitq *queue, intptr_t value)
+{
+    struct nidoi_node *node = nidoi_waitq_first(queue);
+
+    if (node) nidoi_claim(node, value);
+    return node != NULL;
+}
+
+/* The queue of an object has changed: it looks at it again, at once or, if this happens while
+ * another object looks, right after that. So a withdrawal that grants somebody whose withdrawal
+ * grants ... is a loop, not a recursion. */
+void nidoi_stir(struct nidoi_sched *sched, struct nidoi_stirred *stirred);
+
+/* The running task holds something until it is let go; if the task ends first, held->orphaned is
+ * called. */
+static inline void nidoi_hold(struct nidoi_task *task, struct nidoi_held *held)
+{
+    nidoi_list_push(&task->held, &held->link);
+}
+
+static inline void nidoi_let_go(struct nidoi_held *held)
+{
+    nidoi_list_remove(&held->link);
+}
+
+#endif

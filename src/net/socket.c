@@ -1,0 +1,409 @@
+/* net/socket.c: sockets: making, accepting, connecting, and the calls that keep the names of the
+ * system's. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+
+#include "base/sys.h"
+#include "io/fd.h"
+#include "io/foreign.h"
+#include "nido/error.h"
+#include "nido/fd.h"
+#include "nido/net.h"
+#include "nido/time.h"
+
+#ifdef MSG_ERRQUEUE
+enum { ERROR_QUEUE = MSG_ERRQUEUE };
+#else
+enum { ERROR_QUEUE = 0 };
+#endif
+#ifdef MSG_FASTOPEN
+enum { FAST_OPEN = MSG_FASTOPEN };
+#else
+enum { FAST_OPEN = 0 };
+#endif
+
+/* ---- Making ---- */
+
+int nido_socket(int domain, int type, int protocol)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    int fd;
+
+    if (!loop) return -EPERM;
+    fd = nidoi_sys.socket(domain, type, protocol);
+    if (fd >= 0) nidoi_fd_adopt(loop, fd, -1);
+    return fd;
+}
+
+int nido_socketpair(int domain, int type, int protocol, int out[2])
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    int ends[2], err;
+
+    if (!loop) return -EPERM;
+    err = nidoi_sys.socketpair(domain, type, protocol, ends);
+    if (err) return err;
+    for (int i = 0; i < 2; i++) {
+        nidoi_fd_adopt(loop, ends[i], -1);
+        out[i] = ends[i];
+    }
+    return 0;
+}
+
+/* ---- Accepting ---- */
+
+struct acceptance {
+    struct sockaddr *address;
+    socklen_t *length;
+    socklen_t room; /* *length as it was: each try starts with it */
+    int pause;      /* why accept(2) has to wait; 0: it need not */
+};
+
+enum { MOST_SKIPPED = 128 };
+
+/* accept(2) hands on what is wrong with one connection in the queue, or with its network. That is not
+ * the listener's failure: the next one may be well. */
+static bool of_the_connection(const struct nidoi_io *io, ssize_t err)
+{
+    int listens = 0;
+
+    switch (-err) {
+    case ECONNABORTED:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ETIMEDOUT:
+    case EPERM: /* a rule of the firewall */
+#ifdef ENONET
+    case ENONET:
+#endif
+        return true;
+    case EOPNOTSUPP: /* unless it is no listener at all */
+        return nidoi_sys.getsockopt(io->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens) == 0 && listens;
+    default:
+        return false;
+    }
+}
+
+/* It lacks something for a moment: descriptors, memory. */
+static bool of_the_moment(ssize_t err)
+{
+    return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM;
+}
+
+/* Whatever is refused again and again is a reason to pause as well. */
+static ssize_t try_accept(struct nidoi_io *io, void *call)
+{
+    struct acceptance *acceptance = call;
+    int skipped = 0;
+    ssize_t fd;
+
+    do {
+        if (acceptance->length) *acceptance->length = acceptance->room;
+        if (nidoi_io_owned(io))
+            fd = nidoi_sys.accept(io->fd, acceptance->address, acceptance->length);
+        else
+            fd = nidoi_foreign_accept(io, acceptance->address, acceptance->length);
+    } while (of_the_connection(io, fd) && ++skipped < MOST_SKIPPED);
+    acceptance->pause = skipped == MOST_SKIPPED || of_the_moment(fd) ? (int)fd : 0;
+    return fd;
+}
+
+/* As dialled ones have it: bytes go when they are written. Accepted sockets inherit it from a listener
+ * of nido_listen, perhaps from others; what is no TCP refuses. */
+static void hasten(int fd, int kind)
+{
+    if (kind < 0 || !(kind & NIDOI_FD_PROMPT))
+        nidoi_sys.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+static void report_shortage(const char *which, int fd)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    char text[160];
+
+    if (loop->short_of_fds) return;
+    loop->short_of_fds = true;
+    snprintf(text, sizeof text,
+             "nido: accept on descriptor %d: %s; it will be tried again every 100 ms\n", fd, which);
+    nidoi_loop_report(loop, text);
+}
+
+static int accept_begun(struct nidoi_io *io, struct acceptance *call)
+{
+    for (;;) {
+        int err, accepted;
+
+        call->pause = 0;
+        accepted = (int)nidoi_io_perform(io, try_accept, call);
+        nidoi_io_end(io);
+        if (!call->pause) return accepted;
+        report_shortage(nido_strerror(call->pause), io->fd);
+        err = nido_sleep(NIDO_MS(100));
+        if (!err) err = nidoi_io_same(io);
+        if (err) return err;
+    }
+}
+
+int nido_accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+    struct acceptance call = {address, length, length ? *length : 0, 0};
+    struct nidoi_io io;
+    int kind, accepted = nidoi_io_begin(&io, fd, NIDOI_READING, false);
+
+    if (accepted) return accepted;
+    kind = nidoi_io_owned(&io) ? io.slot->flags & ~NIDOI_FD_OWNED : -1; /* like its listener */
+    accepted = accept_begun(&io, &call);
+    if (accepted < 0) return accepted;
+    hasten(accepted, kind);
+    nidoi_fd_adopt(io.loop, accepted, kind);
+    return accepted;
+}
+
+/* ---- Connecting ---- */
+
+/* Asked before it sleeps, for the report may have come before anybody waited, and after it: an edge
+ * may be older than the attempt to connect. */
+static ssize_t try_outcome(struct nidoi_io *io, void *unused)
+{
+    int failure = 0, err = nidoi_io_ask(io);
+
+    (void)unused;
+    if (!err) err = nidoi_sys.getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &failure);
+    return err < 0 ? err : -failure;
+}
+
+static int outcome(struct nidoi_io *io)
+{
+    return (int)nidoi_io_perform(io, try_outcome, NULL);
+}
+
+/* What was reported of the unconnected socket (a hang-up) is not true of one that connects. */
+static void begin_anew(struct nidoi_fd *slot)
+{
+    slot->sticky = 0;
+    nidoi_edge_doubt(slot, NIDOI_READING);
+    nidoi_edge_doubt(slot, NIDOI_WRITING);
+}
+
+/* A foreign socket is made non-blocking for the instant of the call: connect knows no MSG_DONTWAIT.
+ */
+static int start_connecting(struct nidoi_io *io, const struct sockaddr *address, socklen_t length)
+{
+    int changed = nidoi_io_owned(io) ? 1 : nidoi_sys.nonblock(io->fd, true);
+    int err;
+
+    if (changed < 0) return changed;
+    err = nidoi_sys.connect(io->fd, address, length);
+    if (changed == 0) nidoi_sys.nonblock(io->fd, false);
+    return err;
+}
+
+/* Nothing tells when a full Unix backlog has room again, so that one case is asked again after a
+ * pause. */
+static int connect_begun(struct nidoi_io *io, const struct sockaddr *address, socklen_t length)
+{
+    int err;
+
+    while ((err = start_connecting(io, address, length)) == -EAGAIN) {
+        err = nido_sleep(NIDO_MS(5));
+        if (!err) err = nidoi_io_same(io);
+        if (err) return err;
+    }
+    if (err && err != -EINPROGRESS) return err;
+    if (nidoi_io_owned(io)) begin_anew(io->slot);
+    return err ? outcome(io) : 0;
+}
+
+int nido_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct nidoi_io io;
+    int err = nidoi_io_begin(&io, fd, NIDOI_WRITING, true);
+
+    if (err) return err;
+    err = connect_begun(&io, address, length);
+    nidoi_io_end(&io);
+    return err;
+}
+
+int nidoi_io_connected(struct nidoi_loop *loop, int fd)
+{
+    struct nidoi_io io;
+    int err = nidoi_io_go_on(&io, loop, fd, NIDOI_WRITING, true);
+
+    if (err) return err;
+    err = outcome(&io);
+    nidoi_io_end(&io);
+    return err;
+}
+
+/* ---- Sending and receiving ---- */
+
+struct packet {
+    void *in;
+    const void *out;
+    size_t len;
+    int flags;
+    struct sockaddr *from;
+    const struct sockaddr *to;
+    socklen_t *from_length;
+    socklen_t length; /* of `to`, or the room for `from` */
+    struct msghdr *message;
+    const struct msghdr *sent;
+};
+
+/* Flags that say when a call returns, or whose refusal says nothing of the bytes that a wait is for.
+ * A stream's MSG_WAITALL is nido_recv's alone. */
+enum { FOREIGN_FLAGS = MSG_DONTWAIT | ERROR_QUEUE | FAST_OPEN };
+
+static int refused(int flags)
+{
+    return flags & FOREIGN_FLAGS ? -EOPNOTSUPP : 0;
+}
+
+/* Bytes of a stream have one reader and one writer; messages any number. What a foreign descriptor
+ * is, nobody knows: the name of the call decides. */
+static bool is_stream(int fd, bool if_foreign)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    struct nidoi_fd *slot = loop ? nidoi_reactor_find(&loop->reactor, fd) : NULL;
+
+    return slot && slot->flags & NIDOI_FD_OWNED ? slot->flags & NIDOI_FD_STREAM : if_foreign;
+}
+
+static ssize_t try_recv(struct nidoi_io *io, void *call)
+{
+    struct packet *packet = call;
+    ssize_t n = nidoi_sys.recv(io->fd, packet->in, packet->len, packet->flags | MSG_DONTWAIT);
+
+    if (n >= 0 && (size_t)n < packet->len && !packet->flags) nidoi_edge_short(io->slot, io->seen);
+    return n;
+}
+
+static void advance_packet(void *call, size_t n)
+{
+    struct packet *packet = call;
+
+    packet->in = (char *)packet->in + n;
+    packet->len -= n;
+}
+
+/* Bytes that came before an end, a cancel or a failure are given. */
+NIDOI_IN_CALLER ssize_t recv_all(int fd, struct packet *call)
+{
+    struct nidoi_io_transfer transfer = {try_recv, advance_packet, call, call->len, 0};
+    int err = nidoi_io_all(fd, NIDOI_READING, &transfer);
+
+    if (transfer.done) return (ssize_t)transfer.done;
+    return err == -EPIPE ? 0 : err;
+}
+
+/* The kernel itself does not wait for all of a message. */
+static bool waits_for_all(int fd, int flags)
+{
+    int type = 0;
+
+    if (!(flags & MSG_WAITALL) || nidoi_sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type))
+        return false;
+    return type == SOCK_STREAM;
+}
+
+ssize_t nido_recv(int fd, void *buf, size_t len, int flags)
+{
+    struct packet call = {.in = buf, .len = len, .flags = flags & ~MSG_WAITALL};
+    bool all = waits_for_all(fd, flags);
+
+    if (refused(flags) || (all && call.flags)) return -EOPNOTSUPP;
+    if (all && len) return recv_all(fd, &call);
+    return nidoi_io_bulk(fd, NIDOI_READING, is_stream(fd, true), try_recv, &call);
+}
+
+static ssize_t try_send(struct nidoi_io *io, void *call)
+{
+    struct packet *packet = call;
+
+    return nidoi_sys.send(io->fd, packet->out, packet->len, packet->flags | MSG_DONTWAIT);
+}
+
+ssize_t nido_send(int fd, const void *buf, size_t len, int flags)
+{
+    struct packet call = {.out = buf, .len = len, .flags = flags};
+
+    if (refused(flags)) return -EOPNOTSUPP;
+    return nidoi_io_bulk(fd, NIDOI_WRITING, is_stream(fd, true), try_send, &call);
+}
+
+static ssize_t try_recvfrom(struct nidoi_io *io, void *call)
+{
+    struct packet *packet = call;
+
+    if (packet->from_length) *packet->from_length = packet->length;
+    return nidoi_sys.recvfrom(io->fd, packet->in, packet->len, packet->flags | MSG_DONTWAIT,
+                              packet->from, packet->from_length);
+}
+
+ssize_t nido_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
+                      socklen_t *length)
+{
+    struct packet call = {.in = buf,
+                          .len = len,
+                          .flags = flags,
+                          .from = from,
+                          .from_length = length,
+                          .length = length ? *length : 0};
+
+    if (refused(flags) || waits_for_all(fd, flags)) return -EOPNOTSUPP;
+    return nidoi_io_bulk(fd, NIDOI_READING, is_stream(fd, false), try_recvfrom, &call);
+}
+
+static ssize_t try_sendto(struct nidoi_io *io, void *call)
+{
+    struct packet *packet = call;
+
+    return nidoi_sys.sendto(io->fd, packet->out, packet->len, packet->flags | MSG_DONTWAIT,
+                            packet->to, packet->length);
+}
+
+ssize_t nido_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+                    socklen_t length)
+{
+    struct packet call = {.out = buf, .len = len, .flags = flags, .to = to, .length = length};
+
+    if (refused(flags)) return -EOPNOTSUPP;
+    return nidoi_io_bulk(fd, NIDOI_WRITING, is_stream(fd, false), try_sendto, &call);
+}
+
+static ssize_t try_recvmsg(struct nidoi_io *io, void *call)
+{
+    struct packet *packet = call;
+
+    return nidoi_sys.recvmsg(io->fd, packet->message, packet->flags | MSG_DONTWAIT);
+}
+
+ssize_t nido_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    struct packet call = {.message = message, .flags = flags};
+
+    if (refused(flags) || waits_for_all(fd, flags)) return -EOPNOTSUPP;
+    return nidoi_io_bulk(fd, NIDOI_READING, is_stream(fd, false), try_recvmsg, &call);
+}
+
+static ssize_t try_sendmsg(struct nidoi_io *io, void *call)
+{
+    struct packet *packet = call;
+
+    return nidoi_sys.sendmsg(io->fd, packet->sent, packet->flags | MSG_DONTWAIT);
+}
+
+ssize_t nido_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    struct packet call = {.sent = message, .flags = flags};
+
+    if (refused(flags)) return -EOPNOTSUPP;
+    return nidoi_io_bulk(fd, NIDOI_WRITING, is_stream(fd, false), try_sendmsg, &call);
+}

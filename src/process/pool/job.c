@@ -1,0 +1,202 @@
+/* process/pool/job.c: what runs in a worker: one job after the other, until nobody sends any more. There
+ * is one thread, no runtime, and calls block. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "process/pool/procpool.h"
+
+struct nido_procjob {
+    char *input;
+    size_t len;
+    char *out; /* the reply: a head, then what the job said */
+    size_t used, capacity;
+    size_t most;
+};
+
+/* ---- Where functions lie ---- */
+
+/* FNV-1a over the beginning of a loaded object: its tables of contents, and with most linkers the
+ * number of its build. */
+static uint64_t mark_of(const void *base)
+{
+    enum { WORDS = 128 };
+    uint64_t mark = 0xcbf29ce484222325, word;
+
+    for (size_t i = 0; i < WORDS; i++) {
+        memcpy(&word, (const char *)base + i * sizeof word, sizeof word);
+        mark = (mark ^ word) * 0x100000001b3;
+    }
+    return mark;
+}
+
+/* Where the system cannot tell (a static program), the two processes agree that it is nowhere. */
+struct nidoi_image nidoi_image_of(uintptr_t fn)
+{
+    struct nidoi_image image = {.fn = fn};
+    Dl_info info;
+
+    if (!dladdr((void *)fn, &info) || !info.dli_fbase) return image;
+    image.base = (uintptr_t)info.dli_fbase;
+    image.mark = mark_of(info.dli_fbase);
+    return image;
+}
+
+static bool is_here(const struct nidoi_image *image)
+{
+    static struct nidoi_image known; /* asking the loader takes longer than a small job */
+    struct nidoi_image here;
+
+    if (memcmp(&known, image, sizeof known) == 0) return true;
+    here = nidoi_image_of((uintptr_t)image->fn);
+    if (memcmp(&here, image, sizeof here) != 0) return false;
+    known = here;
+    return true;
+}
+
+/* ---- Before the first job ---- */
+
+int nidoi_procjob_confine(const struct nidoi_order *order)
+{
+    int err = order->no_new_privs ? nidoi_sys.no_new_privs() : 0;
+
+    if (err || !order->confine.fn) return err;
+    if (!is_here(&order->confine)) return -EINVAL;
+    return ((nido_procpool_confine_fn *)(uintptr_t)order->confine.fn)(order->name);
+}
+
+/* ---- The socket ---- */
+
+/* The program is gone, or tired of us: there is nobody to tell. */
+static void hear(int fd, void *to, size_t len)
+{
+    for (char *next = to; len;) {
+        ssize_t n = nidoi_sys.recv(fd, next, len, 0);
+
+        if (n <= 0) _exit(0);
+        next += n;
+        len -= (size_t)n;
+    }
+}
+
+static void say(int fd, const char *bytes, size_t len)
+{
+    while (len) {
+        ssize_t n = nidoi_sys.send(fd, bytes, len, 0);
+
+        if (n <= 0) _exit(0);
+        bytes += n;
+        len -= (size_t)n;
+    }
+}
+
+/* ---- Jobs ---- */
+
+void *nido_procjob_input(nido_procjob *job, size_t *len)
+{
+    if (len) *len = job->len;
+    return job->input;
+}
+
+int nido_procjob_reply(nido_procjob *job, const void *bytes, size_t len)
+{
+    size_t said = job->used - sizeof(struct nidoi_reply);
+
+    if (len > job->most - said) return -EMSGSIZE;
+    if (nidoi_mem_grow((void **)&job->out, &job->capacity, job->used + len, 1)) return -ENOMEM;
+    if (len) memcpy(job->out + job->used, bytes, len);
+    job->used += len;
+    return 0;
+}
+
+/* From now on the process may use so many seconds more. */
+static void allow_cpu(uint32_t seconds)
+{
+    uint64_t used = (uint64_t)clock() / CLOCKS_PER_SEC + 1;
+
+    if (seconds) nidoi_sys.limit(RLIMIT_CPU, used + seconds, RLIM_INFINITY);
+}
+
+/* Reaps what the job has left behind that has ended. True: something of it lives. */
+static bool something_lives(void)
+{
+    siginfo_t info;
+
+    for (;;) {
+        int err;
+
+        info.si_pid = 0;
+        err = nidoi_sys.waitid(P_ALL, 0, &info, WEXITED | WNOHANG | NIDOI_EVERY_CHILD);
+        if (err || !info.si_pid) return !err;
+    }
+}
+
+static void reply(int fd, struct nido_procjob *job, struct nidoi_reply head)
+{
+    head.magic = NIDOI_REPLY_MAGIC;
+    if (!job->out) {
+        say(fd, (const char *)&head, sizeof head);
+        return;
+    }
+    head.len = job->used - sizeof head;
+    memcpy(job->out, &head, sizeof head);
+    say(fd, job->out, job->used);
+}
+
+static int receive(int fd, const struct nidoi_request *request, struct nido_procjob *job)
+{
+    job->len = (size_t)request->len;
+    job->input = nidoi_mem.alloc(job->len + 1);
+    if (!job->input) return -ENOMEM;
+    hear(fd, job->input, job->len);
+    job->input[job->len] = '\0';
+    if (!is_here(&request->image)) return -EINVAL;
+    return nidoi_mem_grow((void **)&job->out, &job->capacity, job->used, 1);
+}
+
+/* A job that forks may return twice: the reply is the worker's, and so is the next job. */
+static int run(const struct nidoi_request *request, struct nido_procjob *job)
+{
+    int worker = getpid();
+    int status = ((nido_procjob_fn *)(uintptr_t)request->image.fn)(job);
+
+    if (getpid() != worker) _exit(0);
+    fflush(stdout);
+    fflush(stderr);
+    return status;
+}
+
+static void do_job(int fd, const struct nidoi_order *order)
+{
+    struct nidoi_request request;
+    struct nidoi_reply head = {0};
+    struct nido_procjob job = {.used = sizeof head, .most = (size_t)order->max_frame};
+    bool adopts = nidoi_sys.adopts_orphans();
+
+    hear(fd, &request, sizeof request);
+    if (request.magic != NIDOI_REQUEST_MAGIC) _exit(1); /* a job has read from this socket */
+    head.number = request.number;
+    head.status = receive(fd, &request, &job);
+    head.refused = head.status != 0;
+    if (!head.refused) {
+        allow_cpu(order->cpu_seconds);
+        head.status = run(&request, &job);
+        /* A job that has ended the adoption hides what it has left. */
+        head.leftovers = (adopts && !nidoi_sys.adopts_orphans()) || something_lives();
+    }
+    reply(fd, &job, head);
+    nidoi_mem.release(job.input);
+    nidoi_mem.release(job.out);
+}
+
+_Noreturn void nidoi_procjob_serve(int fd, const struct nidoi_order *order)
+{
+    for (;;) do_job(fd, order);
+}

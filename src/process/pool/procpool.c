@@ -1,0 +1,272 @@
+/* process/pool/procpool.c: who gets a worker, and what becomes of it afterwards.
+ *
+ * 1. A call holds a place (a permit of `places`) from before it takes a worker until that worker is
+ * idle again or gone; so there are never more workers than places, and calls are served in the
+ * order of asking.
+ * 2. A worker is in the idle list or belongs to one call. The latest idle one is taken first.
+ * 3. Whatever happens to a worker with a job is the result of its call; what happens to one without
+ * is nobody's: it is replaced.
+ * 4. The pool lives until its last call is over, even if whoever frees it could not wait. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "coro/scope/error.h"
+#include "io/fd.h"
+#include "process/pool/procpool.h"
+#include "nido/event.h"
+#include "nido/scope.h"
+#include "nido/sem.h"
+#include "nido/time.h"
+#include "sync/sync.h"
+
+enum { MOST_BAD_STARTS = 3, MOST_WORKERS = 65536, MAX_FRAME = 64 << 20 };
+#define KILL_GRACE    NIDO_SEC(5)
+#define START_PAUSE   NIDO_MS(50)
+#define LONG_SHORTAGE NIDO_SEC(2)
+
+/* ---- Making and ending pools ---- */
+
+void nido_procpool_options_init(nido_procpool_options *options)
+{
+    *options = (nido_procpool_options){.size = sizeof *options};
+}
+
+void nido_procpool_call_options_init(nido_procpool_call_options *options)
+{
+    *options = (nido_procpool_call_options){.size = sizeof *options};
+}
+
+static bool sound(const nido_procpool_options *options)
+{
+    return options->size == sizeof *options && options->workers <= MOST_WORKERS &&
+           options->kill_grace_ns >= 0 && options->max_frame < SIZE_MAX / 4;
+}
+
+static void set_up(nido_procpool *pool, const nido_procpool_options *options)
+{
+    nido_procpool_options *ours = &pool->options;
+
+    *ours = *options;
+    snprintf(pool->name, sizeof pool->name, "%s", options->name ? options->name : "procpool");
+    ours->name = pool->name;
+    if (!ours->workers) ours->workers = nidoi_sys_processors();
+    if (!ours->max_frame) ours->max_frame = MAX_FRAME;
+    if (!ours->kill_grace_ns) ours->kill_grace_ns = KILL_GRACE;
+    nido_sem_init(&pool->places, ours->workers, ours->workers, pool->name);
+    nido_event_init(&pool->quiet, pool->name);
+    nidoi_list_init(&pool->idle);
+    nidoi_list_init(&pool->calls);
+}
+
+int nido_procpool_new(const nido_procpool_options *options, nido_procpool **out)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    nido_procpool_options defaults;
+    nido_procpool *pool;
+
+    if (!loop) return -EPERM;
+    nidoi_check_frames();
+    nido_procpool_options_init(&defaults);
+    if (!options) options = &defaults;
+    if (!sound(options) || !out) return -EINVAL;
+    if (!nidoi_forkserver_ready())
+        return nido_fail(-EPERM, "call nido_procpool_prepare() as the first line of main");
+    pool = nidoi_mem_zeroed(sizeof *pool);
+    if (!pool) return -ENOMEM;
+    pool->rt = loop->door;
+    set_up(pool, options);
+    *out = pool;
+    return 0;
+}
+
+void nidoi_procpool_let_go(nido_procpool *pool, struct nidoi_procworker *worker,
+                           enum nidoi_let_go means)
+{
+    nidoi_procworker_let_go(worker, means);
+    nidoi_procworker_free(worker);
+    pool->stats.workers--;
+}
+
+/* All are told first, so that they go together. */
+static void destroy(nido_procpool *pool)
+{
+    struct nidoi_link *link;
+
+    for (link = pool->idle.next; link != &pool->idle; link = link->next)
+        nidoi_procworker_dismiss(nidoi_container(link, struct nidoi_procworker, link));
+    while ((link = nidoi_list_pop(&pool->idle)))
+        nidoi_procpool_let_go(pool, nidoi_container(link, struct nidoi_procworker, link),
+                              NIDOI_DISMISS);
+    nidoi_mem.release(pool);
+}
+
+static void cancel_calls(nido_procpool *pool)
+{
+    struct nidoi_link *link;
+
+    for (link = pool->calls.next; link != &pool->calls; link = link->next)
+        nido_scope_cancel(&nidoi_container(link, struct nidoi_call, link)->scope, -ESHUTDOWN,
+                          "the process pool is freed");
+}
+
+/* Cancelled while it waits, it cancels the calls and waits for that; false: not long enough. */
+static bool wait_until_quiet(nido_procpool *pool)
+{
+    nido_scope shield;
+
+    if (pool->options.cancel_on_free) cancel_calls(pool);
+    if (nidoi_list_empty(&pool->calls) || nido_event_wait(&pool->quiet) == 0) return true;
+    cancel_calls(pool);
+    nido_shield_open(&shield, NIDO_NEVER);
+    while (!nidoi_list_empty(&pool->calls) && nido_event_wait(&pool->quiet) == 0) continue;
+    nido_scope_close(&shield, 0);
+    return nidoi_list_empty(&pool->calls);
+}
+
+int nido_procpool_free(nido_procpool *pool)
+{
+    struct nidoi_loop *loop;
+    int err = pool ? nidoi_sync_try(&loop) : 0;
+
+    if (err || !pool) return err;
+    nidoi_check_frames();
+    if (pool->rt != loop->door) return -EXDEV;
+    if (pool->closing) return -EALREADY;
+    pool->closing = true;
+    if (!wait_until_quiet(pool)) {
+        pool->abandoned = true;
+        return -EBUSY;
+    }
+    destroy(pool);
+    return 0;
+}
+
+void nido_procpool_stats_get(const nido_procpool *pool, nido_procpool_stats *out)
+{
+    *out = pool->stats;
+}
+
+/* ---- Workers for calls ---- */
+
+static void put_idle(nido_procpool *pool, struct nidoi_procworker *worker)
+{
+    nidoi_list_push(&pool->idle, &worker->link);
+    pool->stats.idle++;
+}
+
+static struct nidoi_procworker *take_idle(nido_procpool *pool)
+{
+    struct nidoi_link *link = nidoi_list_pop(&pool->idle);
+
+    if (!link) return NULL;
+    pool->stats.idle--;
+    return nidoi_container(link, struct nidoi_procworker, link);
+}
+
+bool nidoi_is_shortage(int code)
+{
+    return code == -EMFILE || code == -ENFILE || code == -EAGAIN || code == -ENOMEM ||
+           code == -ENOBUFS || code == -ENOSPC || code == -ETOOMANYREFS;
+}
+
+/* Failures of long ago say nothing of now. */
+static void count_bad_start(nido_procpool *pool, int64_t now)
+{
+    if (!pool->bad_starts || now - pool->last_bad > LONG_SHORTAGE) {
+        pool->bad_starts = 0;
+        pool->first_bad = now;
+    }
+    pool->last_bad = now;
+    pool->bad_starts++;
+}
+
+/* Calls that come while starts go on failing try once each: a pool never ends by itself. */
+int nidoi_procpool_bad_start(nido_procpool *pool, int code)
+{
+    int64_t now = nido_now();
+    bool again;
+
+    count_bad_start(pool, now);
+    again = nidoi_is_shortage(code) ? now - pool->first_bad < LONG_SHORTAGE
+                                    : pool->bad_starts < MOST_BAD_STARTS;
+    if (again) return nido_sleep(START_PAUSE);
+    return nido_fail(code,
+                     "pool \"%s\": %u workers in a row could not be started, the last one for: %s",
+                     pool->name, pool->bad_starts, nido_strerror(code));
+}
+
+/* An idle worker that still lives, or a new one. */
+static int find_worker(nido_procpool *pool, struct nidoi_procworker **out)
+{
+    struct nidoi_procworker *worker;
+    int err;
+
+    while ((worker = take_idle(pool))) {
+        *out = worker;
+        if (nidoi_procworker_sound(worker)) return 0;
+        pool->stats.replaced++;
+        nidoi_procpool_let_go(pool, worker, NIDOI_KILL);
+    }
+    err = nidoi_procworker_hire(&pool->options, out);
+    if (err) return err;
+    pool->stats.workers++;
+    pool->stats.started++;
+    return 0;
+}
+
+int nidoi_procpool_get(nido_procpool *pool, struct nidoi_procworker **out)
+{
+    struct nidoi_procworker *worker;
+    int err;
+
+    do {
+        err = find_worker(pool, &worker);
+        if (!err) {
+            err = nidoi_procworker_wait_started(worker);
+            if (!err) {
+                *out = worker;
+                return 0;
+            }
+            if (err == -ECANCELED)
+                put_idle(pool, worker); /* the next one waits for it */
+            else
+                nidoi_procpool_let_go(pool, worker, NIDOI_KILL);
+        }
+        if (err != -ECANCELED) err = nidoi_procpool_bad_start(pool, err);
+    } while (!err);
+    return err;
+}
+
+void nidoi_procpool_give_back(nido_procpool *pool, struct nidoi_procworker *worker, bool reusable)
+{
+    bool tired = ++worker->jobs == pool->options.max_jobs;
+
+    if (reusable && !tired) {
+        put_idle(pool, worker);
+        return;
+    }
+    pool->stats.recycled += reusable;
+    nidoi_procpool_let_go(pool, worker, NIDOI_DISMISS);
+}
+
+/* ---- Calls under way ---- */
+
+void nidoi_procpool_enter(struct nidoi_call *call)
+{
+    nidoi_list_append(&call->pool->calls, &call->link);
+}
+
+void nidoi_procpool_leave(struct nidoi_call *call)
+{
+    nido_procpool *pool = call->pool;
+
+    nidoi_list_remove(&call->link);
+    if (!nidoi_list_empty(&pool->calls) || !pool->closing) return;
+    if (pool->abandoned)
+        destroy(pool);
+    else
+        nido_event_set(&pool->quiet);
+}

@@ -1,0 +1,169 @@
+/* threads/shards.c: one runtime on each of several threads. */
+#include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/sys.h"
+#include "coro/run/fork.h"
+#include "coro/run/run_on.h"
+#include "nido/thread.h"
+
+enum { MOST_SHARDS = 1024 };
+
+struct shard {
+    struct shards *all;
+    unsigned number;
+    pthread_t thread;
+    nido_rt *rt; /* lock: while its root runs */
+    struct nidoi_post stop;
+    bool stopped; /* lock: `stop` was sent */
+    int rc;
+};
+
+struct shards {
+    pthread_mutex_t lock;
+    nido_shard_fn *fn;
+    void *arg;
+    const nido_options *options;
+    unsigned count;
+    int failure; /* lock: the first */
+    struct shard shards[];
+};
+
+static _Thread_local struct shard *self;
+
+static void forked(void)
+{
+    self = NULL;
+}
+
+static struct nidoi_heirloom heirloom = {.forked = forked};
+
+/* ---- One shard ---- */
+
+static void stop(struct nidoi_loop *loop, struct nidoi_post *post)
+{
+    (void)post;
+    nidoi_strike_all(loop, NIDO_CAUSE_SHUTDOWN, -EINTR, "another shard failed");
+}
+
+/* The lock is held. */
+static void cancel_others(struct shards *all, const struct shard *failed)
+{
+    for (struct shard *shard = all->shards; shard < all->shards + all->count; shard++) {
+        if (shard == failed || !shard->rt || shard->stopped) continue;
+        shard->stop.call = stop;
+        shard->stopped = nidoi_door_post(shard->rt, &shard->stop);
+    }
+}
+
+/* True: another one has failed already. */
+static bool enter(struct shard *shard)
+{
+    bool late;
+
+    pthread_mutex_lock(&shard->all->lock);
+    late = shard->all->failure != 0;
+    if (!late) shard->rt = nido_rt_self();
+    pthread_mutex_unlock(&shard->all->lock);
+    return late;
+}
+
+static void leave(struct shard *shard, int rc)
+{
+    nido_rt *rt = shard->rt;
+
+    pthread_mutex_lock(&shard->all->lock);
+    shard->rt = NULL;
+    if (rc < 0 && !shard->all->failure) {
+        shard->all->failure = rc;
+        cancel_others(shard->all, shard);
+    }
+    pthread_mutex_unlock(&shard->all->lock);
+    nido_rt_release(rt);
+}
+
+static int root(void *arg)
+{
+    struct shard *shard = arg;
+
+    return enter(shard) ? 0 : shard->all->fn(shard->number, shard->all->arg);
+}
+
+/* The handle on the runtime is let go of when its root has ended: its result, as nido_run gives it,
+ * is known only after the run. */
+static void *run(void *arg)
+{
+    struct shard *shard = self = arg;
+
+    shard->rc = nido_run(root, shard, shard->all->options);
+    leave(shard, shard->rc);
+    self = NULL;
+    return NULL;
+}
+
+/* ---- All of them ---- */
+
+static unsigned start_threads(struct shards *all)
+{
+    unsigned started = 1;
+    int err = 0;
+
+    while (started < all->count && !err) {
+        err = nidoi_sys.thread(&all->shards[started].thread, run, &all->shards[started]);
+        if (!err) started++;
+    }
+    if (!err) return started;
+    pthread_mutex_lock(&all->lock);
+    if (!all->failure) all->failure = err;
+    cancel_others(all, NULL);
+    pthread_mutex_unlock(&all->lock);
+    return started;
+}
+
+static int run_all(struct shards *all)
+{
+    int before = nidoi_sys_defer_cancel();
+    unsigned started = start_threads(all);
+
+    run(&all->shards[0]);
+    for (unsigned i = 1; i < started; i++) pthread_join(all->shards[i].thread, NULL);
+    nidoi_sys_allow_cancel(before);
+    return all->failure ? all->failure : all->shards[0].rc;
+}
+
+int nido_shards(unsigned n, nido_shard_fn *fn, void *arg, const nido_options *options)
+{
+    struct shards *all;
+    int rc;
+
+    if (!fn || n > MOST_SHARDS) return -EINVAL;
+    if (nidoi_loop_self()) return -EBUSY;
+    if (!n) n = nidoi_sys_processors() < MOST_SHARDS ? nidoi_sys_processors() : MOST_SHARDS;
+    all = nidoi_mem_zeroed(sizeof *all + n * sizeof *all->shards);
+    if (!all) return -ENOMEM;
+    nidoi_fork_inherit(&heirloom);
+    pthread_mutex_init(&all->lock, NULL);
+    all->fn = fn;
+    all->arg = arg;
+    all->options = options;
+    all->count = n;
+    for (unsigned i = 0; i < n; i++) all->shards[i] = (struct shard){.all = all, .number = i};
+    rc = run_all(all);
+    pthread_mutex_destroy(&all->lock);
+    nidoi_mem.release(all);
+    return rc;
+}
+
+nido_rt *nido_shard_rt(unsigned shard)
+{
+    nido_rt *rt;
+
+    if (!self || shard >= self->all->count) return NULL;
+    pthread_mutex_lock(&self->all->lock);
+    rt = self->all->shards[shard].rt;
+    if (rt) nido_rt_retain(rt);
+    pthread_mutex_unlock(&self->all->lock);
+    return rt;
+}

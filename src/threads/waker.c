@@ -1,0 +1,91 @@
+/* threads/waker.c: one post that is sent again and again. */
+#include "base/mem.h"
+#include "nido/thread.h"
+#include "sync/sync.h"
+
+struct nido_waker {
+    struct nidoi_post post;
+    nido_rt *rt;                /* a handle: somebody may wake us */
+    uint32_t refs;              /* atomic: users', and the post's while it is on its way */
+    uint32_t sent;              /* atomic: it is on its way */
+    struct nidoi_waitq waiters; /* the loop's, as is all that follows */
+    bool woken;                 /* and nobody has taken it */
+};
+
+static bool undo(struct nidoi_waiter *waiter)
+{
+    nidoi_loop_listen(nidoi_loop_of(waiter->task->sched), -1);
+    return nidoi_waitq_undo(waiter);
+}
+
+static const struct nidoi_wait_kind waiting = {.name = "waker", .undo = undo};
+
+static void arrived(struct nidoi_loop *loop, struct nidoi_post *post)
+{
+    nido_waker *waker = nidoi_container(post, nido_waker, post);
+
+    __atomic_store_n(&waker->sent, 0, __ATOMIC_SEQ_CST);
+    if (nidoi_waitq_wake(&waker->waiters, 0))
+        nidoi_loop_listen(loop, -1);
+    else
+        waker->woken = true;
+    nido_waker_release(waker);
+}
+
+int nido_waker_new(nido_waker **out)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    nido_waker *waker;
+
+    if (!loop) return -EPERM;
+    waker = nidoi_mem_zeroed(sizeof *waker);
+    if (!waker) return -ENOMEM;
+    waker->post.call = arrived;
+    waker->rt = nido_rt_self();
+    waker->refs = 1;
+    nidoi_waitq_init(&waker->waiters);
+    *out = waker;
+    return 0;
+}
+
+void nido_waker_retain(nido_waker *waker)
+{
+    __atomic_add_fetch(&waker->refs, 1, __ATOMIC_RELAXED);
+}
+
+void nido_waker_release(nido_waker *waker)
+{
+    if (!waker || __atomic_sub_fetch(&waker->refs, 1, __ATOMIC_ACQ_REL)) return;
+    nido_rt_release(waker->rt);
+    nidoi_mem.release(waker);
+}
+
+/* In a signal handler too: no lock, no memory. */
+int nido_waker_wake(nido_waker *waker)
+{
+    if (waker->rt->forks != nidoi_forks) return -EPERM;
+    if (__atomic_exchange_n(&waker->sent, 1, __ATOMIC_SEQ_CST)) return 0;
+    nido_waker_retain(waker);
+    if (nidoi_door_post(waker->rt, &waker->post)) return 0;
+    /* The caller has a reference too, so this was not the last. */
+    __atomic_sub_fetch(&waker->refs, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&waker->sent, 0, __ATOMIC_SEQ_CST);
+    return -ESHUTDOWN;
+}
+
+int nido_waker_wait(nido_waker *waker)
+{
+    struct nidoi_queued queued = {.waiter = {.kind = &waiting, .object = waker}};
+    struct nidoi_loop *loop;
+    int err = nidoi_enter(&loop);
+
+    if (err) return err;
+    if (waker->rt != loop->door) return -EXDEV;
+    if (waker->woken) {
+        waker->woken = false;
+        return 0;
+    }
+    nidoi_waitq_enlist(&waker->waiters, &queued);
+    nidoi_loop_listen(loop, 1);
+    return (int)nidoi_park(loop, &queued.waiter);
+}
