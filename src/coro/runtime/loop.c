@@ -340,6 +340,13 @@ static bool must_not_jump(const struct nidoi_loop *loop, int64_t when)
     return when == NIDO_NEVER || (loop->expected && when > loop->sched.now);
 }
 
+/* Bytes between two of our sockets: on their way, or here since the last look. In this order, for
+ * what is not on its way any more has arrived. */
+static bool on_the_way(struct nidoi_loop *loop)
+{
+    return nidoi_reactor_in_transit(&loop->reactor) || nidoi_reactor_poll(&loop->reactor, 0) > 0;
+}
+
 /* The virtual clock jumps when nothing else can happen. A job or child that is out forbids it; a
  * peer outside this runtime (the other end of a descriptor, a thread with a handle) gets a moment
  * of real time first, and bytes on their way between two of our sockets as long as they take; one
@@ -355,7 +362,7 @@ static void idle_virtual(struct nidoi_loop *loop, int64_t when, bool only_handle
     nidoi_stacks_trim(&loop->stacks, now);
     if (peers && sleep_for(loop, patience, only_handles) > 0) return;
     if (patience < 0 || posted(loop)) return;
-    if (!last && loop->reactor.watching && nidoi_reactor_in_transit(&loop->reactor)) return;
+    if (!last && loop->reactor.watching && on_the_way(loop)) return;
     if (!last)
         nidoi_clock_jump(&loop->clock, when > now ? when : now);
     else if (nidoi_sys_now() >= end)
