@@ -110,12 +110,12 @@ static void wake(struct nidoi_watch *watch, int result)
     nidoi_wake(&nidoi_container(watch, struct fd_wait, watch)->waiter, result);
 }
 
-static bool unwatch(struct nidoi_waiter *waiter)
+static enum nidoi_undo unwatch(struct nidoi_waiter *waiter)
 {
     struct nidoi_loop *loop = nidoi_loop_of(waiter->task->sched);
 
     nidoi_reactor_unwatch(&loop->reactor, &nidoi_container(waiter, struct fd_wait, waiter)->watch);
-    return true;
+    return NIDOI_WITHDRAWN;
 }
 
 static const struct nidoi_wait_kind kinds[] = {

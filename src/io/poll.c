@@ -48,10 +48,10 @@ static void fire(struct nidoi_watch *watch, int result)
         wait->early = result;
 }
 
-static bool undo(struct nidoi_waiter *waiter)
+static enum nidoi_undo undo(struct nidoi_waiter *waiter)
 {
     unwatch_all(nidoi_container(waiter, struct any_wait, waiter));
-    return true;
+    return NIDOI_WITHDRAWN;
 }
 
 static const struct nidoi_wait_kind polling = {.name = "descriptors", .undo = undo};

@@ -15,7 +15,7 @@ static void claim(struct nidoi_loop *loop, struct nidoi_node *node, int value)
     nidoi_claim(node, value);
 }
 
-static bool undo(struct nidoi_waiter *waiter)
+static enum nidoi_undo undo(struct nidoi_waiter *waiter)
 {
     nidoi_loop_listen(nidoi_loop_of(waiter->task->sched), -1);
     return nidoi_waitq_undo(waiter);

@@ -90,7 +90,7 @@ bool nido_job_cancelled(void)
 
 /* ---- Waiting for a job ---- */
 
-static bool undo(struct nidoi_waiter *waiter)
+static enum nidoi_undo undo(struct nidoi_waiter *waiter)
 {
     return nidoi_pool_cancel(nidoi_container(waiter, struct nidoi_job, waiter));
 }

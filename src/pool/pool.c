@@ -275,29 +275,29 @@ static void let_stray(struct nidoi_pool *pool, struct nidoi_job *job)
     call_for_help(pool);
 }
 
-static bool cancel_running(struct nidoi_pool *pool, struct nidoi_job *job)
+static enum nidoi_undo cancel_running(struct nidoi_pool *pool, struct nidoi_job *job)
 {
     job->abandoned = job->options.mode == NIDO_OFFLOAD_ABANDON;
     if (job->abandoned) let_stray(pool, job);
     if (job->options.mode == NIDO_OFFLOAD_INTERRUPT) nidoi_interrupter_strike(job);
-    return job->abandoned;
+    return job->abandoned ? NIDOI_WITHDRAWN : NIDOI_NOTED;
 }
 
-bool nidoi_pool_cancel(struct nidoi_job *job)
+enum nidoi_undo nidoi_pool_cancel(struct nidoi_job *job)
 {
     struct nidoi_pool *pool = job->pool;
-    bool gone = false;
+    enum nidoi_undo undo = NIDOI_NOTED;
 
     pthread_mutex_lock(&pool->lock);
     __atomic_store_n(&job->cancelled, true, __ATOMIC_RELAXED);
     if (job->state == NIDOI_JOB_QUEUED) {
         unqueue(pool, job);
-        gone = true;
+        undo = NIDOI_WITHDRAWN;
     } else if (job->state == NIDOI_JOB_RUNNING) {
-        gone = cancel_running(pool, job);
+        undo = cancel_running(pool, job);
     }
     pthread_mutex_unlock(&pool->lock);
-    return gone;
+    return undo;
 }
 
 /* ---- The end of the run ---- */

@@ -80,8 +80,8 @@ int nidoi_pool_get(struct nidoi_loop *loop, struct nidoi_pool **out);
 /* Puts a job, its fields set up to `lane`, in the queue. 0; -EAGAIN: there is no worker. */
 int nidoi_pool_submit(struct nidoi_pool *pool, struct nidoi_job *job);
 
-/* A cancel of the caller. True: it will not run, or nobody waits for it any more. */
-bool nidoi_pool_cancel(struct nidoi_job *job);
+/* A cancel of the caller: withdrawn if the job will not run, or is abandoned. */
+enum nidoi_undo nidoi_pool_cancel(struct nidoi_job *job);
 
 /* On a worker: its job, else NULL. */
 struct nidoi_job *nidoi_job_self(void);

@@ -15,14 +15,14 @@ static void abort_rounds(nido_barrier *barrier)
     end_round(barrier, -EPIPE);
 }
 
-static bool withdraw(struct nidoi_waiter *waiter)
+static enum nidoi_undo withdraw(struct nidoi_waiter *waiter)
 {
     nido_barrier *barrier = nidoi_container(waiter->object, nido_barrier, sync);
 
     nidoi_waitq_undo(waiter);
     barrier->arrived--;
     if (barrier->flags & NIDO_BARRIER_BREAKS) abort_rounds(barrier);
-    return true;
+    return NIDOI_WITHDRAWN;
 }
 
 static const struct nidoi_wait_kind waiting = {

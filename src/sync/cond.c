@@ -13,13 +13,13 @@ static struct nidoi_queued *leave(struct nidoi_waiter *waiter)
 }
 
 /* Cancelled before it was notified: it goes home as soon as it has the mutex. */
-static bool withdraw(struct nidoi_waiter *waiter)
+static enum nidoi_undo withdraw(struct nidoi_waiter *waiter)
 {
     nido_cond *cond = nidoi_container(waiter->object, nido_cond, sync);
     struct nidoi_queued *queued = leave(waiter);
 
     queued->node.n = -ECANCELED;
-    return nidoi_mutex_regain(cond->mutex, queued);
+    return nidoi_mutex_regain(cond->mutex, queued) ? NIDOI_WITHDRAWN : NIDOI_NOTED;
 }
 
 static const struct nidoi_wait_kind waiting = {

@@ -41,11 +41,11 @@ static void look(struct nidoi_stirred *stirred)
         nidoi_claim(head, admit(lock, head->waiter->task, head->n));
 }
 
-static bool withdraw(struct nidoi_waiter *waiter)
+static enum nidoi_undo withdraw(struct nidoi_waiter *waiter)
 {
     nidoi_waitq_undo(waiter);
     nidoi_stir(waiter->task->sched, &lock_of(waiter)->stirred);
-    return true;
+    return NIDOI_WITHDRAWN;
 }
 
 static struct nidoi_task *writer_of(const struct nidoi_waiter *waiter)

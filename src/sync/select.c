@@ -55,10 +55,10 @@ static void withdraw_others(struct selection *selection)
         if ((arm = loser_of(selection, i)) != NULL && arm->kind->left) arm->kind->left(loop, arm);
 }
 
-static bool undo(struct nidoi_waiter *waiter)
+static enum nidoi_undo undo(struct nidoi_waiter *waiter)
 {
     withdraw_others(nidoi_container(waiter, struct selection, waiter));
-    return true;
+    return NIDOI_WITHDRAWN;
 }
 
 static void win(nido_arm *arm)

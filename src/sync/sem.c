@@ -20,11 +20,11 @@ static void look(struct nidoi_stirred *stirred)
     }
 }
 
-static bool withdraw(struct nidoi_waiter *waiter)
+static enum nidoi_undo withdraw(struct nidoi_waiter *waiter)
 {
     nidoi_waitq_undo(waiter);
     nidoi_stir(waiter->task->sched, &sem_of(waiter)->stirred);
-    return true;
+    return NIDOI_WITHDRAWN;
 }
 
 static const struct nidoi_wait_kind waiting = {

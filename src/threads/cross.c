@@ -50,7 +50,7 @@ static void arrived(struct nidoi_loop *loop, struct nidoi_post *post)
     nidoi_wake(&crossing->waiter, crossing->result);
 }
 
-bool nidoi_cross_undo(struct nidoi_waiter *waiter)
+enum nidoi_undo nidoi_cross_undo(struct nidoi_waiter *waiter)
 {
     struct nidoi_crossing *crossing = nidoi_container(waiter, struct nidoi_crossing, waiter);
     bool waits;
@@ -59,7 +59,7 @@ bool nidoi_cross_undo(struct nidoi_waiter *waiter)
     waits = !crossing->granted;
     if (waits && nidoi_linked(&crossing->link)) nidoi_list_remove(&crossing->link);
     pthread_mutex_unlock(&crossing->object->lock);
-    return waits;
+    return waits ? NIDOI_WITHDRAWN : NIDOI_NOTED;
 }
 
 struct nidoi_crossing *nidoi_cross_first(const struct nidoi_link *queue)

@@ -56,7 +56,7 @@ int nidoi_cross_wait(struct nidoi_cross *object, struct nidoi_link *queue, struc
                      const struct nidoi_wait_kind *kind, void *item);
 
 /* The undo of every such kind. */
-bool nidoi_cross_undo(struct nidoi_waiter *waiter);
+enum nidoi_undo nidoi_cross_undo(struct nidoi_waiter *waiter);
 
 /* The first that waits; NULL. The lock is held. */
 struct nidoi_crossing *nidoi_cross_first(const struct nidoi_link *queue);

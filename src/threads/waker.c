@@ -12,7 +12,7 @@ struct nido_waker {
     bool woken;                 /* and nobody has taken it */
 };
 
-static bool undo(struct nidoi_waiter *waiter)
+static enum nidoi_undo undo(struct nidoi_waiter *waiter)
 {
     nidoi_loop_listen(nidoi_loop_of(waiter->task->sched), -1);
     return nidoi_waitq_undo(waiter);

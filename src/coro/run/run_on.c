@@ -220,14 +220,14 @@ static void came_home(struct nidoi_loop *loop, struct nidoi_post *post)
 }
 
 /* Noted: the result comes, sooner. */
-static bool undo(struct nidoi_waiter *waiter)
+static enum nidoi_undo undo(struct nidoi_waiter *waiter)
 {
     struct visit *visit = nidoi_container(waiter, struct visit, waiter);
 
-    if (visit->done || visit->recalled || visit->recall.call) return false;
+    if (visit->done || visit->recalled || visit->recall.call) return NIDOI_NOTED;
     visit->recall.call = recall_there;
     visit->recalled = nidoi_door_post(visit->there, &visit->recall);
-    return false;
+    return NIDOI_NOTED;
 }
 
 static const struct nidoi_wait_kind visiting = {.name = "task of another runtime", .undo = undo};

@@ -194,7 +194,7 @@ intptr_t nidoi_park(struct nidoi_loop *loop, struct nidoi_waiter *waiter)
     task->refused = 0;
     if (task->scope->flags & NIDOI_SCOPE_UNARMED) nidoi_scope_arm(loop, task->scope);
     if (task->scope->due <= loop->sched.now && waiter->kind->undo && struck(loop) &&
-        waiter->kind->undo(waiter))
+        waiter->kind->undo(waiter) == NIDOI_WITHDRAWN)
         return -ECANCELED;
     nidoi_sched_suspend(&loop->sched, waiter);
     return waiter->value;

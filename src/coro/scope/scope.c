@@ -84,7 +84,7 @@ static void call_home(struct nidoi_task *task)
     if (!waiter) return;
     if (task->alarm <= task->sched->now)
         nidoi_task_ring(task);
-    else if (waiter->kind->undo && waiter->kind->undo(waiter))
+    else if (waiter->kind->undo && waiter->kind->undo(waiter) == NIDOI_WITHDRAWN)
         nidoi_wake(waiter, -ECANCELED);
 }
 

@@ -17,10 +17,10 @@ int64_t nido_after(int64_t ns)
     return nidoi_time_add(nido_now(), ns);
 }
 
-static bool stop_alarm(struct nidoi_waiter *waiter)
+static enum nidoi_undo stop_alarm(struct nidoi_waiter *waiter)
 {
     waiter->task->alarm = NIDO_NEVER;
-    return true;
+    return NIDOI_WITHDRAWN;
 }
 
 static const struct nidoi_wait_kind sleeping = {.name = "sleep", .undo = stop_alarm};

@@ -79,12 +79,12 @@ void nidoi_sched_run(struct nidoi_sched *sched, int batch)
     sched->budget = 1; /* no call may park on the loop's own stack: nidoi_no_parking_begin */
 }
 
-bool nidoi_waitq_undo(struct nidoi_waiter *waiter)
+enum nidoi_undo nidoi_waitq_undo(struct nidoi_waiter *waiter)
 {
     struct nidoi_queued *queued = nidoi_container(waiter, struct nidoi_queued, waiter);
 
     nidoi_list_remove(&queued->node.link);
-    return true;
+    return NIDOI_WITHDRAWN;
 }
 
 void nidoi_claim(struct nidoi_node *node, intptr_t value)

@@ -44,13 +44,18 @@ enum nidoi_state {
     NIDOI_DONE = 4
 };
 
+/* What a cancel made of a wait. */
+enum nidoi_undo {
+    NIDOI_NOTED,    /* it goes on, and is woken later by what it waits for */
+    NIDOI_WITHDRAWN /* it is enlisted nowhere any more; the cancel wakes it with -ECANCELED */
+};
+
 /* What a task waits for: constant, one for each kind of wait. */
 struct nidoi_wait_kind {
     const char *name; /* "sleep", "event", "join": what a report says */
-    /* A cancel wants the waiter back. True: it is withdrawn from wherever it was enlisted and may
-     * be woken with -ECANCELED. False: noted, somebody will wake it later. NULL: not cancellable.
-     * May only unlink and wake. */
-    bool (*undo)(struct nidoi_waiter *waiter);
+    /* Takes the wait back for a cancel. NULL: the wait is not cancellable. May only unlink and
+     * wake. */
+    enum nidoi_undo (*undo)(struct nidoi_waiter *waiter);
     /* The task that would have to act first, for cycles and reports; NULL if there is none or many.
      */
     struct nidoi_task *(*owner)(const struct nidoi_waiter *waiter);
@@ -252,7 +257,7 @@ static inline void nidoi_waitq_enlist(struct nidoi_waitq *queue, struct nidoi_qu
 }
 
 /* An undo for waiters inside a struct nidoi_queued. */
-bool nidoi_waitq_undo(struct nidoi_waiter *waiter);
+enum nidoi_undo nidoi_waitq_undo(struct nidoi_waiter *waiter);
 
 static inline struct nidoi_node *nidoi_waitq_first(const struct nidoi_waitq *queue)
 {
