@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include "base/sys.h"
-#include "io/file.h"
 #include "nido/fd.h"
 #include "nido/time.h"
 
@@ -170,21 +169,20 @@ int nidoi_io_wait(struct nidoi_io *io)
 
 void nidoi_io_charge_bytes(struct nidoi_io *io, ssize_t n)
 {
-    struct nidoi_sched *sched = &io->loop->sched;
     ssize_t calls = n / NIDOI_BYTES_A_CALL;
+    int *budget;
 
-    if (calls > 0) sched->budget = calls < sched->budget ? sched->budget - (int)calls : 1;
+    if (calls <= 0) return;
+    budget = &io->loop->sched.budget;
+    *budget = calls < *budget ? *budget - (int)calls : 1;
 }
 
 ssize_t nidoi_io_bulk(int fd, enum nidoi_direction direction, bool exclusive,
                       nidoi_attempt *attempt, void *call)
 {
     struct nidoi_io io;
-    ssize_t n = nidoi_io_begin(&io, fd, direction, exclusive);
+    ssize_t n = nidoi_io_run(&io, fd, direction, exclusive, attempt, call);
 
-    if (n) return n;
-    n = nidoi_io_perform(&io, attempt, call);
-    nidoi_io_end(&io);
     nidoi_io_charge_bytes(&io, n);
     return n;
 }
@@ -228,7 +226,7 @@ int nidoi_io_wait_refused(struct nidoi_io *io)
     return nidoi_edge_spend(io->slot, io->direction, io->seen) ? nidoi_io_wait(io) : 0;
 }
 
-/* ---- Owning and closing ---- */
+/* ---- Owning ---- */
 
 /* A read of a Unix socket may stop short at a passed descriptor, one of a pipe at a packet, if the
  * writer has chosen that: there are bytes behind. */
@@ -258,11 +256,18 @@ static int kind_of(int fd)
     return mode < 0 ? mode : NIDOI_FD_STREAM;
 }
 
+bool nidoi_fd_is_file(int fd)
+{
+    int mode = nidoi_sys.mode(fd);
+
+    return mode >= 0 && (S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode));
+}
+
 void nidoi_fd_adopt(struct nidoi_loop *loop, int fd, int kind)
 {
     if (kind < 0) kind = kind_of(fd);
     if (kind >= 0 && nidoi_reactor_own(&loop->reactor, fd, (unsigned)kind) == -EPERM &&
-        nidoi_file_is(fd))
+        nidoi_fd_is_file(fd))
         nidoi_reactor_own_file(&loop->reactor, fd);
 }
 
@@ -286,29 +291,6 @@ void nido_fd_forget(int fd)
     struct nidoi_loop *loop = nidoi_loop_self();
 
     if (loop) nidoi_reactor_drop(&loop->reactor, fd);
-}
-
-/* Only streams of the network linger; what a foreign descriptor is, nobody knows. */
-static bool may_linger(const struct nidoi_fd *slot)
-{
-    const unsigned lingering = NIDOI_FD_SOCKET | NIDOI_FD_STREAM;
-
-    if (!slot || !(slot->flags & (NIDOI_FD_OWNED | NIDOI_FD_FILE))) return true;
-    return (slot->flags & lingering) == lingering;
-}
-
-int nido_close(int fd)
-{
-    struct nidoi_loop *loop = nidoi_loop_self();
-    struct nidoi_fd *slot = loop ? nidoi_reactor_find(&loop->reactor, fd) : NULL;
-
-    if (!loop) return nidoi_close_elsewhere(fd);
-    if (may_linger(slot)) nidoi_sys.hurry(fd);
-    if (slot && slot->closing) return -EBADF;
-    nido_fd_forget(fd);
-    if (!slot || !slot->jobs) return nidoi_sys.close(fd);
-    nidoi_reactor_closing(&loop->reactor, slot, true);
-    return 0;
 }
 
 int nido_pipe(int out[2])

@@ -77,15 +77,11 @@ bool nidoi_io_must_queue(const struct nidoi_io *io);
 /* Asks poll(2) about a descriptor. 0: a try will not block; -EAGAIN: it would; -EBADF. */
 int nidoi_io_ask(const struct nidoi_io *io);
 
-/* Waits for the outcome of an attempt to connect that is in progress, within a call that has entered;
- * 0 or what became of it. */
-int nidoi_io_connected(struct nidoi_loop *loop, int fd);
-
 /* The kind (NIDOI_FD_ bits) of a stream socket of this address family. */
 int nidoi_fd_stream(int fd, int family);
 
-/* nido_close on a thread without a runtime. */
-int nidoi_close_elsewhere(int fd);
+/* Is a foreign descriptor, not a socket, one of a file (or block device, or directory)? */
+bool nidoi_fd_is_file(int fd);
 
 /* Makes a descriptor that nido opened owned; `kind` < 0: find out. If that fails, it stays a
  * foreign one. */
@@ -139,24 +135,33 @@ NIDOI_IN_CALLER int nidoi_io_all(int fd, enum nidoi_direction direction,
     return nidoi_io_all_from(fd, direction, transfer, nidoi_frame_end());
 }
 
+/* What a charged call may copy; one that has moved n bytes is charged as many as that takes. n < 0:
+ * none, and `io` may not have begun. */
+enum { NIDOI_BYTES_A_CALL = 16 << 10 };
+void nidoi_io_charge_bytes(struct nidoi_io *io, ssize_t n);
+
 /* Begin, perform, end. */
+NIDOI_IN_CALLER ssize_t nidoi_io_run(struct nidoi_io *io, int fd, enum nidoi_direction direction,
+                                     bool exclusive, nidoi_attempt *attempt, void *call)
+{
+    ssize_t n = nidoi_io_begin(io, fd, direction, exclusive);
+
+    if (n) return n;
+    n = nidoi_io_perform(io, attempt, call);
+    nidoi_io_end(io);
+    return n;
+}
+
+/* One whole call. */
 NIDOI_IN_CALLER ssize_t nidoi_io_once(int fd, enum nidoi_direction direction, bool exclusive,
                                       nidoi_attempt *attempt, void *call)
 {
     struct nidoi_io io;
-    ssize_t n = nidoi_io_begin(&io, fd, direction, exclusive);
 
-    if (n) return n;
-    n = nidoi_io_perform(&io, attempt, call);
-    nidoi_io_end(&io);
-    return n;
+    return nidoi_io_run(&io, fd, direction, exclusive, attempt, call);
 }
 
-/* What a charged call may copy; one that has moved n bytes is charged as many as that takes. */
-enum { NIDOI_BYTES_A_CALL = 16 << 10 };
-void nidoi_io_charge_bytes(struct nidoi_io *io, ssize_t n);
-
-/* The same as nidoi_io_once, and its bytes are charged. */
+/* The same, and its bytes are charged. */
 ssize_t nidoi_io_bulk(int fd, enum nidoi_direction direction, bool exclusive,
                       nidoi_attempt *attempt, void *call);
 

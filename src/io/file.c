@@ -12,13 +12,6 @@
 
 /* ---- Jobs on descriptors ---- */
 
-bool nidoi_file_is(int fd)
-{
-    int mode = nidoi_sys.mode(fd);
-
-    return mode >= 0 && (S_ISREG(mode) || S_ISBLK(mode) || S_ISDIR(mode));
-}
-
 static void lend(struct nidoi_io *io)
 {
     io->slot->jobs++;

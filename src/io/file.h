@@ -13,9 +13,6 @@
 #include "io/fd.h"
 #include "nido/offload.h"
 
-/* Is a foreign descriptor, not a socket, one of a file (or block device, or directory)? */
-bool nidoi_file_is(int fd);
-
 /* Most bytes of one system call on a worker, which no cancel interrupts. */
 enum { NIDOI_FILE_PIECE = 4 << 20 };
 

@@ -50,7 +50,7 @@ static bool is_known_file(const struct nidoi_io *io)
 
 static bool is_file(const struct nidoi_io *io)
 {
-    return is_known_file(io) || nidoi_file_is(io->fd);
+    return is_known_file(io) || nidoi_fd_is_file(io->fd);
 }
 
 /* ---- Reading ---- */

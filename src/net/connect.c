@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "io/fd.h"
 #include "net/names.h"
+#include "net/socket.h"
 #include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/net.h"
@@ -218,7 +219,7 @@ static int finish(int fd, const struct sockaddr *address, socklen_t length)
     }
     if (err && err != -EINPROGRESS) return err;
     nidoi_fd_adopt(loop, fd, nidoi_fd_stream(fd, address->sa_family));
-    return err ? nidoi_io_connected(loop, fd) : 0;
+    return err ? nidoi_socket_connected(loop, fd) : 0;
 }
 
 static int finish_inet(int fd, const struct sockaddr *address, socklen_t length)

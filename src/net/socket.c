@@ -1,5 +1,7 @@
 /* net/socket.c: sockets: making, accepting, connecting, and the calls that keep the names of the
  * system's. */
+#include "net/socket.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -231,7 +233,7 @@ int nido_connect(int fd, const struct sockaddr *address, socklen_t length)
     return err;
 }
 
-int nidoi_io_connected(struct nidoi_loop *loop, int fd)
+int nidoi_socket_connected(struct nidoi_loop *loop, int fd)
 {
     struct nidoi_io io;
     int err = nidoi_io_go_on(&io, loop, fd, NIDOI_WRITING, true);

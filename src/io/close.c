@@ -1,6 +1,9 @@
-/* io/elsewhere.c: closing a descriptor on a thread that has no runtime. Every runtime of the process
- * may have waiters on the number or own it, and each has to let go on its own thread; the last one
- * closes it, so no one ever meets another file under the number. */
+/* io/close.c: nido_close. On a thread with a runtime it ends what that runtime has of the number, and
+ * closes it.
+ *
+ * On a thread without one, every runtime of the process may have waiters on the number or own it, and
+ * each has to let go on its own thread; the last one closes it, so no task meets another file under the
+ * number. */
 #include <errno.h>
 
 #include "base/list.h"
@@ -8,6 +11,9 @@
 #include "base/sys.h"
 #include "coro/run/doors.h"
 #include "io/fd.h"
+#include "nido/fd.h"
+
+/* ---- On a thread without a runtime ---- */
 
 /* One close on its way. */
 struct parting {
@@ -73,7 +79,7 @@ static void write_to(nido_rt *door, void *arg)
     nidoi_mem.release(letter);
 }
 
-int nidoi_close_elsewhere(int fd)
+static int close_elsewhere(int fd)
 {
     int err = nidoi_sys.mode(fd);
     struct parting *parting;
@@ -94,4 +100,29 @@ int nidoi_close_elsewhere(int fd)
     }
     nidoi_doors_unlock();
     return err;
+}
+
+/* ---- On a thread with one ---- */
+
+/* Only streams of the network linger; what a foreign descriptor is, nobody knows. */
+static bool may_linger(const struct nidoi_fd *slot)
+{
+    const unsigned lingering = NIDOI_FD_SOCKET | NIDOI_FD_STREAM;
+
+    if (!slot || !(slot->flags & (NIDOI_FD_OWNED | NIDOI_FD_FILE))) return true;
+    return (slot->flags & lingering) == lingering;
+}
+
+int nido_close(int fd)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    struct nidoi_fd *slot = loop ? nidoi_reactor_find(&loop->reactor, fd) : NULL;
+
+    if (!loop) return close_elsewhere(fd);
+    if (may_linger(slot)) nidoi_sys.hurry(fd);
+    if (slot && slot->closing) return -EBADF;
+    nido_fd_forget(fd);
+    if (!slot || !slot->jobs) return nidoi_sys.close(fd);
+    nidoi_reactor_closing(&loop->reactor, slot, true);
+    return 0;
 }
