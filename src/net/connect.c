@@ -1,15 +1,13 @@
-/* net/connect.c: from an address or a name to a socket. */
+/* net/connect.c: a socket that listens at an address, a socket that is connected to one. */
 #include "net/connect.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "base/sys.h"
 #include "io/fd.h"
+#include "net/address.h"
 #include "net/names.h"
 #include "net/socket.h"
 #include "nido/error.h"
@@ -20,83 +18,6 @@
 void nido_listen_options_init(nido_listen_options *options)
 {
     *options = (nido_listen_options){.size = sizeof *options};
-}
-
-void nido_dial_options_init(nido_dial_options *options)
-{
-    *options = (nido_dial_options){.size = sizeof *options};
-}
-
-/* ---- Addresses ---- */
-
-struct target {
-    struct sockaddr_storage address;
-    socklen_t length;
-};
-
-static bool is_path(const char *host)
-{
-    return host && strncmp(host, "unix:", 5) == 0;
-}
-
-static int unix_target(const char *path, struct target *out)
-{
-    struct sockaddr_un *address = (void *)&out->address;
-    size_t length = strlen(path);
-
-    *out = (struct target){.length = sizeof *address};
-    if (!length || length >= sizeof address->sun_path) return -EINVAL;
-    address->sun_family = AF_UNIX;
-    memcpy(address->sun_path, path, length + 1);
-    return 0;
-}
-
-/* How long an address is, the resolver says. */
-static int target_of(const struct addrinfo *found, struct target *out)
-{
-    if (found->ai_addrlen > sizeof out->address) return -EAFNOSUPPORT;
-    memcpy(&out->address, found->ai_addr, found->ai_addrlen);
-    out->length = found->ai_addrlen;
-    return 0;
-}
-
-/* A name, or a number that is a port: getaddrinfo takes 70000 for 4464, -1 for 65535, and nothing at
- * all for 0. */
-static bool is_service(const char *service)
-{
-    size_t digits = service ? strspn(service, "0123456789") : 0;
-
-    if (!service || strpbrk(service, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
-        return service != NULL;
-    return digits > 0 && digits <= 5 && !service[digits] && atoi(service) <= UINT16_MAX;
-}
-
-/* Numeric only, so it does not wait for anybody; -EINVAL: it is a name. */
-static int parse(const char *host, const char *service, int flags, struct target *out)
-{
-    struct addrinfo hints = {.ai_flags = flags | AI_NUMERICHOST | AI_NUMERICSERV,
-                             .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found;
-    int err;
-
-    if (is_path(host)) return unix_target(host + 5, out);
-    if (!is_service(service) || getaddrinfo(host, service, &hints, &found) != 0) return -EINVAL;
-    err = target_of(found, out);
-    freeaddrinfo(found);
-    return err;
-}
-
-static int explained(int err, const char *what, const struct sockaddr *address, socklen_t length)
-{
-    char host[NI_MAXHOST] = "?", service[NI_MAXSERV] = "?";
-
-    if (err == -ECANCELED) return err;
-    if (address->sa_family == AF_UNIX)
-        return nido_fail(err, "%s unix:%s", what,
-                         ((const struct sockaddr_un *)(const void *)address)->sun_path);
-    getnameinfo(address, length, host, sizeof host, service, sizeof service,
-                NI_NUMERICHOST | NI_NUMERICSERV);
-    return nido_fail(err, "%s %s port %s", what, host, service);
 }
 
 /* ---- Listening ---- */
@@ -111,29 +32,30 @@ static int set_up_inet(int fd, int family, const nido_listen_options *options)
     return err;
 }
 
-static int set_up_listener(int fd, const struct target *target, const nido_listen_options *options)
+static int set_up_listener(int fd, const struct nidoi_address *address,
+                           const nido_listen_options *options)
 {
-    int family = target->address.ss_family, err = 0;
+    int family = address->bytes.ss_family, err = 0;
 
     if (family != AF_UNIX) err = set_up_inet(fd, family, options);
     if (!err && options->reuse_port) err = nidoi_sys.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    if (!err) err = nidoi_sys.bind(fd, (const void *)&target->address, target->length);
+    if (!err) err = nidoi_sys.bind(fd, (const void *)&address->bytes, address->length);
     return err ? err : nidoi_sys.listen(fd, options->backlog ? options->backlog : SOMAXCONN);
 }
 
-static int listen_at(struct nidoi_loop *loop, const struct target *target,
+static int listen_at(struct nidoi_loop *loop, const struct nidoi_address *address,
                      const nido_listen_options *options)
 {
-    int fd = nidoi_sys.socket(target->address.ss_family, SOCK_STREAM, 0);
+    int fd = nidoi_sys.socket(address->bytes.ss_family, SOCK_STREAM, 0);
     int err;
 
     if (fd < 0) return fd;
-    err = set_up_listener(fd, target, options);
+    err = set_up_listener(fd, address, options);
     if (err) {
         nidoi_sys.close(fd);
-        return explained(err, "listen on", (const void *)&target->address, target->length);
+        return nidoi_address_fail(err, "listen on", (const void *)&address->bytes, address->length);
     }
-    nidoi_fd_adopt(loop, fd, nidoi_fd_stream(fd, target->address.ss_family) | NIDOI_FD_PROMPT);
+    nidoi_fd_adopt(loop, fd, nidoi_fd_stream(fd, address->bytes.ss_family) | NIDOI_FD_PROMPT);
     return fd;
 }
 
@@ -148,10 +70,10 @@ static int listen_by_name(struct nidoi_loop *loop, const char *host, const char 
     if (fd) return nidoi_lookup_explained(&lookup, host, service);
     fd = -ENOENT;
     for (const struct addrinfo *at = lookup.found; at && fd < 0; at = at->ai_next) {
-        struct target target;
+        struct nidoi_address address;
 
-        fd = target_of(at, &target);
-        if (!fd) fd = listen_at(loop, &target, options);
+        fd = nidoi_address_copy(at, &address);
+        if (!fd) fd = listen_at(loop, &address, options);
     }
     freeaddrinfo(lookup.found);
     return fd;
@@ -160,11 +82,11 @@ static int listen_by_name(struct nidoi_loop *loop, const char *host, const char 
 static int listen_on(struct nidoi_loop *loop, const char *host, const char *service,
                      const nido_listen_options *options)
 {
-    struct target target;
-    int err = parse(host, service, AI_PASSIVE, &target);
+    struct nidoi_address address;
+    int err = nidoi_address_parse(host, service, AI_PASSIVE, &address);
 
-    if (!err) return listen_at(loop, &target, options);
-    if (is_path(host) || !is_service(service))
+    if (!err) return listen_at(loop, &address, options);
+    if (nidoi_address_is_path(host) || !nidoi_address_is_service(service))
         return nido_fail(-EINVAL, "listen on %s port %s: no such address", host,
                          service ? service : "(none)");
     return listen_by_name(loop, host, service, options);
@@ -192,7 +114,7 @@ int nido_listen(const char *host, const char *service, const nido_listen_options
     return fd;
 }
 
-/* ---- Dialling one ---- */
+/* ---- Connecting to one address ---- */
 
 /* An attempt at a closed port of the range that the system draws from may be given that very port as its
  * own, and then meets itself: no other socket listens there. The connection is dissolved: closed in good
@@ -230,40 +152,19 @@ static int finish_inet(int fd, const struct sockaddr *address, socklen_t length)
     return err ? err : refuse_itself(fd);
 }
 
-int nidoi_dial_address(const struct sockaddr *address, socklen_t length)
+int nidoi_connect_address(const struct sockaddr *address, socklen_t length)
 {
     struct nidoi_loop *loop;
     int fd, err = nidoi_io_enter(&loop);
 
     if (err) return err;
     fd = nidoi_sys.socket(address->sa_family, SOCK_STREAM, 0);
-    if (fd < 0) return explained(fd, "socket for", address, length);
+    if (fd < 0) return nidoi_address_fail(fd, "socket for", address, length);
     if (address->sa_family == AF_UNIX)
         err = finish(fd, address, length);
     else
         err = finish_inet(fd, address, length);
     if (!err) return fd;
     nido_close(fd);
-    return explained(err, "connect to", address, length);
-}
-
-bool nidoi_dial_sound(const nido_dial_options *options)
-{
-    return !options || (options->size == sizeof *options && options->stagger_ns >= 0);
-}
-
-int nido_dial(const char *host, const char *service, const nido_dial_options *options)
-{
-    struct nidoi_loop *loop;
-    struct target target;
-    int err = nidoi_io_enter(&loop);
-
-    if (err) return err;
-    if (!nidoi_dial_sound(options)) return -EINVAL;
-    err = host ? parse(host, service, 0, &target) : -EINVAL;
-    if (!err) return nidoi_dial_address((const void *)&target.address, target.length);
-    if (!host || is_path(host) || !is_service(service))
-        return nido_fail(err, "dial %s port %s: no such address", host ? host : "(none)",
-                         service ? service : "(none)");
-    return nidoi_dial_by_name(host, service, options);
+    return nidoi_address_fail(err, "connect to", address, length);
 }

@@ -6,18 +6,30 @@
  * of a group around it, whose end abandons what is still being looked up. */
 #include <stdio.h>
 
-#include "net/connect.h"
 #include "io/fd.h"
+#include "net/address.h"
+#include "net/connect.h"
 #include "net/names.h"
 #include "nido/error.h"
 #include "nido/event.h"
 #include "nido/fd.h"
 #include "nido/group.h"
+#include "nido/net.h"
 #include "nido/time.h"
 
 enum { MOST_ADDRESSES = 64 };
 #define STAGGER          NIDO_MS(250) /* section 5, "Connection Attempt Delay" */
 #define RESOLUTION_DELAY NIDO_MS(50)  /* section 3 */
+
+void nido_dial_options_init(nido_dial_options *options)
+{
+    *options = (nido_dial_options){.size = sizeof *options};
+}
+
+static bool options_valid(const nido_dial_options *options)
+{
+    return !options || (options->size == sizeof *options && options->stagger_ns >= 0);
+}
 
 /* The addresses of the preferred family, and the others. */
 struct line {
@@ -45,7 +57,7 @@ struct attempt {
 static int attempt(void *arg)
 {
     const struct attempt *me = arg;
-    int fd = nidoi_dial_address(me->address->ai_addr, me->address->ai_addrlen);
+    int fd = nidoi_connect_address(me->address->ai_addr, me->address->ai_addrlen);
 
     if (fd < 0) nido_event_set(&me->race->failed);
     return fd;
@@ -169,7 +181,7 @@ int nido_dial_any(const struct addrinfo *list, const nido_dial_options *options)
     int err = nidoi_io_enter(&loop);
 
     if (err) return err;
-    if (!list || !nidoi_dial_sound(options)) return -EINVAL;
+    if (!list || !options_valid(options)) return -EINVAL;
     race_init(&race, list->ai_family, options);
     race.lines[0].next = race.lines[1].next = list;
     return more_to_try(&race) ? run_race(&race, "dial") : -EINVAL;
@@ -247,7 +259,7 @@ static int race_while_searching(nido_group *group, struct search searches[2])
     return rc;
 }
 
-int nidoi_dial_by_name(const char *host, const char *service, const nido_dial_options *options)
+static int dial_by_name(const char *host, const char *service, const nido_dial_options *options)
 {
     struct race race;
     struct search searches[2] = {{&race, 0, host, service, {0}}, {&race, 1, host, service, {0}}};
@@ -261,4 +273,20 @@ int nidoi_dial_by_name(const char *host, const char *service, const nido_dial_op
     for (int i = 0; i < 2; i++)
         if (searches[i].lookup.found) freeaddrinfo(searches[i].lookup.found);
     return !race.tried && !rc ? nothing_found(searches) : rc;
+}
+
+int nido_dial(const char *host, const char *service, const nido_dial_options *options)
+{
+    struct nidoi_loop *loop;
+    struct nidoi_address address;
+    int err = nidoi_io_enter(&loop);
+
+    if (err) return err;
+    if (!options_valid(options)) return -EINVAL;
+    err = host ? nidoi_address_parse(host, service, 0, &address) : -EINVAL;
+    if (!err) return nidoi_connect_address((const void *)&address.bytes, address.length);
+    if (!host || nidoi_address_is_path(host) || !nidoi_address_is_service(service))
+        return nido_fail(err, "dial %s port %s: no such address", host ? host : "(none)",
+                         service ? service : "(none)");
+    return dial_by_name(host, service, options);
 }
