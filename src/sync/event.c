@@ -1,5 +1,6 @@
 #include "nido/event.h"
 
+#include "sync/select.h"
 #include "sync/sync.h"
 
 static const struct nidoi_wait_kind waiting = {
@@ -49,4 +50,40 @@ int nido_event_wait(nido_event *event)
 int nido_event_deinit(nido_event *event)
 {
     return nidoi_sync_deinit(&event->sync, false);
+}
+
+/* ---- Its arm of a select ---- */
+
+static const char *event_named(const nido_arm *arm)
+{
+    return ((const nido_event *)arm->object)->sync.name;
+}
+
+static int attempt_event(struct nidoi_loop *loop, nido_arm *arm)
+{
+    nido_event *event = arm->object;
+    int err = nidoi_bind(loop, &event->sync.thread);
+
+    if (err) return err;
+    return event->set ? 0 : -EAGAIN;
+}
+
+static int enlist_event(struct nidoi_loop *loop, nido_arm *arm)
+{
+    nido_event *event = arm->object;
+
+    (void)loop;
+    nidoi_list_append(&event->sync.waiters.nodes, &arm->node.link);
+    return 0;
+}
+
+static const struct nidoi_arm_kind event_set = {.name = "event",
+                                                .attempt = attempt_event,
+                                                .enlist = enlist_event,
+                                                .withdraw = nidoi_arm_unlink,
+                                                .named = event_named};
+
+void nido_arm_event(nido_arm *arm, nido_event *event)
+{
+    *arm = (nido_arm){.kind = &event_set, .object = event};
 }

@@ -1,5 +1,6 @@
 #include "nido/sem.h"
 
+#include "sync/select.h"
 #include "sync/sync.h"
 
 static nido_sem *sem_of(struct nidoi_waiter *waiter)
@@ -134,4 +135,43 @@ uint32_t nido_sem_count(const nido_sem *sem)
 int nido_sem_deinit(nido_sem *sem)
 {
     return nidoi_sync_deinit(&sem->sync, false);
+}
+
+/* ---- Its arm of a select ---- */
+
+static const char *sem_named(const nido_arm *arm)
+{
+    return ((const nido_sem *)arm->object)->sync.name;
+}
+
+static int attempt_acquire(struct nidoi_loop *loop, nido_arm *arm)
+{
+    (void)loop;
+    return nido_sem_try_acquire_n(arm->object, (uint32_t)arm->node.n);
+}
+
+static int enlist_acquire(struct nidoi_loop *loop, nido_arm *arm)
+{
+    nido_sem *sem = arm->object;
+
+    (void)loop;
+    nidoi_list_append(&sem->sync.waiters.nodes, &arm->node.link);
+    return 0;
+}
+
+static void stir_sem(struct nidoi_loop *loop, nido_arm *arm)
+{
+    nidoi_stir(&loop->sched, &((nido_sem *)arm->object)->stirred);
+}
+
+static const struct nidoi_arm_kind acquiring = {.name = "semaphore",
+                                                .attempt = attempt_acquire,
+                                                .enlist = enlist_acquire,
+                                                .withdraw = nidoi_arm_unlink,
+                                                .left = stir_sem,
+                                                .named = sem_named};
+
+void nido_arm_sem(nido_arm *arm, nido_sem *sem)
+{
+    *arm = (nido_arm){.kind = &acquiring, .object = sem, .node.n = 1};
 }
