@@ -8,7 +8,7 @@
 #include "nido/file.h"
 #include "nido/scope.h"
 #include "nido/time.h"
-#include "pool/pool.h"
+#include "pool/offload.h"
 
 /* ---- Jobs on descriptors ---- */
 

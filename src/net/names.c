@@ -9,7 +9,7 @@
 #include "net/hosts.h"
 #include "nido/error.h"
 #include "nido/net.h"
-#include "pool/pool.h"
+#include "pool/offload.h"
 
 /* What the job has of its own, because its caller may be gone before it ends. */
 struct request {

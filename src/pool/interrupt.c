@@ -2,6 +2,8 @@
  *
  * A signal reaches a thread before or after the instant it enters its system call as well as in it,
  * so one is not enough: they come until the job is over. */
+#include "pool/interrupt.h"
+
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -10,7 +12,6 @@
 #include "base/sys.h"
 #include "coro/run/fork.h"
 #include "nido/time.h"
-#include "pool/pool.h"
 
 enum { INTERRUPTION = SIGURG }; /* ignored by default, and hardly anybody handles it */
 #define PERIOD  NIDO_MS(10)

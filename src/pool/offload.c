@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "pool/interrupt.h"
+#include "pool/offload.h"
 #include "pool/pool.h"
+#include "pool/worker.h"
 #include "sync/limiter.h"
 
 /* A worker in a job wants something done by the task that waits for the job. Lies on the worker's
  * stack until it is answered. */
-struct nidoi_call {
+struct nidoi_loop_call {
     struct nidoi_post post;
     struct nidoi_job *job;
     pthread_cond_t answered;
@@ -22,7 +25,7 @@ struct nidoi_call {
 
 /* ---- Calls back into the loop ---- */
 
-static void answer(struct nidoi_call *call, int result)
+static void answer(struct nidoi_loop_call *call, int result)
 {
     struct nidoi_pool *pool = call->job->pool;
 
@@ -37,7 +40,7 @@ static void answer(struct nidoi_call *call, int result)
  * cancelled caller is not woken: it would only refuse. */
 static void call_arrived(struct nidoi_loop *loop, struct nidoi_post *post)
 {
-    struct nidoi_call *call = nidoi_container(post, struct nidoi_call, post);
+    struct nidoi_loop_call *call = nidoi_container(post, struct nidoi_loop_call, post);
     struct nidoi_job *job = call->job;
 
     (void)loop;
@@ -52,7 +55,7 @@ static void call_arrived(struct nidoi_loop *loop, struct nidoi_post *post)
 /* Meanwhile the worker waits for us, and nothing is to be expected of it. */
 static void serve(struct nidoi_loop *loop, struct nidoi_job *job)
 {
-    struct nidoi_call *call = job->call;
+    struct nidoi_loop_call *call = job->call;
     int result = nidoi_scope_test(loop);
 
     job->call = NULL;
@@ -65,7 +68,7 @@ static void serve(struct nidoi_loop *loop, struct nidoi_job *job)
 int nido_call_in_loop(nido_fn *fn, void *arg)
 {
     struct nidoi_job *job = nidoi_job_self();
-    struct nidoi_call call = {.post.call = call_arrived, .job = job, .fn = fn, .arg = arg};
+    struct nidoi_loop_call call = {.post.call = call_arrived, .job = job, .fn = fn, .arg = arg};
 
     if (!job) return -EPERM;
     if (!fn) return -EINVAL;
@@ -153,7 +156,7 @@ static void returned(struct nidoi_loop *loop, struct nidoi_post *post)
     part_from(nidoi_container(post, struct nidoi_job, post));
 }
 
-void nidoi_job_drop(struct nidoi_job *job)
+static void end_abandoned(struct nidoi_job *job)
 {
     job->options.drop(job->options.ctx, job->arg, clipped(job->result));
     job->post.call = returned;
@@ -213,6 +216,7 @@ static ssize_t perform_abandonable(struct nidoi_loop *loop, const struct nidoi_j
     if (!job) return dropped(&form->options, form->arg, -ENOMEM);
     *job = *form;
     job->parties = 2;
+    job->end_abandoned = end_abandoned;
     result = perform_limited(loop, job);
     if (job->abandoned) {
         part_from(job);

@@ -14,7 +14,7 @@
 #include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/time.h"
-#include "pool/pool.h"
+#include "pool/offload.h"
 #include "sync/select.h"
 #include "sync/sync.h"
 

@@ -11,7 +11,9 @@
 
 #include "faults.h"
 #include "inside_help.h"
+#include "pool/offload.h"
 #include "pool/pool.h"
+#include "pool/worker.h"
 
 /* ---- Jobs that wait for the test ---- */
 

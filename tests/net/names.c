@@ -9,7 +9,6 @@
 #include "inside_help.h"
 #include "net/hosts.h"
 #include "io_help.h"
-#include "pool/pool.h"
 
 /* ---- The resolver ---- */
 
