@@ -1,7 +1,9 @@
-/* testkit/kit.h: the parts of the test kit, and what they know of each other.
+/* testkit/kit.h: what the files of the test kit know of each other, from the ground up.
  *
- *     watch.c   the kit's one watcher: counts entries, passes on what it is told to one listener
+ *     kit.c     the way to the library, and the kit's own memory
  *     taps.c    the kit's one pair of tables for memory and system calls: counts, disturbs
+ *     watch.c   the kit's one watcher: counts entries, passes on what it is told to one listener
+ *     disturb.c nido_test_disturb and nido_test_count: taps set by hand
  *     where.c   which call of the library is under way, and who made it
  *     run.c     one run, and what it has left behind
  *     sweep.c   runs with a cancel at each point          \

@@ -2,8 +2,8 @@
 
 #include "base/mem.h"
 #include "nido/cross.h"
-#include "threads/cross.h"
 #include "sync/items.h"
+#include "threads/cross.h"
 
 /* No receiver waits while there are items, no sender while there is room. */
 struct nido_xchan {
