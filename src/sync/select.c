@@ -20,7 +20,7 @@ struct selection {
     struct nidoi_loop *loop;
     nido_arm *arms;
     size_t n;
-    struct nidoi_order order;
+    struct nidoi_arm_order order;
     uint32_t tries;     /* numbers gone through: their arms are enlisted */
     nido_arm *winner;   /* NULL: none yet */
     nido_arm *earliest; /* of the timers: the task's alarm is its */
@@ -28,9 +28,10 @@ struct selection {
 };
 
 /* The arm of a try; NULL: none has that number. */
-static nido_arm *arm_of(const struct nidoi_order *order, uint32_t tries, nido_arm *arms, size_t n)
+static nido_arm *arm_of(const struct nidoi_arm_order *order, uint32_t tries, nido_arm *arms,
+                        size_t n)
 {
-    uint32_t number = nidoi_order_number(order, tries);
+    uint32_t number = nidoi_arm_order_number(order, tries);
 
     return number < n ? &arms[number] : NULL;
 }
@@ -157,7 +158,7 @@ static int done(const nido_arm *arms, nido_arm *arm, int status)
     return (int)(arm - arms);
 }
 
-static int attempt_all(struct nidoi_loop *loop, const struct nidoi_order *order, nido_arm *arms,
+static int attempt_all(struct nidoi_loop *loop, const struct nidoi_arm_order *order, nido_arm *arms,
                        size_t n)
 {
     for (uint32_t tries = 0; tries <= order->mask; tries++) {
@@ -203,8 +204,8 @@ static bool find_lost(struct nidoi_loop *loop, nido_arm *arms, size_t n, uint64_
 }
 
 /* Index of the arm that was done; -ECANCELED; -EAGAIN: begin anew. */
-static int wait_for_one(struct nidoi_loop *loop, const struct nidoi_order *order, nido_arm *arms,
-                        size_t n)
+static int wait_for_one(struct nidoi_loop *loop, const struct nidoi_arm_order *order,
+                        nido_arm *arms, size_t n)
 {
     struct selection selection = {.waiter = {.kind = &selecting, .task = loop->sched.current},
                                   .loop = loop,
@@ -233,7 +234,7 @@ int nido_select(nido_arm *arms, size_t n, unsigned flags)
     if (!n || n > INT_MAX || flags & ~(unsigned)(NIDO_POLL | NIDO_PRIORITY)) return -EINVAL;
     if (find_lost(loop, arms, n, since, &index)) return index;
     do {
-        struct nidoi_order order = nidoi_order_draw(&loop->random, n, flags);
+        struct nidoi_arm_order order = nidoi_arm_order_draw(&loop->random, n, flags);
 
         index = attempt_all(loop, &order, arms, n);
         if (index == -EAGAIN && !(flags & NIDO_POLL)) index = wait_for_one(loop, &order, arms, n);

@@ -32,21 +32,23 @@ struct nidoi_arm_kind {
 /* The order in which a select tries its arms, and in which they line up: once through the numbers
  * below the next power of two, from a drawn start below n by a drawn odd step. Over time each arm
  * comes first as often as any other. */
-struct nidoi_order {
+struct nidoi_arm_order {
     uint32_t at, step, mask;
 };
 
-static inline struct nidoi_order nidoi_order_draw(uint64_t *random, size_t n, unsigned flags)
+static inline struct nidoi_arm_order nidoi_arm_order_draw(uint64_t *random, size_t n,
+                                                          unsigned flags)
 {
     uint64_t drawn = flags & NIDO_PRIORITY ? 0 : nidoi_random(random);
 
-    return (struct nidoi_order){.at = (uint32_t)((drawn & UINT32_MAX) * n >> 32),
-                                .step = (uint32_t)(drawn >> 32) | 1,
-                                .mask = n > 1 ? UINT32_MAX >> __builtin_clz((uint32_t)n - 1) : 0};
+    return (struct nidoi_arm_order){.at = (uint32_t)((drawn & UINT32_MAX) * n >> 32),
+                                    .step = (uint32_t)(drawn >> 32) | 1,
+                                    .mask =
+                                        n > 1 ? UINT32_MAX >> __builtin_clz((uint32_t)n - 1) : 0};
 }
 
 /* The number of a try, 0 to mask; no arm has it if it is n or more. */
-static inline uint32_t nidoi_order_number(const struct nidoi_order *order, uint32_t tries)
+static inline uint32_t nidoi_arm_order_number(const struct nidoi_arm_order *order, uint32_t tries)
 {
     return (order->at + tries * order->step) & order->mask;
 }

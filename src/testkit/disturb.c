@@ -3,7 +3,7 @@
 
 #include "testkit/kit.h"
 
-static struct nidoi_orders by_hand;
+static struct nidoi_faults by_hand;
 static bool tapping;
 
 static void begin_by_hand(void)

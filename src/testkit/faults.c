@@ -10,7 +10,7 @@ enum column { FAILS, SHORT };
 struct faults {
     struct nidoi_table table;
     const nido_test_options *options;
-    struct nidoi_orders orders;
+    struct nidoi_faults orders;
     struct nidoi_where where;
     uint32_t numbers; /* of rows */
 };
@@ -84,10 +84,10 @@ static size_t new_row(struct faults *faults, enum nidoi_tap tap, uint64_t nth)
 
 /* True: the order was carried out, or something broke without it. */
 static bool run_struck(struct faults *faults, nido_fn *fn, void *arg,
-                       const struct nidoi_order *given, enum nidoi_tap tap,
+                       const struct nidoi_fault *given, enum nidoi_tap tap,
                        struct nidoi_outcome *outcome)
 {
-    struct nidoi_order *order = &faults->orders.of[tap];
+    struct nidoi_fault *order = &faults->orders.of[tap];
 
     prepare(faults);
     *order = *given;
@@ -101,7 +101,7 @@ static bool run_struck(struct faults *faults, nido_fn *fn, void *arg,
 static void strike(struct faults *faults, nido_fn *fn, void *arg, enum nidoi_tap tap, uint64_t nth,
                    size_t row, enum column column)
 {
-    struct nidoi_order order = {.strike = nth, .result = column == SHORT ? 1 : plausible(tap)};
+    struct nidoi_fault order = {.strike = nth, .result = column == SHORT ? 1 : plausible(tap)};
     int tries = nidoi_kit_tries(faults->options);
     bool loose = tries > 1, done;
     struct nidoi_outcome outcome;
@@ -134,7 +134,7 @@ static int sweep(nido_fn *fn, void *arg, const nido_test_options *options, struc
                  int first, int last)
 {
     nido_test_options settled;
-    struct nidoi_orders counted;
+    struct nidoi_faults counted;
     int broken = 1;
 
     if (!fn || !nidoi_kit_sound(options)) return -EINVAL;

@@ -56,7 +56,7 @@ void nidoi_watch_patience(int64_t ns);
 enum nidoi_tap { NIDOI_SYSCALLS(NIDOI_TAP_NUMBER) NIDOI_TAP_memory, NIDOI_TAPS };
 #undef NIDOI_TAP_NUMBER
 
-struct nidoi_order {
+struct nidoi_fault {
     uint64_t count;  /* calls so far */
     uint64_t strike; /* which one goes wrong; 0: none */
     int result;      /* < 0: its answer; > 0: the most bytes it moves */
@@ -64,8 +64,8 @@ struct nidoi_order {
 };
 
 /* One order a kind. */
-struct nidoi_orders {
-    struct nidoi_order of[NIDOI_TAPS];
+struct nidoi_faults {
+    struct nidoi_fault of[NIDOI_TAPS];
     void (*struck)(void *ctx);                   /* an order is carried out; may be NULL */
     void (*step)(void *ctx, enum nidoi_tap tap); /* before and after a call; may be NULL */
     void *ctx;
@@ -78,8 +78,8 @@ struct nidoi_balance {
 
 /* Until the matching end these orders hold for the calls of this thread, beside those given
  * before. */
-void nidoi_taps_begin(struct nidoi_orders *orders);
-void nidoi_taps_end(struct nidoi_orders *orders);
+void nidoi_taps_begin(struct nidoi_faults *orders);
+void nidoi_taps_end(struct nidoi_faults *orders);
 
 struct nidoi_balance nidoi_taps_balance(void);
 

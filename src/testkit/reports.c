@@ -11,7 +11,7 @@ enum column { SPURIOUS, EARLY, LATE, COLUMNS };
 struct reports {
     struct nidoi_table table;
     const nido_test_options *options;
-    struct nidoi_orders orders;
+    struct nidoi_faults orders;
     struct nidoi_where where;
     uint64_t steps;  /* of this run, so far */
     uint64_t target; /* at which the reports come; 0: they do not */
@@ -46,9 +46,9 @@ static void report_all(struct nidoi_reactor *reactor)
 /* The next look at the kernel finds nothing yet. */
 static void hold_back(struct reports *reports)
 {
-    struct nidoi_order *wait = &reports->orders.of[wait_tap()];
+    struct nidoi_fault *wait = &reports->orders.of[wait_tap()];
 
-    *wait = (struct nidoi_order){.count = wait->count, .strike = wait->count + 1, .result = -EINTR};
+    *wait = (struct nidoi_fault){.count = wait->count, .strike = wait->count + 1, .result = -EINTR};
 }
 
 /* A report that came early is heard before the call; or after it, by a caller who counts reports. Who
@@ -77,7 +77,7 @@ static void prepare(void *ctx)
 {
     struct reports *reports = ctx;
 
-    reports->orders.of[wait_tap()] = (struct nidoi_order){0};
+    reports->orders.of[wait_tap()] = (struct nidoi_fault){0};
     reports->where = (struct nidoi_where){0};
     reports->steps = 0;
     reports->answered = true;

@@ -126,7 +126,7 @@ size_t nido_test_tasks(void)
 struct judged {
     const nido_test_options *options;
     struct nidoi_outcome *out;
-    struct nidoi_orders none; /* taps are there to count */
+    struct nidoi_faults none; /* taps are there to count */
     struct nidoi_balance balance;
     struct descriptors descriptors;
     bool quiet, by_hand;

@@ -11,13 +11,13 @@ static int depth;
 static int64_t blocks, maps; /* atomic */
 
 /* Of the thread that taps: others' calls go through unseen. */
-static _Thread_local struct nidoi_orders *layers[MOST_LAYERS];
+static _Thread_local struct nidoi_faults *layers[MOST_LAYERS];
 static _Thread_local int cut[MOST_SHORT];
 static _Thread_local int cuts;
 
 /* ---- Counting and striking ---- */
 
-static bool due(const struct nidoi_order *order)
+static bool due(const struct nidoi_fault *order)
 {
     return order->strike && order->count + 1 == order->strike && !order->done;
 }
@@ -28,7 +28,7 @@ static int count(enum nidoi_tap tap)
     int result = 0;
 
     for (int i = 0; i < MOST_LAYERS; i++) {
-        struct nidoi_order *order = layers[i] ? &layers[i]->of[tap] : NULL;
+        struct nidoi_fault *order = layers[i] ? &layers[i]->of[tap] : NULL;
 
         if (!order) continue;
         if (due(order)) {
@@ -89,7 +89,7 @@ static bool moves_bytes(int fd)
 static size_t most(enum nidoi_tap tap, int fd)
 {
     for (int i = 0; i < MOST_LAYERS; i++) {
-        const struct nidoi_order *order = layers[i] ? &layers[i]->of[tap] : NULL;
+        const struct nidoi_fault *order = layers[i] ? &layers[i]->of[tap] : NULL;
 
         if (!order || !due(order) || order->result < 0 || !moves_bytes(fd)) continue;
         if (cuts < MOST_SHORT) cut[cuts++] = fd;
@@ -237,7 +237,7 @@ static void install(const struct nidoi_test_hooks *hooks)
     *hooks->mem = (struct nidoi_mem){tapped_alloc, tapped_resize, tapped_release};
 }
 
-void nidoi_taps_begin(struct nidoi_orders *orders)
+void nidoi_taps_begin(struct nidoi_faults *orders)
 {
     int at = 0;
 
@@ -246,7 +246,7 @@ void nidoi_taps_begin(struct nidoi_orders *orders)
     layers[at] = orders;
 }
 
-void nidoi_taps_end(struct nidoi_orders *orders)
+void nidoi_taps_end(struct nidoi_faults *orders)
 {
     for (int i = 0; i < MOST_LAYERS; i++)
         if (layers[i] == orders) layers[i] = NULL;

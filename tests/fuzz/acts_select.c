@@ -66,10 +66,10 @@ static void count_arm(struct task *task, int index, uint32_t got)
 static void line_up_as_drawn(struct task *task, unsigned flags)
 {
     uint64_t random = nidoi_loop_self()->random;
-    struct nidoi_order order = nidoi_order_draw(&random, (size_t)task->op.n, flags);
+    struct nidoi_arm_order order = nidoi_arm_order_draw(&random, (size_t)task->op.n, flags);
 
     for (uint32_t i = 0; i <= order.mask; i++) {
-        int arm = (int)nidoi_order_number(&order, i);
+        int arm = (int)nidoi_arm_order_number(&order, i);
 
         if (arm < task->op.n) op_enlist(task, arm);
     }

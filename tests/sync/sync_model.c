@@ -111,10 +111,10 @@ static void make_arm(struct actor *self, nido_arm *arm, int i, uint64_t *got)
 static void line_up_as_drawn(struct model_op *op, unsigned flags)
 {
     uint64_t random = nidoi_loop_self()->random;
-    struct nidoi_order order = nidoi_order_draw(&random, (size_t)op->n, flags);
+    struct nidoi_arm_order order = nidoi_arm_order_draw(&random, (size_t)op->n, flags);
 
     for (uint32_t i = 0; i <= order.mask; i++) {
-        int arm = (int)nidoi_order_number(&order, i);
+        int arm = (int)nidoi_arm_order_number(&order, i);
 
         if (arm < op->n) model_enlist(&world.model, op, arm);
     }
