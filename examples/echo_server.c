@@ -1,21 +1,18 @@
 /* echo_server: one task for each connection.
  *
  * Shows an accept loop as the body of a group whose members do not disturb each other, an idle
- * timeout for each connection, and a clean stop from outside: SIGTERM and SIGINT are blocked in all
- * threads and taken by one helper thread, which cancels the root. Every task then finds -ECANCELED
- * at its next wait and goes home; the connections are closed before nido_run returns.
+ * timeout for each connection, and a clean stop: with options.signals the first SIGTERM or SIGINT
+ * cancels the root. Every task finds -ECANCELED at its next wait and returns; the connections are
+ * closed before nido_run returns.
  *
  *     ./example_echo_server PORT [IDLE_MS [CONNECTIONS]]
  *     ./example_echo_server 7000
  *     ./example_echo_server 0 5000 3        (any free port, which is printed; ends after three)
  */
-#define _POSIX_C_SOURCE 200809L
 #include <arpa/inet.h>
 #include <errno.h>
 #include <nido.h>
 #include <nido/sugar.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,8 +21,6 @@ struct server {
     int64_t idle_ns;
     long connections; /* 0: no end */
     int fd;
-    sigset_t stop_signals;
-    nido_rt *rt; /* the helper thread's door into the run */
 };
 
 struct serve_args {
@@ -40,7 +35,7 @@ static int echo(int fd, int64_t idle_ns)
         nido_scope idle;
         nido_timeout_open(&idle, idle_ns);
         int n = nido_scope_close(&idle, (int)nido_read(fd, buf, sizeof buf));
-        if (n <= 0) return n; /* 0: the client has finished, -ETIMEDOUT: it has gone to sleep */
+        if (n <= 0) return n; /* 0: the client has finished, -ETIMEDOUT: it is silent */
         int rc = nido_write_all(fd, buf, (size_t)n, NULL);
         if (rc < 0) return rc;
     }
@@ -85,32 +80,6 @@ static int listen_and_serve(void *arg)
     return nido_with_group(NIDO_WAIT_ALL, accept_all, server);
 }
 
-static void *stop_on_signal(void *arg)
-{
-    struct server *server = arg;
-    int number;
-    sigwait(&server->stop_signals, &number);
-    nido_rt_shutdown(server->rt, number == SIGINT ? "SIGINT" : "SIGTERM");
-    return NULL;
-}
-
-/* The root task: has the helper thread around it. */
-static int app(void *arg)
-{
-    struct server *server = arg;
-    pthread_t helper;
-    server->rt = nido_rt_self();
-    if (!server->rt) return -ENOMEM;
-    int rc = -pthread_create(&helper, NULL, stop_on_signal, server);
-    if (rc == 0) {
-        rc = listen_and_serve(server);
-        pthread_kill(helper, SIGINT); /* If it still waits: a late shutdown does no harm. */
-        pthread_join(helper, NULL);
-    }
-    nido_rt_release(server->rt);
-    return rc;
-}
-
 int main(int argc, char **argv)
 {
     if (argc < 2 || argc > 4) {
@@ -121,11 +90,10 @@ int main(int argc, char **argv)
                             .idle_ns = argc > 2 ? NIDO_MS(strtol(argv[2], NULL, 10)) : NIDO_NEVER,
                             .connections = argc > 3 ? strtol(argv[3], NULL, 10) : 0};
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* The port is to be seen at once, through a pipe too. */
-    sigemptyset(&server.stop_signals);
-    sigaddset(&server.stop_signals, SIGTERM);
-    sigaddset(&server.stop_signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &server.stop_signals, NULL);
-    int rc = nido_run(app, &server, NULL);
+    nido_options options;
+    nido_options_init(&options);
+    options.signals = true;
+    int rc = nido_run(listen_and_serve, &server, &options);
     printf("stopped: %s\n", rc < 0 ? nido_strerror(rc) : "all connections served");
-    return rc == -EINTR ? 0 : nido_exit_status(rc); /* -EINTR: the stop that was asked for */
+    return nido_exit_status(rc); /* after a signal: 128 and its number, as a shell says it */
 }

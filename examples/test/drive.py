@@ -348,6 +348,31 @@ class LibuvInside(Example):
         self.assertEqual(self.run_example("0", HOUR_MS), ("", ""))
 
 
+class Deadlock(Example):
+    test_usage = None  # it takes no arguments
+
+    def test_each_task_is_listed_with_what_it_waits_for(self):
+        _, err = self.run_example(code=1)
+        self.assertIn("DEADLOCK: 3 tasks", err)
+        self.assertRegex(err, r'#2 "producer" waits for event "emptied", spawned at ')
+        self.assertRegex(err, r'#3 "consumer" waits for event "filled", spawned at ')
+        self.assertIn("EDEADLK", err)
+
+
+class Failures(Example):
+    test_usage = None  # it takes no arguments
+
+    def test_the_tree_has_all_failures(self):
+        _, err = self.run_example(code=1)
+        told = [re.sub(r"  task .*", "", line) for line in err.splitlines()]
+        self.assertEqual(told, [
+            'nido: the root task failed: group "nightly jobs": 2 failures',
+            "  1. mail server (ECONNREFUSED: connection refused)",
+            '  2. group "disks": 2 failures',
+            "    1. disk 3 does not answer (EIO: input/output error)",
+            "    2. disk 5 does not answer (EIO: input/output error)"])
+
+
 class EchoServer(Example):
     def test_clients_at_once(self):
         server, port = self.start_server("0", HOUR_MS, "3")
@@ -376,7 +401,7 @@ class EchoServer(Example):
         server.send_signal(number)
         for client in clients:
             self.assertEqual(client.recv(1), b"")
-        out, _ = self.expect(server, 0)
+        out, _ = self.expect(server, 128 + number)
         self.assertRegex(out, "^stopped: EINTR")
 
     def test_sigterm(self):
