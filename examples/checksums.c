@@ -42,10 +42,11 @@ static ssize_t hash_block(void *arg)
     return 0;
 }
 
-static int hash_all(int fd, struct hash *hash, unsigned char *block)
+static int hash_all(int fd, struct hash *hash)
 {
+    unsigned char block[BLOCK]; /* a task's stack has 192 KiB */
     ssize_t n;
-    while ((n = nido_read(fd, block, BLOCK)) > 0) {
+    while ((n = nido_read(fd, block, sizeof block)) > 0) {
         hash->bytes = block;
         hash->n = (size_t)n;
         ssize_t rc = nido_offload(hash_block, hash);
@@ -59,9 +60,7 @@ static int hash_file(const char *path, uint64_t *out)
     struct hash hash = {.value = UINT64_C(0xcbf29ce484222325)};
     int fd = nido_open(path, O_RDONLY, 0);
     if (fd < 0) return fd;
-    unsigned char *block = malloc(BLOCK); /* too large for a task's stack */
-    int rc = block ? hash_all(fd, &hash, block) : -ENOMEM;
-    free(block);
+    int rc = hash_all(fd, &hash);
     nido_close(fd);
     *out = hash.value;
     return rc;
@@ -104,7 +103,7 @@ static int add_file(struct tree *tree, const char *path)
 
 static int walk(struct tree *tree, char *path, size_t length);
 
-static int visit(struct tree *tree, char *path, size_t length, const nido_dirent *entry)
+static int take_entry(struct tree *tree, char *path, size_t length, const nido_dirent *entry)
 {
     int n = snprintf(path + length, PATH_ROOM - length, "/%s", entry->name);
     if (n < 0 || (size_t)n >= PATH_ROOM - length) return complain(tree, path, -ENAMETOOLONG);
@@ -119,7 +118,7 @@ static int walk(struct tree *tree, char *path, size_t length)
     int rc = nido_opendir(path, &dir);
     if (rc < 0) return complain(tree, path, rc);
     while ((rc = nido_readdir(dir, &entry)) > 0) {
-        rc = visit(tree, path, length, &entry);
+        rc = take_entry(tree, path, length, &entry);
         path[length] = '\0';
         if (rc < 0) break;
     }

@@ -26,12 +26,12 @@ struct page {
 };
 
 /* Tells what became of a task, and hands the result on. */
-static int report(const char *who, int rc)
+static int report(const char *task, int rc)
 {
     nido_cause cause;
     nido_cancel_cause(&cause); /* kind NIDO_CAUSE_NONE: nothing around this task is cancelled */
     const char *outside = cause.kind == NIDO_CAUSE_DEADLINE ? ", by a deadline outside" : "";
-    printf("%s: %s%s\n", who, rc < 0 ? nido_strerror(rc) : "done", outside);
+    printf("%s: %s%s\n", task, rc < 0 ? nido_strerror(rc) : "done", outside);
     return rc;
 }
 

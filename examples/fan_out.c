@@ -44,7 +44,7 @@ static int step(struct job *job, uint64_t *number)
     *number = *number % 2 ? *number * 3 + 1 : *number / 2;
     if (*number > job->highest) job->highest = *number;
     job->steps++;
-    return nido_yield(); /* Tasks share one thread: who computes must let the others run. */
+    return nido_yield(); /* Tasks share one thread: one that computes must let the others run. */
 }
 
 static int walk(void *arg)

@@ -4,7 +4,7 @@
  * it said in nido_fail reaches the user. The deadline is written down once, in app(); no call
  * below it takes a timeout.
  *
- *     ./example_fetch HOST PORT TIMEOUT_MS PATH...      (HOST is a numeric address)
+ *     ./example_fetch HOST PORT TIMEOUT_MS PATH...      (HOST is a name or an address)
  *     ./example_fetch 127.0.0.1 8080 2000 / /news /weather
  */
 #include <errno.h>
@@ -86,7 +86,7 @@ static int fetch_all(const struct site *site)
     nido_group_open(&pages, NIDO_FAIL_FAST, "pages");
     for (char **path = site->paths; *path && rc == 0; path++)
         rc = NIDO_SPAWN(&pages, fetch, .site = site, .path = *path);
-    return nido_group_close(&pages, rc); /* the first failure, or 0; nobody is left running */
+    return nido_group_close(&pages, rc); /* the first failure, or 0; no task is left running */
 }
 
 static int app(void *arg)

@@ -59,7 +59,7 @@ static int head_start(nido_event *failed)
     nido_timeout_open(&start, HEAD_START);
     int rc = nido_scope_close(&start, nido_event_wait(failed));
     nido_event_reset(failed);
-    return rc == -ETIMEDOUT ? 0 : rc; /* -ECANCELED: somebody has won */
+    return rc == -ETIMEDOUT ? 0 : rc; /* -ECANCELED: another attempt has won */
 }
 
 static int dial_by_hand(const struct addrinfo *list)

@@ -25,7 +25,7 @@ static int greet_all(void *names)
     int rc = 0;
     nido_group_open(&greeters, NIDO_FAIL_FAST, "greeters");
     for (char **name = names; *name && rc == 0; name++) rc = nido_spawn(&greeters, greet, *name);
-    return nido_group_close(&greeters, rc); /* the first failure, or rc; nobody is left running */
+    return nido_group_close(&greeters, rc); /* the first failure, or rc; no task is left running */
 }
 
 int main(int argc, char **argv)

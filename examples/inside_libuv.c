@@ -1,4 +1,4 @@
-/* inside_libuv: a nido runtime as a guest of libuv's loop.
+/* inside_libuv: a nido runtime in the steps of libuv's loop.
  *
  * Shows nido_rt_new and its steps: libuv watches one descriptor and one timer for us and calls
  * step() when either has news. libuv's own callbacks and nido's tasks share the thread, so they may

@@ -29,12 +29,12 @@ struct world {
 /* Until libuv has news, or its next timer is due. */
 static int await_news(uv_loop_t *loop)
 {
-    nido_scope patience;
+    nido_scope wait;
     uv_update_time(loop); /* its callbacks may have taken a while */
     int ms = uv_backend_timeout(loop);
     if (ms == 0) return nido_yield();
-    nido_timeout_open(&patience, ms < 0 ? NIDO_NEVER : NIDO_MS(ms));
-    int rc = nido_scope_close(&patience, nido_wait_fd(uv_backend_fd(loop), NIDO_IN));
+    nido_timeout_open(&wait, ms < 0 ? NIDO_NEVER : NIDO_MS(ms));
+    int rc = nido_scope_close(&wait, nido_wait_fd(uv_backend_fd(loop), NIDO_IN));
     return rc == -ETIMEDOUT ? 0 : rc;
 }
 
@@ -58,14 +58,13 @@ static int serve(void *arg)
     return rc;
 }
 
-/* Callbacks run on the stack of the task that serves: a larger one than a task needs. */
+/* libuv's callbacks run on the stack of this task: options.stack_size if 192 KiB are too few. */
 static int spawn_loop(nido_group *group, uv_loop_t *loop)
 {
     nido_spawn_options options;
     nido_spawn_options_init(&options);
     options.name = "libuv";
     options.service = true;
-    options.stack_size = 256 * 1024;
     return nido_spawn_with(group, serve, loop, &options, NULL);
 }
 

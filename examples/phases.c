@@ -1,7 +1,7 @@
 /* phases: tasks that work in step, by a barrier.
  *
  * Every cell of a row is a task; its next state follows, by one of Wolfram's 256 rules, from what
- * it and its two neighbours are now. So a generation has two phases, look and change, and nobody
+ * it and its two neighbours are now. So a generation has two phases, look and change, and no cell
  * may change before all have looked. The same barrier ends both; the task that comes last to it (it
  * gets 1, the others 0) prints the row.
  *

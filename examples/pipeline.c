@@ -1,6 +1,6 @@
 /* pipeline: three stages with channels between them: read lines, choose some, write them.
  *
- * The channels have room for a few lines only. If whoever reads our output is slow, the writer
+ * The channels have room for a few lines only. If the reader of our output is slow, the writer
  * waits, then the chooser, then the reader: nothing piles up. At the end of the input each stage
  * closes its channel behind it; the next takes what is left and does the same. If the output
  * breaks, the failure cancels the other stages, and lines still in a channel are freed by its drop
@@ -21,7 +21,7 @@
 enum { ROOM = 4, LONGEST = 4096 };
 
 struct line {
-    char *text; /* whoever has the line frees it */
+    char *text; /* freed by the stage that has the line */
     uint64_t number;
 };
 

@@ -1,9 +1,9 @@
 /* supervisor: keeps programs running.
  *
- * Shows child processes that are waited for as anything else, a back-off that a cancel ends at once,
- * signals as values, and a shutdown that nobody survives: SIGTERM or SIGINT cancels the group, each
- * keeper then stops its program (SIGTERM, a grace, SIGKILL), all of them at the same time, and the
- * close of the group waits until they are gone.
+ * Shows child processes that a task waits for as for anything else, a back-off that a cancel ends at
+ * once, signals as values, and a shutdown that no program survives: SIGTERM or SIGINT cancels the
+ * group, each keeper then stops its program (SIGTERM, a grace, SIGKILL), all at the same time, and
+ * the close of the group waits until they are gone.
  *
  *     ./example_supervisor [-g GRACE_MS] [-b BACKOFF_MS] PROGRAM [ARG...] [-- PROGRAM [ARG...]]...
  *     ./example_supervisor -b 200 sh -c 'echo tick; sleep 1' -- sleep 1000

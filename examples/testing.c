@@ -47,7 +47,7 @@ static int draw(void *sum)
     int rc = nido_mutex_lock(&account.lock);
     if (rc) return rc;
     int money = account.money;
-    rc = nido_yield(); /* it asks somebody */
+    rc = nido_yield(); /* another task may draw meanwhile */
     if (rc == 0) account.money = money - *(int *)sum;
     nido_mutex_unlock(&account.lock);
     return rc;
@@ -65,7 +65,7 @@ static int say_hello(void *fd)
     return rc;
 }
 
-/* A copy between two pipes, with somebody at either end. */
+/* A copy between two pipes, with a task at one end. */
 static int copy_hello(void *unused)
 {
     (void)unused;
@@ -88,7 +88,7 @@ static int copy_hello(void *unused)
     return nido_group_close(&group, rc);
 }
 
-/* Whatever is struck, nothing is left behind. */
+/* Wherever a cancel or a failure comes, nothing is left behind. */
 static void test_copy(void)
 {
     expect(NIDO_SWEEP(copy_hello, NULL) == 0);

@@ -1,9 +1,9 @@
 /* worker_pool: a few workers over a queue of jobs.
  *
- * The queue is a channel with little room, so whoever fills it waits for the workers: however many
- * jobs there are, only a few are about at any time. When all are in, the sending side is closed;
- * the workers take what is left and go home. The work is to take numbers apart into their prime
- * factors. What is no number fails, and the failure sends everybody home at once.
+ * The queue is a channel with little room, so the task that fills it waits for the workers:
+ * however many jobs there are, only a few are in memory at any time. When all are sent, the sending
+ * side is closed; the workers take what is left and return. The work is to take numbers apart into
+ * their prime factors. What is no number fails, and the failure cancels all the others at once.
  *
  *     ./example_worker_pool 3 91 65536 1000003 4294967291
  */

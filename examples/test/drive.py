@@ -210,8 +210,8 @@ class Deadline(Example):
 
     def test_the_outer_one_fires(self):
         out, err = self.run_example("20", HOUR_MS, code=1)
-        for who in "weather", "parts", "layout":
-            self.assertRegex(out, rf"(?m)^{who}: ECANCELED.*, by a deadline outside$")
+        for task in "weather", "parts", "layout":
+            self.assertRegex(out, rf"(?m)^{task}: ECANCELED.*, by a deadline outside$")
         self.assertIn("page: the deadline fired\n", out)
         self.assertRegex(out, r"(?m)^page: ETIMEDOUT")
         self.assertIn("ETIMEDOUT", err)
@@ -431,7 +431,7 @@ class Fetch(Example):
             f"read line < {root}/hanging; printf 'Status: 404 Not Found\\r\\n\\r\\n'\n")
         for name in "hanging", "hold":
             os.mkfifo(root / name)
-            fd = os.open(root / name, os.O_RDWR)  # whoever reads it, waits until this is closed
+            fd = os.open(root / name, os.O_RDWR)  # a reader waits until this is closed
             self.addCleanup(os.close, fd)
         (root / "lighttpd.conf").write_text(
             'server.bind = "/dev/stdin"\n'
@@ -494,7 +494,7 @@ class HappyEyeballs(Example):
             try:
                 self.bind("127.0.0.2", port)
                 return str(port)
-            except OSError:  # somebody else's port: try another
+            except OSError:  # another program has this port: try the next
                 pass
 
     def test_the_first_refuses_and_the_second_answers(self):
@@ -509,7 +509,7 @@ class HappyEyeballs(Example):
     def test_the_first_hangs_and_the_second_answers(self):
         full, port = self.bind("127.0.0.1", listen=False)
         full.listen(0)
-        self.connect(port)  # fills the queue of one: the kernel ignores whoever comes next
+        self.connect(port)  # fills the queue of one: the kernel ignores the next connection
         self.bind("127.0.0.2", port)
         for mode in self.MODES:
             with self.subTest(mode=mode):
@@ -617,7 +617,7 @@ class Supervisor(Example):
 
     def test_what_cannot_be_started_is_named(self):
         if len(COMMAND) > 1:
-            self.skipTest("under an emulator nobody is told: tests/emulated/skip.txt")
+            self.skipTest("not seen under an emulator: tests/emulated/skip.txt")
         _, err = self.run_example("sleep", "1000", "--", "no-such-program", code=1)
         self.assertIn("start no-such-program", err)
         self.assertIn("ENOENT", err)

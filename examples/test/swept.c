@@ -4,8 +4,8 @@
  *
  *     sweep_NAME PEERS ARGUMENT...
  *
- * PEERS are whom the example needs, each a task beside its root: any of c (a client), s (a server),
- * t (one who sends SIGTERM when everybody waits), or - for nobody. In the arguments @c stands for the
+ * PEERS are what the example needs, each a task beside its root: any of c (a client), s (a server),
+ * t (sends SIGTERM when all tasks wait), or - for none. In the arguments @c stands for the
  * port at which the client calls, @s for the one at which the server listens. */
 #define _POSIX_C_SOURCE 200809L
 #include <arpa/inet.h>
@@ -147,7 +147,7 @@ int swept_run(nido_fn *fn, void *arg, const nido_options *options)
     return 0;
 }
 
-/* A port that is free now; somebody else may take it, but has little reason to. */
+/* A port that is free now; another program may take it, but has little reason to. */
 static void choose_port(char port[8])
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
@@ -177,7 +177,7 @@ int main(int argc, char **argv)
     choose_port(it.client);
     choose_port(it.server);
     fill_in(argv);
-    signal(SIGTERM, SIG_IGN); /* one that nobody took */
+    signal(SIGTERM, SIG_IGN); /* one that no receiver took */
     if (!freopen("/dev/null", "w", stdout)) return 2;
     argv[1] = argv[0];
     example_main(argc - 1, argv + 1);
