@@ -63,9 +63,9 @@ struct nidoi_receiver {
 };
 
 /* An object that must look at its queue again because somebody left it. */
-struct nidoi_stirred {
+struct nidoi_recheck {
     struct nidoi_link link;
-    void (*look)(struct nidoi_stirred *stirred);
+    void (*look)(struct nidoi_recheck *recheck);
 };
 
 #ifdef __cplusplus

@@ -17,7 +17,7 @@ extern "C" {
 /* Caller's memory; fields are private. It must not move or go away while tasks hold it or wait. */
 typedef struct nido_rwlock {
     struct nidoi_sync sync;
-    struct nidoi_stirred stirred;
+    struct nidoi_recheck recheck;
     struct nidoi_held held;    /* in the writer's list */
     struct nidoi_task *writer; /* who writes, or NULL */
     uint32_t readers;          /* how many read */

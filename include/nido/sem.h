@@ -15,7 +15,7 @@ extern "C" {
 /* Caller's memory; fields are private. It must not move or go away while tasks wait. */
 typedef struct nido_sem {
     struct nidoi_sync sync;
-    struct nidoi_stirred stirred;
+    struct nidoi_recheck recheck;
     uint32_t count; /* free permits */
     uint32_t max;
     uint32_t closed;

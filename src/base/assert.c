@@ -5,13 +5,13 @@
 #include <stdlib.h>
 
 _Thread_local bool nidoi_strict;
-_Thread_local void (*nidoi_last_words)(void);
+_Thread_local void (*nidoi_crash_hook)(void);
 
 static void report(void)
 {
-    void (*say)(void) = nidoi_last_words;
+    void (*say)(void) = nidoi_crash_hook;
 
-    nidoi_last_words = NULL; /* a fault in the report itself must not report again */
+    nidoi_crash_hook = NULL; /* a fault in the report itself must not report again */
     if (say) say();
     fflush(stderr);
 }
@@ -27,7 +27,7 @@ void nidoi_assert_failed(const char *what, const char *file, int line)
 }
 
 /* Whole, whatever other threads print. */
-static void lament(const char *sentence, va_list args)
+static void warn(const char *sentence, va_list args)
 {
     flockfile(stderr);
     fputs("nido: ", stderr);
@@ -42,17 +42,17 @@ void nidoi_panic(const char *sentence, ...)
     va_list args;
 
     va_start(args, sentence);
-    lament(sentence, args);
+    warn(sentence, args);
     va_end(args);
     abort();
 }
 
-void nidoi_lament(const char *sentence, ...)
+void nidoi_warn(const char *sentence, ...)
 {
     va_list args;
 
     va_start(args, sentence);
-    lament(sentence, args);
+    warn(sentence, args);
     va_end(args);
 }
 

@@ -18,7 +18,7 @@
 extern _Thread_local bool nidoi_strict;
 
 /* Upper floors may add what they know (the list of tasks) to the last words. */
-extern _Thread_local void (*nidoi_last_words)(void);
+extern _Thread_local void (*nidoi_crash_hook)(void);
 
 _Noreturn void nidoi_assert_failed(const char *what, const char *file, int line);
 
@@ -29,6 +29,6 @@ _Noreturn void nidoi_panic(const char *sentence, ...) NIDO_PRINTF(1, 2);
 _Noreturn NIDOI_RARE void nidoi_closed_behind_us(int fd);
 
 /* Says the same and returns, for who ends the program otherwise. */
-void nidoi_lament(const char *sentence, ...) NIDO_PRINTF(1, 2);
+void nidoi_warn(const char *sentence, ...) NIDO_PRINTF(1, 2);
 
 #endif

@@ -10,7 +10,7 @@
 
 struct vigil {
     int pid;
-    int bell; /* the thread's own number of it, for the child may outlive who asked */
+    int wakeup; /* the thread's own number of it, for the child may outlive who asked */
 };
 
 static void *await_end(void *arg)
@@ -20,35 +20,35 @@ static void *await_end(void *arg)
 
     nidoi_mem.release(arg);
     while (waitid(P_PID, (id_t)vigil.pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) continue;
-    nidoi_sys.ring(vigil.bell);
-    nidoi_sys.close(vigil.bell);
+    nidoi_sys.ring(vigil.wakeup);
+    nidoi_sys.close(vigil.wakeup);
     return NULL;
 }
 
-static int start(struct vigil *vigil, int bell)
+static int start(struct vigil *vigil, int wakeup)
 {
     pthread_t thread;
     int err;
 
-    vigil->bell = nidoi_sys.dup(bell, STDERR_FILENO + 1);
-    if (vigil->bell < 0) return vigil->bell;
+    vigil->wakeup = nidoi_sys.dup(wakeup, STDERR_FILENO + 1);
+    if (vigil->wakeup < 0) return vigil->wakeup;
     err = nidoi_sys.thread(&thread, await_end, vigil);
     if (!err) return pthread_detach(thread);
-    nidoi_sys.close(vigil->bell);
+    nidoi_sys.close(vigil->wakeup);
     return err;
 }
 
 int nidoi_child_end_fd(int pid)
 {
     struct vigil *vigil = nidoi_mem.alloc(sizeof *vigil);
-    int bell, err;
+    int wakeup, err;
 
     if (!vigil) return -ENOMEM;
     vigil->pid = pid;
-    bell = nidoi_sys.eventfd();
-    err = bell < 0 ? bell : start(vigil, bell);
-    if (!err) return bell;
-    if (bell >= 0) nidoi_sys.close(bell);
+    wakeup = nidoi_sys.eventfd();
+    err = wakeup < 0 ? wakeup : start(vigil, wakeup);
+    if (!err) return wakeup;
+    if (wakeup >= 0) nidoi_sys.close(wakeup);
     nidoi_mem.release(vigil);
     return err;
 }

@@ -9,7 +9,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/sys.h"
-#include "coro/run/doors.h"
+#include "coro/run/remotes.h"
 #include "io/fd.h"
 #include "nido/fd.h"
 
@@ -60,21 +60,21 @@ static void arrive(struct nidoi_loop *loop, struct nidoi_post *post)
 
     nidoi_reactor_drop(&loop->reactor, letter->parting->fd);
     if (lent) nidoi_reactor_closing(&loop->reactor, slot, true);
-    nidoi_doors_lock();
+    nidoi_remotes_lock();
     let_go(letter->parting, lent);
-    nidoi_doors_unlock();
+    nidoi_remotes_unlock();
     nidoi_mem.release(letter);
 }
 
 /* Without memory the runtime finds out by itself, as if the number had been closed behind its back. */
-static void write_to(nido_rt *door, void *arg)
+static void write_to(nido_rt *remote, void *arg)
 {
     struct letter *letter = nidoi_mem.alloc(sizeof *letter);
 
     if (!letter) return;
     *letter = (struct letter){.post.call = arrive, .parting = arg};
     letter->parting->left++;
-    if (nidoi_door_post(door, &letter->post)) return;
+    if (nidoi_remote_post(remote, &letter->post)) return;
     letter->parting->left--;
     nidoi_mem.release(letter);
 }
@@ -88,17 +88,17 @@ static int close_elsewhere(int fd)
     parting = nidoi_mem_zeroed(sizeof *parting);
     if (!parting) return -ENOMEM;
     nidoi_sys.hurry(fd);
-    nidoi_doors_lock();
+    nidoi_remotes_lock();
     err = under_way(fd) ? -EBADF : 0;
     if (err) {
         nidoi_mem.release(parting);
     } else {
         *parting = (struct parting){.fd = fd, .left = 1};
         nidoi_list_append(&partings, &parting->link);
-        nidoi_doors_each(write_to, parting);
+        nidoi_remotes_each(write_to, parting);
         let_go(parting, false);
     }
-    nidoi_doors_unlock();
+    nidoi_remotes_unlock();
     return err;
 }
 

@@ -11,13 +11,13 @@
  * counted exactly while it is in the queue. */
 static void claim(struct nidoi_loop *loop, struct nidoi_node *node, int value)
 {
-    nidoi_loop_listen(loop, -1);
+    nidoi_loop_outside(loop, -1);
     nidoi_claim(node, value);
 }
 
 static enum nidoi_undo undo(struct nidoi_waiter *waiter)
 {
-    nidoi_loop_listen(nidoi_loop_of(waiter->task->sched), -1);
+    nidoi_loop_outside(nidoi_loop_of(waiter->task->sched), -1);
     return nidoi_waitq_undo(waiter);
 }
 
@@ -97,7 +97,7 @@ int nido_signal_open(nido_signal *signal, const sigset_t *set)
     err = nidoi_receiver_open(loop, &signal->receiver);
     if (err) return err;
     signal->sync.thread = loop->thread;
-    nidoi_hold(loop->sched.current, &signal->held);
+    nidoi_held_add(loop->sched.current, &signal->held);
     return 0;
 }
 
@@ -116,7 +116,7 @@ int nido_signal_close(nido_signal *signal)
     int err = usable(signal);
 
     if (err) return err;
-    nidoi_let_go(&signal->held);
+    nidoi_held_remove(&signal->held);
     shut(nidoi_loop_self(), signal);
     return 0;
 }
@@ -139,7 +139,7 @@ int nido_signal_wait(nido_signal *signal)
     if (!number) number = nido_signal_try(signal);
     if (number != -EAGAIN) return number;
     nidoi_sync_line_up(&signal->sync, &waiting, &queued);
-    nidoi_loop_listen(loop, 1);
+    nidoi_loop_outside(loop, 1);
     return (int)nidoi_park(loop, &queued.waiter);
 }
 
@@ -152,13 +152,13 @@ static int attempt(struct nidoi_loop *loop, nido_arm *arm)
 static int enlist(struct nidoi_loop *loop, nido_arm *arm)
 {
     nidoi_list_append(&((nido_signal *)arm->object)->sync.waiters.nodes, &arm->node.link);
-    nidoi_loop_listen(loop, 1);
+    nidoi_loop_outside(loop, 1);
     return 0;
 }
 
 static void withdraw(struct nidoi_loop *loop, nido_arm *arm)
 {
-    nidoi_loop_listen(loop, -1);
+    nidoi_loop_outside(loop, -1);
     nidoi_arm_unlink(loop, arm);
 }
 

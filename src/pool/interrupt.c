@@ -44,14 +44,14 @@ static void forked(void)
     users = 0;
 }
 
-static struct nidoi_heirloom heirloom = {.forked = forked};
+static struct nidoi_fork_handler at_fork = {.forked = forked};
 
 static int take_signal(void)
 {
     struct sigaction ours = {.sa_handler = do_nothing}; /* without SA_RESTART */
     int err = 0;
 
-    nidoi_fork_inherit(&heirloom);
+    nidoi_fork_register(&at_fork);
     pthread_mutex_lock(&disposition);
     if (!users) {
         nidoi_sys.sigaction(INTERRUPTION, NULL, &before);
@@ -119,7 +119,7 @@ fail:
     return err;
 }
 
-void nidoi_interrupter_strike(struct nidoi_job *job)
+void nidoi_interrupter_signal(struct nidoi_job *job)
 {
     struct nidoi_interrupter *interrupter = job->pool->interrupter;
 

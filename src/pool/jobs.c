@@ -49,7 +49,7 @@ struct nidoi_pool *nidoi_pool_new(const struct nidoi_loop *loop)
     struct nidoi_pool *pool = nidoi_mem_zeroed(sizeof *pool);
 
     if (!pool) return NULL;
-    pool->door = nidoi_door_retain(loop->door);
+    pool->remote = nidoi_remote_retain(loop->remote);
     pool->refs = 1;
     pool->most = loop->options.pool_threads;
     pool->spin_ns = loop->options.spin_ns;
@@ -72,6 +72,6 @@ void nidoi_pool_release(struct nidoi_pool *pool)
     pthread_cond_destroy(&pool->work);
     pthread_cond_destroy(&pool->news);
     pthread_mutex_destroy(&pool->lock);
-    nidoi_door_release(pool->door);
+    nidoi_remote_release(pool->remote);
     nidoi_mem.release(pool);
 }

@@ -38,8 +38,8 @@ struct nidoi_job {
 };
 
 struct nidoi_pool {
-    struct nidoi_annex annex;
-    nido_rt *door; /* one reference */
+    struct nidoi_extension extension;
+    nido_rt *remote; /* one reference */
     pthread_mutex_t lock;
     pthread_cond_t work;                  /* for idle workers: a job, or the end */
     pthread_cond_t news;                  /* for the end of the run: a worker has ended */

@@ -73,7 +73,7 @@ int nido_call_in_loop(nido_fn *fn, void *arg)
     if (!job) return -EPERM;
     if (!fn) return -EINVAL;
     pthread_cond_init(&call.answered, NULL);
-    if (nidoi_door_post(job->pool->door, &call.post)) {
+    if (nidoi_remote_post(job->pool->remote, &call.post)) {
         pthread_mutex_lock(&job->pool->lock);
         while (!call.over) pthread_cond_wait(&call.answered, &job->pool->lock);
         pthread_mutex_unlock(&job->pool->lock);
@@ -160,7 +160,7 @@ static void end_abandoned(struct nidoi_job *job)
 {
     job->options.drop(job->options.ctx, job->arg, clipped(job->result));
     job->post.call = returned;
-    nidoi_pool_bring_home(job);
+    nidoi_pool_post_end(job);
 }
 
 /* ---- The call ---- */

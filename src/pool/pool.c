@@ -42,7 +42,7 @@ static enum nidoi_undo cancel_running(struct nidoi_pool *pool, struct nidoi_job 
 {
     job->abandoned = job->options.mode == NIDO_OFFLOAD_ABANDON;
     if (job->abandoned) let_stray(pool, job);
-    if (job->options.mode == NIDO_OFFLOAD_INTERRUPT) nidoi_interrupter_strike(job);
+    if (job->options.mode == NIDO_OFFLOAD_INTERRUPT) nidoi_interrupter_signal(job);
     return job->abandoned ? NIDOI_WITHDRAWN : NIDOI_NOTED;
 }
 
@@ -65,12 +65,12 @@ enum nidoi_undo nidoi_pool_cancel(struct nidoi_job *job)
 
 /* ---- The end of the run ---- */
 
-void nidoi_pool_bring_home(struct nidoi_job *job)
+void nidoi_pool_post_end(struct nidoi_job *job)
 {
     struct nidoi_pool *pool = job->pool;
     bool left;
 
-    if (nidoi_door_post(pool->door, &job->post)) return;
+    if (nidoi_remote_post(pool->remote, &job->post)) return;
     pthread_mutex_lock(&pool->lock);
     left = pool->left;
     if (!left) nidoi_list_append(&pool->late, &job->link);
@@ -134,9 +134,9 @@ static void await_workers(struct nidoi_loop *loop, struct nidoi_pool *pool)
     }
 }
 
-static void pool_end(struct nidoi_loop *loop, struct nidoi_annex *annex)
+static void pool_end(struct nidoi_loop *loop, struct nidoi_extension *extension)
 {
-    struct nidoi_pool *pool = nidoi_container(annex, struct nidoi_pool, annex);
+    struct nidoi_pool *pool = nidoi_container(extension, struct nidoi_pool, extension);
 
     nidoi_interrupter_end(pool);
     pthread_mutex_lock(&pool->lock);
@@ -150,17 +150,17 @@ static void pool_end(struct nidoi_loop *loop, struct nidoi_annex *annex)
 
 int nidoi_pool_get(struct nidoi_loop *loop, struct nidoi_pool **out)
 {
-    struct nidoi_annex *annex = loop->annexes[NIDOI_ANNEX_POOL];
+    struct nidoi_extension *extension = loop->extensions[NIDOI_EXTENSION_POOL];
     struct nidoi_pool *pool;
 
-    if (annex) {
-        *out = nidoi_container(annex, struct nidoi_pool, annex);
+    if (extension) {
+        *out = nidoi_container(extension, struct nidoi_pool, extension);
         return 0;
     }
     pool = nidoi_pool_new(loop);
     if (!pool) return -ENOMEM;
-    pool->annex.end = pool_end;
-    loop->annexes[NIDOI_ANNEX_POOL] = &pool->annex;
+    pool->extension.end = pool_end;
+    loop->extensions[NIDOI_EXTENSION_POOL] = &pool->extension;
     *out = pool;
     return 0;
 }

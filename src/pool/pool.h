@@ -28,6 +28,6 @@ enum nidoi_undo nidoi_pool_cancel(struct nidoi_job *job);
 
 /* On a worker: an abandoned job is over. Its post is called by the loop, during the end of the run
  * if that has begun; when nobody waits for workers any more, the job is freed. */
-void nidoi_pool_bring_home(struct nidoi_job *job);
+void nidoi_pool_post_end(struct nidoi_job *job);
 
 #endif

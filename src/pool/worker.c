@@ -36,7 +36,7 @@ static void forked(void)
     self = NULL;
 }
 
-static struct nidoi_heirloom heirloom = {.forked = forked};
+static struct nidoi_fork_handler at_fork = {.forked = forked};
 
 static void *work(void *arg);
 
@@ -55,7 +55,7 @@ static void start_worker(struct nidoi_pool *pool)
 {
     struct nidoi_worker *worker;
 
-    nidoi_fork_inherit(&heirloom);
+    nidoi_fork_register(&at_fork);
     nidoi_workers_join(pool);
     worker = nidoi_mem_zeroed(sizeof *worker);
     if (!worker) return;
@@ -120,7 +120,7 @@ static void take(struct nidoi_worker *worker, struct nidoi_job *job)
     job->thread = pthread_self();
     worker->job = job;
     nidoi_list_append(&pool->running, &worker->link);
-    if (job->passing) nidoi_interrupter_strike(job);
+    if (job->passing) nidoi_interrupter_signal(job);
     nidoi_workers_call(pool);
 }
 
@@ -179,7 +179,7 @@ static void run(struct nidoi_worker *worker, struct nidoi_job *job)
     pthread_mutex_unlock(&pool->lock);
     if (abandoned)
         job->end_abandoned(job);
-    else if (!nidoi_door_post(pool->door, &job->post))
+    else if (!nidoi_remote_post(pool->remote, &job->post))
         nidoi_panic("a run ended while a task waited for a job");
     pthread_mutex_lock(&pool->lock);
     if (!abandoned) pool->looking--;
@@ -193,7 +193,7 @@ static void *work(void *arg)
     struct nidoi_job *job;
 
     nidoi_sys_defer_cancel();
-    nidoi_last_words = last_words;
+    nidoi_crash_hook = last_words;
     pthread_mutex_lock(&pool->lock);
     pool->coming = false;
     while (!worker->stray && (job = next_job(pool)) != NULL) run(worker, job);

@@ -11,7 +11,7 @@
 #include "sync/sync.h"
 
 struct children {
-    struct nidoi_annex annex;
+    struct nidoi_extension extension;
     struct nidoi_link all; /* struct nidoi_child */
 };
 
@@ -139,7 +139,7 @@ static void fire(struct nidoi_watch *watch, int result)
 
     (void)result; /* whatever it is, the post asks the kernel */
     become(child, NIDOI_CHILD_OUT, NIDOI_CHILD_ENDING);
-    nidoi_door_post(nidoi_loop_self()->door, &child->post);
+    nidoi_remote_post(nidoi_loop_self()->remote, &child->post);
 }
 
 /* ---- Its beginning ---- */
@@ -162,7 +162,7 @@ static int watch(struct nidoi_loop *loop, struct nidoi_child *child)
 
 int nidoi_child_begin(struct nidoi_loop *loop, struct nidoi_child *child)
 {
-    struct nidoi_annex *annex = loop->annexes[NIDOI_ANNEX_CHILDREN];
+    struct nidoi_extension *extension = loop->extensions[NIDOI_EXTENSION_CHILDREN];
     int err = child->fd >= 0 ? watch(loop, child) : 0;
 
     if (err) {
@@ -175,7 +175,7 @@ int nidoi_child_begin(struct nidoi_loop *loop, struct nidoi_child *child)
     child->post.call = arrived;
     nidoi_sync_init(&child->ended, child->name);
     if (child->state == NIDOI_CHILD_OUT) nidoi_loop_expect(loop, 1);
-    nidoi_list_append(&nidoi_container(annex, struct children, annex)->all, &child->link);
+    nidoi_list_append(&nidoi_container(extension, struct children, extension)->all, &child->link);
     return 0;
 }
 
@@ -288,9 +288,9 @@ static size_t release_all(struct nidoi_loop *loop, struct children *children)
     return out;
 }
 
-static void children_end(struct nidoi_loop *loop, struct nidoi_annex *annex)
+static void children_end(struct nidoi_loop *loop, struct nidoi_extension *extension)
 {
-    struct children *children = nidoi_container(annex, struct children, annex);
+    struct children *children = nidoi_container(extension, struct children, extension);
     size_t out = release_all(loop, children);
 
     if (out) hand_over(loop, &children->all, out);
@@ -303,11 +303,11 @@ int nidoi_children_need(struct nidoi_loop *loop)
 {
     struct children *children;
 
-    if (loop->annexes[NIDOI_ANNEX_CHILDREN]) return 0;
+    if (loop->extensions[NIDOI_EXTENSION_CHILDREN]) return 0;
     children = nidoi_mem_zeroed(sizeof *children);
     if (!children) return -ENOMEM;
-    children->annex.end = children_end;
+    children->extension.end = children_end;
     nidoi_list_init(&children->all);
-    loop->annexes[NIDOI_ANNEX_CHILDREN] = &children->annex;
+    loop->extensions[NIDOI_EXTENSION_CHILDREN] = &children->extension;
     return 0;
 }

@@ -9,12 +9,12 @@
 #include "base/mem.h"
 #include "base/program.h"
 #include "base/sys.h"
-#include "process/child.h"
 #include "io/fd.h"
 #include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/time.h"
 #include "pool/offload.h"
+#include "process/child.h"
 #include "sync/select.h"
 #include "sync/sync.h"
 
@@ -36,7 +36,7 @@ void nido_proc_options_init(nido_proc_options *options)
 struct launch {
     struct nidoi_program program;
     struct nidoi_child *child;
-    int bell;            /* some descriptor that is surely open */
+    int wakeup;          /* some descriptor that is surely open */
     const char *lacking; /* what could not be opened for it, if that is known */
 };
 
@@ -148,7 +148,7 @@ static ssize_t start(void *arg)
 {
     struct launch *launch = arg;
     struct nidoi_child *child = launch->child;
-    int err = open_nulls(launch), place = err ? err : nidoi_sys.dup(launch->bell, LEAST);
+    int err = open_nulls(launch), place = err ? err : nidoi_sys.dup(launch->wakeup, LEAST);
 
     if (place < 0) return place;
     err = spawn(launch);
@@ -166,7 +166,7 @@ static int start_on_worker(struct nidoi_loop *loop, struct launch *launch)
 
     nido_offload_options_init(&options);
     options.name = "start of a program";
-    launch->bell = loop->door->bell.fd;
+    launch->wakeup = loop->remote->wakeup.fd;
     return (int)nidoi_offload(start, launch, &options, NIDOI_LANE_GENERAL);
 }
 
@@ -221,7 +221,7 @@ static int explained(int err, const nido_proc_options *options, const char *lack
 
 int nido_proc_spawn(nido_proc *proc, const nido_proc_options *options)
 {
-    struct launch launch = {.bell = -1};
+    struct launch launch = {.wakeup = -1};
     struct nidoi_child *child;
     struct nidoi_loop *loop;
     int err;
@@ -330,7 +330,7 @@ static void stop_alarm(struct nidoi_waiter *waiter, struct nidoi_node *node)
 
 /* No cancel ends this one, but time does. */
 static const struct nidoi_wait_kind reaping = {.name = "end of killed process",
-                                               .rang = give_up,
+                                               .timed_out = give_up,
                                                .claimed = stop_alarm,
                                                .named = nidoi_sync_name};
 

@@ -4,7 +4,7 @@
  *
  * Descriptors are registered under {fd, generation}; the pair comes back with every report, so that
  * reports about an earlier owner of a number can be told from those about the present one. All
- * calls but nidoi_bell_ring belong to the loop's thread. All return 0 or more, or a negated errno.
+ * calls but nidoi_wakeup_send belong to the loop's thread. All return 0 or more, or a negated errno.
  */
 #ifndef NIDOI_BACKEND_H
 #define NIDOI_BACKEND_H
@@ -32,7 +32,7 @@ struct nidoi_ready {
 
 /* The doorbell: the one thing another thread may touch. It outlives its backend, which may live in
  * it: a bell serves one backend in its life. */
-struct nidoi_bell {
+struct nidoi_wakeup {
     int fd;
 };
 
@@ -40,18 +40,18 @@ struct nidoi_backend {
     int fd;
 };
 
-int nidoi_bell_open(struct nidoi_bell *bell);
+int nidoi_wakeup_open(struct nidoi_wakeup *wakeup);
 /* Any thread, and a signal handler: one system call. Makes a nidoi_backend_wait that is under way or
  * comes next return. Never fails. */
-void nidoi_bell_ring(const struct nidoi_bell *bell);
-void nidoi_bell_close(struct nidoi_bell *bell);
+void nidoi_wakeup_send(const struct nidoi_wakeup *wakeup);
+void nidoi_wakeup_close(struct nidoi_wakeup *wakeup);
 
 /* Opens, and listens to the bell. -EMFILE, -ENFILE, -ENOMEM: nothing is open. */
-int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_bell *bell);
+int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_wakeup *wakeup);
 void nidoi_backend_close(struct nidoi_backend *backend);
 
 /* In a child made by fork: lets go of what the two share with the parent, which must not notice. */
-void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_bell *bell);
+void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_wakeup *wakeup);
 
 /* Registers for good, edge-triggered, both directions; the state at this moment is reported as a
  * first edge. A registration that an earlier owner of the number left in the kernel is taken over.

@@ -27,17 +27,17 @@ static uint64_t key(int fd, uint32_t generation)
     return (uint64_t)generation << 32 | (uint32_t)fd;
 }
 
-int nidoi_bell_open(struct nidoi_bell *bell)
+int nidoi_wakeup_open(struct nidoi_wakeup *wakeup)
 {
-    bell->fd = nidoi_sys.eventfd();
-    return bell->fd < 0 ? bell->fd : 0;
+    wakeup->fd = nidoi_sys.eventfd();
+    return wakeup->fd < 0 ? wakeup->fd : 0;
 }
 
 /* A counter that is full wakes as well as one that counts. An edge-triggered eventfd reports each
  * write anew, so it is never read. */
-void nidoi_bell_ring(const struct nidoi_bell *bell)
+void nidoi_wakeup_send(const struct nidoi_wakeup *wakeup)
 {
-    if (nidoi_sys.ring(bell->fd) == -EBADF) nidoi_closed_behind_us(bell->fd);
+    if (nidoi_sys.ring(wakeup->fd) == -EBADF) nidoi_closed_behind_us(wakeup->fd);
 }
 
 /* What the kernel makes without a file has no type: a number with one is a file of the program's. */
@@ -49,20 +49,20 @@ static void close_own(int fd)
     nidoi_sys.close(fd);
 }
 
-void nidoi_bell_close(struct nidoi_bell *bell)
+void nidoi_wakeup_close(struct nidoi_wakeup *wakeup)
 {
-    close_own(bell->fd);
-    bell->fd = -1;
+    close_own(wakeup->fd);
+    wakeup->fd = -1;
 }
 
-int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_bell *bell)
+int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_wakeup *wakeup)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = key(bell->fd, 0)};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = key(wakeup->fd, 0)};
     int err;
 
     backend->fd = nidoi_sys.epoll_create();
     if (backend->fd < 0) return backend->fd;
-    err = nidoi_sys.epoll_ctl(backend->fd, EPOLL_CTL_ADD, bell->fd, &event);
+    err = nidoi_sys.epoll_ctl(backend->fd, EPOLL_CTL_ADD, wakeup->fd, &event);
     if (err) nidoi_backend_close(backend);
     return err;
 }
@@ -73,11 +73,11 @@ void nidoi_backend_close(struct nidoi_backend *backend)
     backend->fd = -1;
 }
 
-void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_bell *bell)
+void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_wakeup *wakeup)
 {
     nidoi_sys.close(backend->fd);
-    nidoi_sys.close(bell->fd);
-    backend->fd = bell->fd = -1;
+    nidoi_sys.close(wakeup->fd);
+    backend->fd = wakeup->fd = -1;
 }
 
 /* The number that is closed, or no epoll, is not the caller's. */

@@ -36,31 +36,31 @@ static int change(int kq, uintptr_t ident, int filter, unsigned flags, uint32_t 
 /* The bell is the queue, with one entry of its own. So a late ring never meets a number that is
  * closed or somebody else's by now, as it would if the backend closed its queue. A pipe would have
  * to be emptied after each ring: a full one wakes nobody. */
-int nidoi_bell_open(struct nidoi_bell *bell)
+int nidoi_wakeup_open(struct nidoi_wakeup *wakeup)
 {
     int err;
 
-    bell->fd = nidoi_sys.kqueue();
-    if (bell->fd < 0) return bell->fd;
-    err = change(bell->fd, 0, EVFILT_USER, EV_ADD | EV_CLEAR, 0);
-    if (err) nidoi_bell_close(bell);
+    wakeup->fd = nidoi_sys.kqueue();
+    if (wakeup->fd < 0) return wakeup->fd;
+    err = change(wakeup->fd, 0, EVFILT_USER, EV_ADD | EV_CLEAR, 0);
+    if (err) nidoi_wakeup_close(wakeup);
     return err;
 }
 
-void nidoi_bell_ring(const struct nidoi_bell *bell)
+void nidoi_wakeup_send(const struct nidoi_wakeup *wakeup)
 {
-    if (change(bell->fd, 0, EVFILT_USER, 0, 0) == -EBADF) nidoi_closed_behind_us(bell->fd);
+    if (change(wakeup->fd, 0, EVFILT_USER, 0, 0) == -EBADF) nidoi_closed_behind_us(wakeup->fd);
 }
 
-void nidoi_bell_close(struct nidoi_bell *bell)
+void nidoi_wakeup_close(struct nidoi_wakeup *wakeup)
 {
-    nidoi_sys.close(bell->fd);
-    bell->fd = -1;
+    nidoi_sys.close(wakeup->fd);
+    wakeup->fd = -1;
 }
 
-int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_bell *bell)
+int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_wakeup *wakeup)
 {
-    backend->fd = bell->fd;
+    backend->fd = wakeup->fd;
     return 0;
 }
 
@@ -71,9 +71,9 @@ void nidoi_backend_close(struct nidoi_backend *backend)
 }
 
 /* A child has no queues: the number is closed, or somebody else's by now. */
-void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_bell *bell)
+void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_wakeup *wakeup)
 {
-    backend->fd = bell->fd = -1;
+    backend->fd = wakeup->fd = -1;
 }
 
 static int control(struct nidoi_backend *backend, int fd, int filter, unsigned flags,

@@ -9,10 +9,10 @@
 
 enum { CHUNK = NIDOI_FD_CHUNK, MOST_REPORTS = 64 * NIDOI_REPORTS, DIRECTIONS = 3 };
 
-int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_bell *bell)
+int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_wakeup *wakeup)
 {
     memset(reactor, 0, sizeof *reactor); /* no copy of it on the thread's stack */
-    return nidoi_backend_open(&reactor->backend, bell);
+    return nidoi_backend_open(&reactor->backend, wakeup);
 }
 
 void nidoi_reactor_deinit(struct nidoi_reactor *reactor)

@@ -59,7 +59,7 @@ struct nidoi_reactor {
     struct nidoi_ready reports[NIDOI_REPORTS]; /* of one poll: a thread's stack may be small */
 };
 
-int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_bell *bell);
+int nidoi_reactor_init(struct nidoi_reactor *reactor, const struct nidoi_wakeup *wakeup);
 void nidoi_reactor_deinit(struct nidoi_reactor *reactor);
 
 /* The slot of a number; NULL if it was never used here. */

@@ -12,7 +12,7 @@ static void lend(nido_limiter *limiter, struct nidoi_task *task, nido_limiter_to
     token->held.orphaned = orphaned;
     token->task = task;
     token->limiter = limiter;
-    nidoi_hold(task, &token->held);
+    nidoi_held_add(task, &token->held);
     limiter->borrowed++;
 }
 
@@ -96,7 +96,7 @@ int nido_limiter_release(nido_limiter *limiter, nido_limiter_token *token)
     if (!nidoi_linked(&token->held.link) || token->limiter != limiter ||
         token->task != nidoi_sched_self->current)
         return -EPERM;
-    nidoi_let_go(&token->held);
+    nidoi_held_remove(&token->held);
     limiter->borrowed--;
     grant(limiter);
     return 0;
@@ -105,7 +105,7 @@ int nido_limiter_release(nido_limiter *limiter, nido_limiter_token *token)
 void nidoi_limiter_hand_over(nido_limiter *limiter, nido_limiter_token *token)
 {
     nidoi_assert(nidoi_linked(&token->held.link) && token->limiter == limiter);
-    nidoi_let_go(&token->held);
+    nidoi_held_remove(&token->held);
 }
 
 void nidoi_limiter_take_back(nido_limiter *limiter)

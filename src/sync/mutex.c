@@ -16,7 +16,7 @@ static const struct nidoi_wait_kind returning = {
 static void own(nido_mutex *mutex, struct nidoi_task *task)
 {
     mutex->owner = task;
-    nidoi_hold(task, &mutex->held);
+    nidoi_held_add(task, &mutex->held);
 }
 
 /* It has no owner and is in nobody's list. */
@@ -51,7 +51,7 @@ int nidoi_mutex_mine(nido_mutex *mutex)
 
 void nidoi_mutex_pass(nido_mutex *mutex)
 {
-    nidoi_let_go(&mutex->held);
+    nidoi_held_remove(&mutex->held);
     grant(mutex);
 }
 

@@ -27,14 +27,14 @@ static int admit(nido_rwlock *lock, struct nidoi_task *task, enum wish wish)
         lock->readers++;
     } else {
         lock->writer = task;
-        nidoi_hold(task, &lock->held);
+        nidoi_held_add(task, &lock->held);
     }
     return lock->broken ? -EOWNERDEAD : 0;
 }
 
-static void look(struct nidoi_stirred *stirred)
+static void look(struct nidoi_recheck *recheck)
 {
-    nido_rwlock *lock = nidoi_container(stirred, nido_rwlock, stirred);
+    nido_rwlock *lock = nidoi_container(recheck, nido_rwlock, recheck);
     struct nidoi_node *head;
 
     while ((head = nidoi_waitq_first(&lock->sync.waiters)) && admits(lock, head->n))
@@ -44,7 +44,7 @@ static void look(struct nidoi_stirred *stirred)
 static enum nidoi_undo withdraw(struct nidoi_waiter *waiter)
 {
     nidoi_waitq_undo(waiter);
-    nidoi_stir(waiter->task->sched, &lock_of(waiter)->stirred);
+    nidoi_recheck_run(waiter->task->sched, &lock_of(waiter)->recheck);
     return NIDOI_WITHDRAWN;
 }
 
@@ -69,12 +69,12 @@ static void orphaned(struct nidoi_held *held)
     nidoi_sync_bereaved("rwlock", &lock->sync);
     lock->broken = 1;
     lock->writer = NULL;
-    nidoi_stir(nidoi_sched_self, &lock->stirred);
+    nidoi_recheck_run(nidoi_sched_self, &lock->recheck);
 }
 
 void nido_rwlock_init(nido_rwlock *lock, const char *name)
 {
-    *lock = (nido_rwlock){.stirred = {.look = look}, .held = {.orphaned = orphaned}};
+    *lock = (nido_rwlock){.recheck = {.look = look}, .held = {.orphaned = orphaned}};
     nidoi_sync_init(&lock->sync, name);
 }
 
@@ -139,7 +139,7 @@ int nido_rwlock_read_unlock(nido_rwlock *lock)
     if (err) return err;
     if (!lock->readers) return -EPERM;
     lock->readers--;
-    nidoi_stir(nidoi_sched_self, &lock->stirred);
+    nidoi_recheck_run(nidoi_sched_self, &lock->recheck);
     return 0;
 }
 
@@ -157,9 +157,9 @@ int nido_rwlock_write_unlock(nido_rwlock *lock)
     int err = writing(lock);
 
     if (err) return err;
-    nidoi_let_go(&lock->held);
+    nidoi_held_remove(&lock->held);
     lock->writer = NULL;
-    nidoi_stir(nidoi_sched_self, &lock->stirred);
+    nidoi_recheck_run(nidoi_sched_self, &lock->recheck);
     return 0;
 }
 

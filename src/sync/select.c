@@ -142,7 +142,7 @@ void nido_arm_timer(nido_arm *arm, int64_t when)
     *arm = (nido_arm){.kind = &timer, .of.when = when};
 }
 
-static void rang(struct nidoi_waiter *waiter)
+static void timed_out(struct nidoi_waiter *waiter)
 {
     nidoi_arm_done(nidoi_container(waiter, struct selection, waiter)->earliest, 0);
 }
@@ -150,7 +150,7 @@ static void rang(struct nidoi_waiter *waiter)
 /* ---- The select ---- */
 
 static const struct nidoi_wait_kind selecting = {
-    .name = "one of", .undo = undo, .claimed = claimed, .rang = rang, .named = names};
+    .name = "one of", .undo = undo, .claimed = claimed, .timed_out = timed_out, .named = names};
 
 static int done(const nido_arm *arms, nido_arm *arm, int status)
 {

@@ -9,9 +9,9 @@ static nido_sem *sem_of(struct nidoi_waiter *waiter)
 }
 
 /* Grants from the head as long as it can; node->n permits are wanted. */
-static void look(struct nidoi_stirred *stirred)
+static void look(struct nidoi_recheck *recheck)
 {
-    nido_sem *sem = nidoi_container(stirred, nido_sem, stirred);
+    nido_sem *sem = nidoi_container(recheck, nido_sem, recheck);
     struct nidoi_node *head;
 
     while (!sem->closed && (head = nidoi_waitq_first(&sem->sync.waiters)) &&
@@ -24,7 +24,7 @@ static void look(struct nidoi_stirred *stirred)
 static enum nidoi_undo withdraw(struct nidoi_waiter *waiter)
 {
     nidoi_waitq_undo(waiter);
-    nidoi_stir(waiter->task->sched, &sem_of(waiter)->stirred);
+    nidoi_recheck_run(waiter->task->sched, &sem_of(waiter)->recheck);
     return NIDOI_WITHDRAWN;
 }
 
@@ -34,7 +34,7 @@ static const struct nidoi_wait_kind waiting = {
 int nido_sem_init(nido_sem *sem, uint32_t count, uint32_t max, const char *name)
 {
     if (max == 0 || max > INT32_MAX || count > max) return -EINVAL;
-    *sem = (nido_sem){.stirred = {.look = look}, .count = count, .max = max};
+    *sem = (nido_sem){.recheck = {.look = look}, .count = count, .max = max};
     nidoi_sync_init(&sem->sync, name);
     return 0;
 }
@@ -83,7 +83,7 @@ static int release(nido_sem *sem, uint32_t n)
     if (err) return err;
     if (n > sem->max - sem->count) return -EOVERFLOW;
     sem->count += n;
-    if (!nidoi_waitq_empty(&sem->sync.waiters)) nidoi_stir(nidoi_sched_self, &sem->stirred);
+    if (!nidoi_waitq_empty(&sem->sync.waiters)) nidoi_recheck_run(nidoi_sched_self, &sem->recheck);
     return 0;
 }
 
@@ -161,7 +161,7 @@ static int enlist_acquire(struct nidoi_loop *loop, nido_arm *arm)
 
 static void stir_sem(struct nidoi_loop *loop, nido_arm *arm)
 {
-    nidoi_stir(&loop->sched, &((nido_sem *)arm->object)->stirred);
+    nidoi_recheck_run(&loop->sched, &((nido_sem *)arm->object)->recheck);
 }
 
 static const struct nidoi_arm_kind acquiring = {.name = "semaphore",

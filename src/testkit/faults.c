@@ -137,9 +137,9 @@ static int sweep(nido_fn *fn, void *arg, const nido_test_options *options, struc
     struct nidoi_faults counted;
     int broken = 1;
 
-    if (!fn || !nidoi_kit_sound(options)) return -EINVAL;
+    if (!fn || !nidoi_kit_options_valid(options)) return -EINVAL;
     if (nidoi_kit_hooks()->loop()) return -EBUSY;
-    nidoi_kit_settle(options, &settled);
+    nidoi_kit_finish(options, &settled);
     faults->options = &settled;
     faults->orders.struck = struck;
     faults->orders.ctx = faults;

@@ -119,10 +119,10 @@ void nidoi_blame(struct nidoi_outcome *out, const char *format, ...) NIDO_PRINTF
 /* How many runs a strike may take to find its place. */
 int nidoi_kit_tries(const nido_test_options *options);
 
-bool nidoi_kit_sound(const nido_test_options *options);
+bool nidoi_kit_options_valid(const nido_test_options *options);
 
 /* Reads the options, or the defaults for NULL, into *out; draws a seed if one is wanted. */
-void nidoi_kit_settle(const nido_test_options *options, nido_test_options *out);
+void nidoi_kit_finish(const nido_test_options *options, nido_test_options *out);
 
 /* One run, judged. `quiet`: failures of the root are not printed. */
 void nidoi_kit_run(nido_fn *fn, void *arg, const nido_test_options *options, bool quiet,

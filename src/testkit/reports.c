@@ -127,9 +127,9 @@ int nidoi_sweep_reports(nido_fn *fn, void *arg, const nido_test_options *options
         .table = {.what = "reports", .unit = "steps", .columns = {"spurious", "early", "late"}}};
     int broken = 1;
 
-    if (!fn || !nidoi_kit_sound(options)) return -EINVAL;
+    if (!fn || !nidoi_kit_options_valid(options)) return -EINVAL;
     if (nidoi_kit_hooks()->loop()) return -EBUSY;
-    nidoi_kit_settle(options, &settled);
+    nidoi_kit_finish(options, &settled);
     reports.options = &settled;
     reports.orders.step = step;
     reports.orders.ctx = &reports;

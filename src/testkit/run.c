@@ -22,7 +22,7 @@ void nido_test_options_init(nido_test_options *options)
     options->run.flags = NIDO_RUN_STRICT;
 }
 
-bool nidoi_kit_sound(const nido_test_options *options)
+bool nidoi_kit_options_valid(const nido_test_options *options)
 {
     return !options || (options->size == sizeof *options && options->patience_ns >= 0 &&
                         !(options->flags & ~(uint32_t)KNOWN_FLAGS));
@@ -54,7 +54,7 @@ static void shuffle(nido_options *run)
     }
 }
 
-void nidoi_kit_settle(const nido_test_options *options, nido_test_options *out)
+void nidoi_kit_finish(const nido_test_options *options, nido_test_options *out)
 {
     if (options)
         *out = *options;
@@ -268,7 +268,7 @@ int nido_test_run(nido_fn *fn, void *arg)
     nido_test_options options;
     int rc;
 
-    nidoi_kit_settle(NULL, &options);
+    nidoi_kit_finish(NULL, &options);
     options.run.flags &= ~(uint32_t)NIDO_RUN_STRICT;
     nidoi_kit_hooks()->watch_asleep(true);
     rc = nido_run(fn, arg, &options.run);
@@ -282,9 +282,9 @@ int nido_test_run_with(nido_fn *fn, void *arg, const nido_test_options *options)
     struct nidoi_outcome outcome;
     nido_test_options settled;
 
-    if (!fn || !nidoi_kit_sound(options)) return -EINVAL;
+    if (!fn || !nidoi_kit_options_valid(options)) return -EINVAL;
     if (nidoi_kit_hooks()->loop()) return -EBUSY;
-    nidoi_kit_settle(options, &settled);
+    nidoi_kit_finish(options, &settled);
     nidoi_kit_run(fn, arg, &settled, false, &outcome);
     if (outcome.broken[0]) fprintf(settled.out, "nido: after the run: %s\n", outcome.broken);
     if (outcome.broken[0] || outcome.rc < 0) nidoi_kit_print_seed(&settled);

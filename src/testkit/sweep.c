@@ -251,9 +251,9 @@ int nido_sweep(nido_fn *fn, void *arg, const nido_test_options *options)
                           .target = SIZE_MAX};
     int broken = 1;
 
-    if (!fn || !nidoi_kit_sound(options)) return -EINVAL;
+    if (!fn || !nidoi_kit_options_valid(options)) return -EINVAL;
     if (nidoi_kit_hooks()->loop()) return -EBUSY;
-    nidoi_kit_settle(options, &settled);
+    nidoi_kit_finish(options, &settled);
     sweep.options = &settled;
     if (settled.flags & NIDO_TEST_INNERMOST) sweep.table.what = "cancels of the innermost scope";
     nidoi_watch_begin(&listener, &sweep);

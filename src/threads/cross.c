@@ -26,7 +26,7 @@ int nidoi_cross_lock(struct nidoi_cross *object)
 
 static void tell(struct nidoi_crossing *crossing)
 {
-    if (!nidoi_door_post(crossing->loop->door, &crossing->post))
+    if (!nidoi_remote_post(crossing->loop->remote, &crossing->post))
         nidoi_panic("a run has ended while a task of it waited");
 }
 
@@ -92,9 +92,9 @@ static int wait_as_task(struct nidoi_crossing *crossing)
     int result;
 
     nidoi_cross_unlock(crossing->object);
-    nidoi_loop_listen(crossing->loop, 1);
+    nidoi_loop_outside(crossing->loop, 1);
     result = (int)nidoi_park(crossing->loop, &crossing->waiter);
-    nidoi_loop_listen(crossing->loop, -1);
+    nidoi_loop_outside(crossing->loop, -1);
     return result;
 }
 

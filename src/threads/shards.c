@@ -38,14 +38,14 @@ static void forked(void)
     self = NULL;
 }
 
-static struct nidoi_heirloom heirloom = {.forked = forked};
+static struct nidoi_fork_handler at_fork = {.forked = forked};
 
 /* ---- One shard ---- */
 
 static void stop(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     (void)post;
-    nidoi_strike_all(loop, NIDO_CAUSE_SHUTDOWN, -EINTR, "another shard failed");
+    nidoi_run_cancel(loop, NIDO_CAUSE_SHUTDOWN, -EINTR, "another shard failed");
 }
 
 /* The lock is held. */
@@ -54,7 +54,7 @@ static void cancel_others(struct shards *all, const struct shard *failed)
     for (struct shard *shard = all->shards; shard < all->shards + all->count; shard++) {
         if (shard == failed || !shard->rt || shard->stopped) continue;
         shard->stop.call = stop;
-        shard->stopped = nidoi_door_post(shard->rt, &shard->stop);
+        shard->stopped = nidoi_remote_post(shard->rt, &shard->stop);
     }
 }
 
@@ -143,7 +143,7 @@ int nido_shards(unsigned n, nido_shard_fn *fn, void *arg, const nido_options *op
     if (!n) n = nidoi_sys_processors() < MOST_SHARDS ? nidoi_sys_processors() : MOST_SHARDS;
     all = nidoi_mem_zeroed(sizeof *all + n * sizeof *all->shards);
     if (!all) return -ENOMEM;
-    nidoi_fork_inherit(&heirloom);
+    nidoi_fork_register(&at_fork);
     pthread_mutex_init(&all->lock, NULL);
     all->fn = fn;
     all->arg = arg;

@@ -14,7 +14,7 @@ struct nido_waker {
 
 static enum nidoi_undo undo(struct nidoi_waiter *waiter)
 {
-    nidoi_loop_listen(nidoi_loop_of(waiter->task->sched), -1);
+    nidoi_loop_outside(nidoi_loop_of(waiter->task->sched), -1);
     return nidoi_waitq_undo(waiter);
 }
 
@@ -26,7 +26,7 @@ static void arrived(struct nidoi_loop *loop, struct nidoi_post *post)
 
     __atomic_store_n(&waker->sent, 0, __ATOMIC_SEQ_CST);
     if (nidoi_waitq_wake(&waker->waiters, 0))
-        nidoi_loop_listen(loop, -1);
+        nidoi_loop_outside(loop, -1);
     else
         waker->woken = true;
     nido_waker_release(waker);
@@ -66,7 +66,7 @@ int nido_waker_wake(nido_waker *waker)
     if (waker->rt->forks != nidoi_forks) return -EPERM;
     if (__atomic_exchange_n(&waker->sent, 1, __ATOMIC_SEQ_CST)) return 0;
     nido_waker_retain(waker);
-    if (nidoi_door_post(waker->rt, &waker->post)) return 0;
+    if (nidoi_remote_post(waker->rt, &waker->post)) return 0;
     /* The caller has a reference too, so this was not the last. */
     __atomic_sub_fetch(&waker->refs, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&waker->sent, 0, __ATOMIC_SEQ_CST);
@@ -80,12 +80,12 @@ int nido_waker_wait(nido_waker *waker)
     int err = nidoi_enter(&loop);
 
     if (err) return err;
-    if (waker->rt != loop->door) return -EXDEV;
+    if (waker->rt != loop->remote) return -EXDEV;
     if (waker->woken) {
         waker->woken = false;
         return 0;
     }
     nidoi_waitq_enlist(&waker->waiters, &queued);
-    nidoi_loop_listen(loop, 1);
+    nidoi_loop_outside(loop, 1);
     return (int)nidoi_park(loop, &queued.waiter);
 }

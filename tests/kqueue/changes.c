@@ -137,7 +137,7 @@ static int change_user(struct queue *queue, const struct kevent *change)
     if (!user) return ENOENT;
     err = modify(&user->note, change);
     if (change->fflags & NOTE_TRIGGER) user->note.triggered = true;
-    if (user->note.triggered && user->note.enabled) eventfd_write(queue->bell, 1);
+    if (user->note.triggered && user->note.enabled) eventfd_write(queue->wakeup, 1);
     return err;
 }
 

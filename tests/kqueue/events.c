@@ -85,7 +85,7 @@ static int report_users(struct queue *queue, struct kevent *out, int room)
     bool pending = false;
     int count = 0;
 
-    eventfd_read(queue->bell, &rung);
+    eventfd_read(queue->wakeup, &rung);
     for (struct user **at = &queue->users; *at;) {
         struct user *user = *at;
 
@@ -104,7 +104,7 @@ static int report_users(struct queue *queue, struct kevent *out, int room)
             free(user);
         }
     }
-    if (pending) eventfd_write(queue->bell, 1);
+    if (pending) eventfd_write(queue->wakeup, 1);
     return count;
 }
 

@@ -70,7 +70,7 @@ struct queue *queue_find(int kq)
 static void free_queue(struct queue *queue)
 {
     close_really(queue->writes);
-    close_really(queue->bell);
+    close_really(queue->wakeup);
     if (queue->process) close_really(queue->process);
     while (queue->users) {
         struct user *user = queue->users;
@@ -122,9 +122,9 @@ static int open_queue(struct queue *queue)
 {
     queue->fd = epoll_create1(EPOLL_CLOEXEC);
     queue->writes = epoll_create1(EPOLL_CLOEXEC);
-    queue->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    queue->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (queue->fd >= 0 && nest(queue->fd, queue->writes, WRITES) == 0 &&
-        nest(queue->fd, queue->bell, USERS) == 0)
+        nest(queue->fd, queue->wakeup, USERS) == 0)
         return queue->fd;
     return -1;
 }

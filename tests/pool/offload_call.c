@@ -243,7 +243,7 @@ INSIDE(offload_call, a_cancel_that_comes_first_wins)
     work_begin(&group, &late);
     nido_yield();
     sem_await(&called);
-    while (nidoi_mpsc_empty(&loop->door->posts)) sched_yield();
+    while (nidoi_mpsc_empty(&loop->remote->posts)) sched_yield();
     cr_expect(zero(int, nido_post(rt, cancel_work, &late)));
     cr_expect(zero(int, nido_group_close(&group, 0)));
     cr_expect(eq(int, caller.rc[0], -ECANCELED));

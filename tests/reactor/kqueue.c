@@ -12,14 +12,14 @@
 
 enum { BOTH = NIDOI_READABLE | NIDOI_WRITABLE, GENERATION = 7 };
 
-static struct nidoi_bell bell;
+static struct nidoi_wakeup bell;
 static struct nidoi_backend backend;
 static struct nidoi_ready ready[8];
 static int fds[2];
 
 static void begin(void)
 {
-    cr_assert(eq(int, nidoi_bell_open(&bell), 0));
+    cr_assert(eq(int, nidoi_wakeup_open(&bell), 0));
     cr_assert(eq(int, nidoi_backend_open(&backend, &bell), 0));
     cr_assert(eq(int, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0));
 }
@@ -29,7 +29,7 @@ static void end(void)
     close(fds[0]);
     close(fds[1]);
     nidoi_backend_close(&backend);
-    nidoi_bell_close(&bell);
+    nidoi_wakeup_close(&bell);
 }
 
 static void put_byte(int fd)
@@ -67,8 +67,8 @@ NIDO_TEST(kqueue, a_bell_outlives_its_backend)
     begin();
     add();
     nidoi_backend_close(&backend);
-    nidoi_bell_ring(&bell);
-    nidoi_bell_ring(&bell);
+    nidoi_wakeup_send(&bell);
+    nidoi_wakeup_send(&bell);
     end();
 }
 
@@ -76,7 +76,7 @@ NIDO_TEST(kqueue, a_bell_outlives_its_backend)
 NIDO_TEST(kqueue, abandoning_closes_nothing)
 {
     struct nidoi_backend childs;
-    struct nidoi_bell childs_bell;
+    struct nidoi_wakeup childs_bell;
 
     begin();
     childs = backend;
@@ -95,7 +95,7 @@ NIDO_TEST(kqueue, a_ring_is_used_up_by_the_wait_that_it_ends)
     struct kevent event;
 
     begin();
-    nidoi_bell_ring(&bell);
+    nidoi_wakeup_send(&bell);
     cr_expect(eq(int, nidoi_backend_wait(&backend, ready, 8, -1), 0));
     cr_expect(eq(int, kevent(bell.fd, NULL, 0, &event, 1, &at_once), 0));
     end();
@@ -227,14 +227,14 @@ NIDO_TEST(kqueue, what_has_no_filter_for_reading_cannot_be_watched)
 /* A bell of another runtime is a queue, and that can only be read. */
 NIDO_TEST(kqueue, what_has_no_filter_for_writing_can_be_read)
 {
-    struct nidoi_bell other;
+    struct nidoi_wakeup other;
 
     begin();
-    cr_assert(eq(int, nidoi_bell_open(&other), 0));
+    cr_assert(eq(int, nidoi_wakeup_open(&other), 0));
     cr_expect(eq(int, nidoi_backend_add(&backend, other.fd, GENERATION), 0));
     cr_expect(nidoi_backend_has(&backend, other.fd, GENERATION));
     cr_expect(eq(int, wait_now(), 0));
-    nidoi_bell_ring(&other);
+    nidoi_wakeup_send(&other);
     cr_expect(eq(int, wait_now(), 1));
     cr_expect(ready[0].fd == other.fd && ready[0].events == NIDOI_READABLE);
     nidoi_backend_remove(&backend, other.fd);
@@ -242,7 +242,7 @@ NIDO_TEST(kqueue, what_has_no_filter_for_writing_can_be_read)
         eq(int, nidoi_backend_arm(&backend, other.fd, GENERATION, NIDOI_WRITABLE, false), -EPERM));
     cr_expect(eq(int, nidoi_backend_arm(&backend, other.fd, GENERATION, NIDOI_READABLE, false), 0));
     cr_expect(eq(int, wait_now(), 1), "nobody has taken the ring from it");
-    nidoi_bell_close(&other);
+    nidoi_wakeup_close(&other);
     end();
 }
 

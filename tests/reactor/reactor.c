@@ -11,19 +11,19 @@
 #include "faults.h"
 #include "nido_test.h"
 
-static struct nidoi_bell bell;
+static struct nidoi_wakeup bell;
 static struct nidoi_reactor reactor;
 
 static void begin(void)
 {
-    cr_assert(eq(int, nidoi_bell_open(&bell), 0));
+    cr_assert(eq(int, nidoi_wakeup_open(&bell), 0));
     cr_assert(eq(int, nidoi_reactor_init(&reactor, &bell), 0));
 }
 
 static void end(void)
 {
     nidoi_reactor_deinit(&reactor);
-    nidoi_bell_close(&bell);
+    nidoi_wakeup_close(&bell);
 }
 
 /* Somebody who waits: counts how often it was fired, with what, and as which of all. */
@@ -434,10 +434,10 @@ NIDO_TEST(reactor, opening_fails_cleanly_at_each_of_its_steps)
         int err;
 
         faults_fail(openings[i], 1, -EMFILE);
-        err = nidoi_bell_open(&bell);
+        err = nidoi_wakeup_open(&bell);
         if (!err) {
             err = nidoi_reactor_init(&reactor, &bell);
-            nidoi_bell_close(&bell);
+            nidoi_wakeup_close(&bell);
         }
         cr_expect(eq(int, err, -EMFILE));
     }
@@ -457,10 +457,10 @@ NIDO_TEST(reactor, an_interrupted_wait_brings_nothing)
 NIDO_TEST(reactor, the_bell_ends_a_wait_and_is_no_report)
 {
     begin();
-    nidoi_bell_ring(&bell);
+    nidoi_wakeup_send(&bell);
     cr_expect(eq(int, nidoi_reactor_poll(&reactor, -1), 0));
-    nidoi_bell_ring(&bell);
-    nidoi_bell_ring(&bell);
+    nidoi_wakeup_send(&bell);
+    nidoi_wakeup_send(&bell);
     cr_expect(eq(int, nidoi_reactor_poll(&reactor, -1), 0));
     end();
 }

@@ -12,7 +12,7 @@
 
 enum { READ_BIT = 1 << NIDOI_READING, WRITE_BIT = 1 << NIDOI_WRITING };
 
-static struct nidoi_bell bell;
+static struct nidoi_wakeup bell;
 static struct nidoi_reactor reactor;
 static int fds[2]; /* a pair of stream sockets, the first of them owned */
 
@@ -29,7 +29,7 @@ static int poll_now(void)
 /* Owns one end of a pair and takes the first edge, which says that it can be written. */
 static void begin(void)
 {
-    cr_assert(eq(int, nidoi_bell_open(&bell), 0));
+    cr_assert(eq(int, nidoi_wakeup_open(&bell), 0));
     cr_assert(eq(int, nidoi_reactor_init(&reactor, &bell), 0));
     cr_assert(eq(int, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0));
     cr_assert(eq(int, nidoi_reactor_own(&reactor, fds[0], NIDOI_FD_SOCKET), 0));
@@ -42,7 +42,7 @@ static void end(void)
     close(fds[0]);
     close(fds[1]);
     nidoi_reactor_deinit(&reactor);
-    nidoi_bell_close(&bell);
+    nidoi_wakeup_close(&bell);
 }
 
 struct waiter {

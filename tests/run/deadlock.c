@@ -275,7 +275,7 @@ static int wait_for_a_job(void *unused)
 
     (void)unused;
     nido_event_init(&event, NULL);
-    door = loop->door; /* no handle: what is expected alone must do */
+    door = loop->remote; /* no handle: what is expected alone must do */
     nidoi_loop_expect(loop, 1);
     return nido_event_wait(&event);
 }

@@ -120,8 +120,8 @@ static int open_under_the_number_of_the_bell(void *unused)
     nido_rt *rt = nido_rt_self();
 
     (void)unused;
-    close(rt->bell.fd);
-    cr_expect(eq(int, open("/dev/null", O_RDONLY), rt->bell.fd));
+    close(rt->wakeup.fd);
+    cr_expect(eq(int, open("/dev/null", O_RDONLY), rt->wakeup.fd));
     nido_rt_release(rt);
     return 0;
 }
@@ -145,7 +145,7 @@ NIDO_TEST(own_fds, a_number_that_was_closed_is_not_closed_for_its_new_owner)
 
 static void *close_and_post(void *rt)
 {
-    close(((nido_rt *)rt)->bell.fd);
+    close(((nido_rt *)rt)->wakeup.fd);
     while (nido_post(rt, do_nothing, NULL) == 0) sched_yield();
     return NULL;
 }

@@ -126,7 +126,7 @@ static const char member_failed[] = "a member of the group failed";
 
 static void cancel_members(struct nidoi_loop *loop, nido_group *group, int rc)
 {
-    nidoi_scope_strike(loop, &group->scope, NIDO_CAUSE_FAILURE, rc, member_failed);
+    nidoi_scope_cancel(loop, &group->scope, NIDO_CAUSE_FAILURE, rc, member_failed);
 }
 
 /* The body or a service failed: everybody goes, under every policy, and a race that was won is lost
@@ -164,7 +164,7 @@ static void child_succeeded(struct nidoi_loop *loop, nido_group *group, struct n
     }
     group->winner = nidoi_loop_handle(loop, task);
     group->value = rc;
-    nidoi_scope_strike(loop, &group->scope, NIDO_CAUSE_RACE, 0, "another child won the race");
+    nidoi_scope_cancel(loop, &group->scope, NIDO_CAUSE_RACE, 0, "another child won the race");
 }
 
 /* Ended by a cancel of its own: no failure. What a service was told of its group is not its code. */
@@ -174,7 +174,7 @@ static int went_alone(struct nidoi_task *task)
     return task->base.kind == NIDO_CAUSE_CANCEL ? task->base.code : 0;
 }
 
-int nidoi_group_judge_closely(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
+int nidoi_group_record_slow(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
 {
     nido_group *group = task->group;
 
@@ -241,7 +241,7 @@ static void release_services(struct nidoi_loop *loop, nido_group *group)
     for (; link != &group->children; link = link->next) {
         nido_scope *base = &nidoi_container(link, struct nidoi_task, sibling)->base;
 
-        if (!nidoi_scope_strike(loop, base, NIDO_CAUSE_RELEASE, 0, NULL))
+        if (!nidoi_scope_cancel(loop, base, NIDO_CAUSE_RELEASE, 0, NULL))
             nidoi_scope_copy_cause(base, &cause);
     }
     wait_until_over(loop, group);
@@ -319,7 +319,7 @@ int nido_group_close(nido_group *group, int rc)
 int nido_group_cancel(nido_group *group, int code, const char *reason)
 {
     nidoi_check_frames();
-    return nidoi_scope_cancel(&group->scope, NIDO_CAUSE_CANCEL, code, reason);
+    return nidoi_scope_cancel_checked(&group->scope, NIDO_CAUSE_CANCEL, code, reason);
 }
 
 nido_scope *nido_group_scope(nido_group *group)

@@ -4,8 +4,8 @@
  * root is in none.
  * 2. live + services is the length of `children`; the close returns only when both are 0.
  * 3. Everything that can end a wait for the group (a child's end, a start decided, a place used)
- * calls nidoi_group_settle, and nothing else wakes the closer.
- * 4. Results are judged once, in the order of completion: nidoi_group_judge. */
+ * calls nidoi_group_notify, and nothing else wakes the closer.
+ * 4. Results are judged once, in the order of completion: nidoi_group_record. */
 #ifndef NIDOI_GROUP_H
 #define NIDOI_GROUP_H
 
@@ -42,13 +42,13 @@ void nidoi_group_open(struct nidoi_loop *loop, nido_group *group, const nido_gro
 
 /* A member (task) has come home with rc: counts it, keeps the first failure, cancels, wins. Returns
  * what a join of it answers. */
-static inline int nidoi_group_judge(struct nidoi_loop *loop, struct nidoi_task *task, int rc);
-int nidoi_group_judge_closely(struct nidoi_loop *loop, struct nidoi_task *task, int rc);
+static inline int nidoi_group_record(struct nidoi_loop *loop, struct nidoi_task *task, int rc);
+int nidoi_group_record_slow(struct nidoi_loop *loop, struct nidoi_task *task, int rc);
 
 /* Something in the group changed: gives free places away, wakes the closer if its wait is over. */
 void nidoi_group_changed(nido_group *group);
 
-static inline void nidoi_group_settle(nido_group *group)
+static inline void nidoi_group_notify(nido_group *group)
 {
     if (group->closer || group->limit) nidoi_group_changed(group);
 }
@@ -72,10 +72,10 @@ void nidoi_group_forget(struct nidoi_loop *loop, struct nidoi_slot *slot);
 /* Waiting for the children: the kind of a closer's wait (its object is the group). */
 extern const struct nidoi_wait_kind nidoi_group_closing;
 
-static inline int nidoi_group_judge(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
+static inline int nidoi_group_record(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
 {
     if (rc >= 0 && task->group->policy != NIDO_RACE) return rc;
-    return nidoi_group_judge_closely(loop, task, rc);
+    return nidoi_group_record_slow(loop, task, rc);
 }
 
 #endif

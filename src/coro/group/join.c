@@ -137,7 +137,7 @@ int nido_task_cancel(nido_task handle, int code, const char *reason)
     if (err) return err;
     if (!slot->task) return -ESRCH;
     nidoi_check_frames();
-    return nidoi_scope_cancel(&slot->task->base, NIDO_CAUSE_CANCEL, code, reason);
+    return nidoi_scope_cancel_checked(&slot->task->base, NIDO_CAUSE_CANCEL, code, reason);
 }
 
 int nido_task_forget(nido_task handle)

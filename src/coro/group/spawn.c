@@ -14,14 +14,14 @@ static void leave_group(struct nidoi_loop *loop, struct nidoi_task *task, int rc
 {
     nido_group *group = task->group;
 
-    rc = nidoi_group_judge(loop, task, rc);
+    rc = nidoi_group_record(loop, task, rc);
     nidoi_slots_leave(&loop->slots, task->slot, rc);
     nidoi_list_remove(&task->sibling);
     if (task->service)
         group->services--;
     else
         group->live--;
-    nidoi_group_settle(group);
+    nidoi_group_notify(group);
 }
 
 /* The root, or the host of guests, whose result is nobody's. */
@@ -127,12 +127,12 @@ static int reserve(struct nidoi_loop *loop)
     return err;
 }
 
-static int find_stack(struct nidoi_loop *loop, const struct nidoi_birth *birth,
+static int find_stack(struct nidoi_loop *loop, const struct nidoi_spawn_request *request,
                       struct nidoi_stack **out)
 {
-    const nido_spawn_options *options = birth->options;
+    const nido_spawn_options *options = request->options;
     struct nidoi_stack_class *class = loop->default_stack;
-    size_t size = options && options->stack_size ? options->stack_size : birth->stack_size;
+    size_t size = options && options->stack_size ? options->stack_size : request->stack_size;
 
     if (options && options->memory) {
         *out = nidoi_stacks_adopt(options->memory, size);
@@ -158,16 +158,16 @@ static NIDOI_RARE void explain(struct nidoi_loop *loop, int err)
             loop->stacks.in_use);
 }
 
-static void fill(struct nidoi_loop *loop, struct nidoi_task *task, const struct nidoi_birth *birth,
-                 void *copy)
+static void fill(struct nidoi_loop *loop, struct nidoi_task *task,
+                 const struct nidoi_spawn_request *request, void *copy)
 {
-    const nido_spawn_options *options = birth->options;
+    const nido_spawn_options *options = request->options;
 
-    task->fn = birth->fn;
-    task->arg = birth->arg;
-    task->spawned_at = birth->place;
-    task->group = birth->group;
-    task->start = birth->start;
+    task->fn = request->fn;
+    task->arg = request->arg;
+    task->spawned_at = request->place;
+    task->group = request->group;
+    task->start = request->start;
     if (options) {
         task->name = options->name;
         task->service = options->service;
@@ -176,23 +176,24 @@ static void fill(struct nidoi_loop *loop, struct nidoi_task *task, const struct 
     nidoi_slots_take(&loop->slots, task);
 }
 
-int nidoi_spawn(struct nidoi_loop *loop, const struct nidoi_birth *birth, struct nidoi_task **out)
+int nidoi_spawn(struct nidoi_loop *loop, const struct nidoi_spawn_request *request,
+                struct nidoi_task **out)
 {
-    const nido_spawn_options *options = birth->options;
+    const nido_spawn_options *options = request->options;
     size_t extra = options && options->copy ? options->copy_size : 0;
     struct nidoi_stack *stack;
     struct nidoi_task *task;
     void *copy;
     int err = reserve(loop);
 
-    if (!err) err = find_stack(loop, birth, &stack);
+    if (!err) err = find_stack(loop, request, &stack);
     if (err) {
         explain(loop, err);
         return err;
     }
-    task = nidoi_task_lay(&loop->sched, stack, whole_life, extra, &copy);
-    fill(loop, task, birth, copy);
-    nidoi_scope_base(loop, task, birth->group ? &birth->group->scope : NULL, task->service);
+    task = nidoi_task_init(&loop->sched, stack, whole_life, extra, &copy);
+    fill(loop, task, request, copy);
+    nidoi_scope_base(loop, task, request->group ? &request->group->scope : NULL, task->service);
     loop->live++;
     nidoi_sched_start(task);
     *out = task;
@@ -233,11 +234,12 @@ static bool full(const nido_group *group)
     return group->limit && group->live + group->reserved + group->starts >= group->limit;
 }
 
-static int spawn_member(struct nidoi_loop *loop, const struct nidoi_birth *birth, nido_task *out)
+static int spawn_member(struct nidoi_loop *loop, const struct nidoi_spawn_request *request,
+                        nido_task *out)
 {
-    nido_group *group = birth->group;
+    nido_group *group = request->group;
     struct nidoi_task *task;
-    int err = nidoi_spawn(loop, birth, &task);
+    int err = nidoi_spawn(loop, request, &task);
 
     if (err) return err;
     nidoi_list_append(&group->children, &task->sibling);
@@ -251,25 +253,25 @@ static int spawn_member(struct nidoi_loop *loop, const struct nidoi_birth *birth
     return 0;
 }
 
-static int spawn_here(const struct nidoi_birth *birth, nido_task *out, char *frame)
+static int spawn_here(const struct nidoi_spawn_request *request, nido_task *out, char *frame)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
-    bool service = birth->options && birth->options->service;
-    int err = birth->fn && sound(birth->options) ? 0 : -EINVAL;
+    bool service = request->options && request->options->service;
+    int err = request->fn && sound(request->options) ? 0 : -EINVAL;
 
     if (loop) nidoi_scope_check_frames(loop->sched.current, frame);
-    if (!err) err = admissible(loop, birth->group);
+    if (!err) err = admissible(loop, request->group);
     if (err || !loop) return err; /* without a loop nothing is admissible */
-    if (!service && full(birth->group)) {
+    if (!service && full(request->group)) {
         if (nidoi_on_task(&loop->sched))
-            nidoi_fail(loop->sched.current, birth->place, -EAGAIN,
-                       "spawn: the group's limit of %u tasks is reached", birth->group->limit);
+            nidoi_fail(loop->sched.current, request->place, -EAGAIN,
+                       "spawn: the group's limit of %u tasks is reached", request->group->limit);
         return -EAGAIN;
     }
-    return spawn_member(loop, birth, out);
+    return spawn_member(loop, request, out);
 }
 
-#define BIRTH(...)                                                 \
+#define SPAWN_REQUEST(...)                                         \
     {                                                              \
         .fn = fn, .group = group, .stack_size = group->stack_size, \
         .place = __builtin_return_address(0), __VA_ARGS__          \
@@ -283,25 +285,25 @@ void nido_spawn_options_init(nido_spawn_options *options)
 /* Flattened: most tasks begin here, and a call in which all is known takes half the work. */
 __attribute__((flatten)) int nido_spawn(nido_group *group, nido_fn *fn, void *arg)
 {
-    struct nidoi_birth birth = BIRTH(.arg = arg);
+    struct nidoi_spawn_request request = SPAWN_REQUEST(.arg = arg);
 
-    return spawn_here(&birth, NULL, nidoi_frame_end());
+    return spawn_here(&request, NULL, nidoi_frame_end());
 }
 
 int nido_spawn_copy(nido_group *group, nido_fn *fn, const void *arg, size_t size)
 {
     nido_spawn_options options = {.size = sizeof options, .copy = arg, .copy_size = size};
-    struct nidoi_birth birth = BIRTH(.options = &options);
+    struct nidoi_spawn_request request = SPAWN_REQUEST(.options = &options);
 
-    return spawn_here(&birth, NULL, nidoi_frame_end());
+    return spawn_here(&request, NULL, nidoi_frame_end());
 }
 
 int nido_spawn_with(nido_group *group, nido_fn *fn, void *arg, const nido_spawn_options *options,
                     nido_task *out)
 {
-    struct nidoi_birth birth = BIRTH(.arg = arg, .options = options);
+    struct nidoi_spawn_request request = SPAWN_REQUEST(.arg = arg, .options = options);
 
-    return spawn_here(&birth, out, nidoi_frame_end());
+    return spawn_here(&request, out, nidoi_frame_end());
 }
 
 /* ---- Waiting for a place ---- */
@@ -321,20 +323,21 @@ static int wait_for_place(struct nidoi_loop *loop, nido_group *group)
  * or given on. */
 int nido_spawn_wait(nido_group *group, nido_fn *fn, void *arg)
 {
-    struct nidoi_birth birth = BIRTH(.arg = arg);
+    struct nidoi_spawn_request request = SPAWN_REQUEST(.arg = arg);
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
     if (err) return err;
     err = fn ? admissible(loop, group) : -EINVAL;
     if (err) return err;
-    if (!full(group) && nidoi_waitq_empty(&group->places)) return spawn_member(loop, &birth, NULL);
+    if (!full(group) && nidoi_waitq_empty(&group->places))
+        return spawn_member(loop, &request, NULL);
     err = wait_for_place(loop, group);
     if (err) return err;
     err = admissible(loop, group);
     group->reserved--;
-    if (!err) err = spawn_member(loop, &birth, NULL);
-    if (err) nidoi_group_settle(group);
+    if (!err) err = spawn_member(loop, &request, NULL);
+    if (err) nidoi_group_notify(group);
     return err;
 }
 
@@ -381,7 +384,7 @@ static int await_start(struct nidoi_loop *loop, struct nidoi_start *start, void 
     rc = nidoi_group_outcome(loop, &start->hidden, 0);
     if (!rc) rc = never_ready(loop, start, place);
     count_start(start, -1);
-    nidoi_group_settle(start->target);
+    nidoi_group_notify(start->target);
     return rc;
 }
 
@@ -389,7 +392,7 @@ int nido_start(nido_group *group, nido_fn *fn, void *arg, intptr_t *out)
 {
     nido_group_options plain = {.policy = NIDO_WAIT_ALL, .name = "start"};
     struct nidoi_start start = {.target = group, .waiter = {.kind = &starting, .object = group}};
-    struct nidoi_birth birth = BIRTH(.arg = arg, .start = &start);
+    struct nidoi_spawn_request request = SPAWN_REQUEST(.arg = arg, .start = &start);
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
@@ -399,10 +402,10 @@ int nido_start(nido_group *group, nido_fn *fn, void *arg, intptr_t *out)
     if (err) return err;
     nidoi_scope_check_content(loop->sched.current);
     start.own = is_below_service(loop->sched.current, group);
-    nidoi_group_open(loop, &start.hidden, &plain, birth.place);
-    birth.group = &start.hidden;
-    err = spawn_member(loop, &birth, NULL);
-    if (!err) err = await_start(loop, &start, birth.place);
+    nidoi_group_open(loop, &start.hidden, &plain, request.place);
+    request.group = &start.hidden;
+    err = spawn_member(loop, &request, NULL);
+    if (!err) err = await_start(loop, &start, request.place);
     nidoi_scope_pop(loop, &start.hidden.scope);
     if (!err && out) *out = start.value;
     return err;
@@ -418,7 +421,7 @@ static void hand_over(struct nidoi_loop *loop, struct nidoi_task *task, struct n
     count_start(start, -1);
     group->live++;
     task->group = group;
-    nidoi_scope_rehang(loop, task, &group->scope);
+    nidoi_scope_relink(loop, task, &group->scope);
 }
 
 int nido_started(intptr_t value)

@@ -4,7 +4,7 @@
 
 #include "coro/group/group.h"
 
-struct nidoi_birth {
+struct nidoi_spawn_request {
     nido_fn *fn;
     void *arg;
     const nido_spawn_options *options; /* NULL: none */
@@ -16,7 +16,8 @@ struct nidoi_birth {
 
 /* Makes a task and puts it last in the queue. 0, -ENOMEM, -EAGAIN, -EINVAL; on failure nothing has
  * happened. */
-int nidoi_spawn(struct nidoi_loop *loop, const struct nidoi_birth *birth, struct nidoi_task **out);
+int nidoi_spawn(struct nidoi_loop *loop, const struct nidoi_spawn_request *request,
+                struct nidoi_task **out);
 
 /* Frees what a task's values of its own need, by their destructors. */
 void nidoi_locals_destroy(struct nidoi_task *task);

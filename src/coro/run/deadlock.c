@@ -4,8 +4,8 @@
 
 #include "base/mem.h"
 #include "base/place.h"
-#include "coro/run/run_on.h"
 #include "coro/group/waits.h"
+#include "coro/run/run_on.h"
 
 enum { MOST_LINES = 64, LINE = 512, REPORT = 16384 };
 
@@ -85,7 +85,7 @@ void nidoi_deadlock(struct nidoi_loop *loop)
 {
     report(loop);
     loop->deadlocked = true;
-    nidoi_strike_all(loop, NIDO_CAUSE_DEADLOCK, -EDEADLK, "deadlock");
+    nidoi_run_cancel(loop, NIDO_CAUSE_DEADLOCK, -EDEADLK, "deadlock");
     if (!nidoi_sched_ready(&loop->sched))
         nidoi_panic(
             "cancelling the deadlocked tasks above woke none of them: all are in waits that "

@@ -8,7 +8,7 @@
 
 static _Thread_local struct nidoi_loop *dead;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct nidoi_heirloom *heirlooms; /* lock */
+static struct nidoi_fork_handler *handlers; /* lock */
 
 /* In the child. Without its pointer the thread has no runtime, so every call says -EPERM. */
 static void in_child(void)
@@ -19,7 +19,7 @@ static void in_child(void)
     nidoi_forks++;
     if (nidoi_sched_self) dead = nidoi_loop_self();
     nidoi_sched_self = NULL;
-    for (struct nidoi_heirloom *each = heirlooms; each; each = each->next) each->forked();
+    for (struct nidoi_fork_handler *each = handlers; each; each = each->next) each->forked();
 }
 
 static void watch(void)
@@ -34,14 +34,14 @@ void nidoi_fork_watch(void)
     pthread_once(&once, watch);
 }
 
-void nidoi_fork_inherit(struct nidoi_heirloom *heirloom)
+void nidoi_fork_register(struct nidoi_fork_handler *handler)
 {
     nidoi_fork_watch();
     pthread_mutex_lock(&lock);
-    if (!heirloom->known) {
-        heirloom->next = heirlooms;
-        heirlooms = heirloom;
-        heirloom->known = true;
+    if (!handler->known) {
+        handler->next = handlers;
+        handlers = handler;
+        handler->known = true;
     }
     pthread_mutex_unlock(&lock);
 }
@@ -57,7 +57,7 @@ bool nidoi_fork_pending(void)
 int nido_after_fork_reset(void)
 {
     if (!dead) return -EINVAL;
-    nidoi_backend_abandon(&dead->reactor.backend, &dead->door->bell);
+    nidoi_backend_abandon(&dead->reactor.backend, &dead->remote->wakeup);
     dead = NULL;
     return 0;
 }

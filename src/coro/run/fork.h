@@ -2,7 +2,7 @@
  * changed.
  *
  * Whatever of nido belongs to the process or to a thread and not to one runtime (locks, signals that
- * were taken over, a thread's job) is an heirloom: each registers itself before it is first used, and
+ * were taken over, a thread's job) has a handler here: each registers itself before it is first used, and
  * in a forked child all are put back to what they were before there was a runtime. */
 #ifndef NIDOI_FORK_H
 #define NIDOI_FORK_H
@@ -11,14 +11,14 @@
 
 /* Static. `forked` runs in the child, on the thread that forked, where other threads may have held
  * any lock: stores, and calls that are safe in a signal handler. */
-struct nidoi_heirloom {
+struct nidoi_fork_handler {
     void (*forked)(void);
-    struct nidoi_heirloom *next;
+    struct nidoi_fork_handler *next;
     bool known;
 };
 
 /* From the first call on the process's children find it put back. Any thread; again is fine. */
-void nidoi_fork_inherit(struct nidoi_heirloom *heirloom);
+void nidoi_fork_register(struct nidoi_fork_handler *handler);
 
 /* From the first call on the process's children find their copies of runtimes dead. */
 void nidoi_fork_watch(void);

@@ -5,12 +5,12 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "coro/group/spawn.h"
 #include "coro/run/deadlock.h"
-#include "coro/run/doors.h"
 #include "coro/run/fork.h"
+#include "coro/run/remotes.h"
 #include "coro/run/run_on.h"
 #include "coro/run/signals.h"
-#include "coro/group/spawn.h"
 #include "nido/run.h"
 
 #define DIGITS(x) #x
@@ -39,7 +39,7 @@ static void strike_by_signal(struct nidoi_receiver *receiver, int number)
     (void)receiver;
     if (!loop->root) return;
     ended_by = number;
-    nidoi_strike_all(loop, NIDO_CAUSE_SIGNAL, -EINTR, reason);
+    nidoi_run_cancel(loop, NIDO_CAUSE_SIGNAL, -EINTR, reason);
 }
 
 /* A program that was started with a signal ignored (in the background, by nohup) leaves it so. */
@@ -142,7 +142,7 @@ struct run {
 static void run_over(struct run *run)
 {
     if (nidoi_linked(&run->signals.link)) nidoi_receiver_close(&run->loop, &run->signals, 0);
-    nidoi_doors_remove(run->loop.door);
+    nidoi_remotes_remove(run->loop.remote);
     nidoi_loop_shut(&run->loop);
 }
 
@@ -158,8 +158,8 @@ static int run_open(struct run *run, const nido_options *options)
 
     if (err) return err;
     nidoi_fork_watch();
-    nidoi_doors_add(run->loop.door);
-    nidoi_last_words = last_words;
+    nidoi_remotes_add(run->loop.remote);
+    nidoi_crash_hook = last_words;
     nidoi_scope_init(&run->loop);
     run->signals = (struct nidoi_receiver){.root = true};
     err = receive_signals(&run->loop, &run->signals);
@@ -190,8 +190,8 @@ static void run_free(struct run *run)
 
 static int run_start(struct run *run, nido_fn *fn, void *arg, void *place)
 {
-    struct nidoi_birth birth = {.fn = fn, .arg = arg, .place = place};
-    int err = nidoi_spawn(&run->loop, &birth, &run->loop.root);
+    struct nidoi_spawn_request request = {.fn = fn, .arg = arg, .place = place};
+    int err = nidoi_spawn(&run->loop, &request, &run->loop.root);
 
     run->started = !err;
     return err;
@@ -253,7 +253,7 @@ int nido_rt_new(const nido_options *options, nido_rt **out)
     if (err) return err;
     err = run_new(options, &run);
     if (err) return err;
-    *out = run->loop.door;
+    *out = run->loop.remote;
     return 0;
 }
 
@@ -346,7 +346,7 @@ static int strike_root(void *reason)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
 
-    nidoi_strike_all(loop, NIDO_CAUSE_SHUTDOWN, -EINTR, reason);
+    nidoi_run_cancel(loop, NIDO_CAUSE_SHUTDOWN, -EINTR, reason);
     return 0;
 }
 

@@ -9,7 +9,7 @@
 #include "nido/thread.h"
 
 struct host {
-    struct nidoi_annex annex;
+    struct nidoi_extension extension;
     struct nidoi_task *task;   /* NULL before and after its life */
     nido_group *guests;        /* while it is open */
     struct nidoi_link visits;  /* that have arrived and not begun */
@@ -42,7 +42,7 @@ static void send_home(struct visit *visit, int result)
 {
     visit->result = result;
     if (visit->here) {
-        if (!nidoi_door_post(visit->here, &visit->home))
+        if (!nidoi_remote_post(visit->here, &visit->home))
             nidoi_panic("a run has ended while a task of it waited for another runtime");
         return;
     }
@@ -116,9 +116,9 @@ static void rouse(struct host *host)
 
 static struct host *host_of(const struct nidoi_loop *loop)
 {
-    struct nidoi_annex *annex = loop->annexes[NIDOI_ANNEX_GUESTS];
+    struct nidoi_extension *extension = loop->extensions[NIDOI_EXTENSION_RUN_ON];
 
-    return annex ? nidoi_container(annex, struct host, annex) : NULL;
+    return extension ? nidoi_container(extension, struct host, extension) : NULL;
 }
 
 static void root_ended(struct nidoi_loop *loop)
@@ -129,29 +129,29 @@ static void root_ended(struct nidoi_loop *loop)
     rouse(host);
 }
 
-static void host_end(struct nidoi_loop *loop, struct nidoi_annex *annex)
+static void host_end(struct nidoi_loop *loop, struct nidoi_extension *extension)
 {
     (void)loop;
-    nidoi_mem.release(nidoi_container(annex, struct host, annex));
+    nidoi_mem.release(nidoi_container(extension, struct host, extension));
 }
 
 static int host_make(struct nidoi_loop *loop, struct host **out)
 {
     nido_spawn_options options = {.size = sizeof options, .name = "host of guests"};
-    struct nidoi_birth birth = {.fn = serve, .options = &options};
+    struct nidoi_spawn_request request = {.fn = serve, .options = &options};
     struct host *host = nidoi_mem_zeroed(sizeof *host);
     int err;
 
     if (!host) return -ENOMEM;
-    birth.arg = host;
-    err = nidoi_spawn(loop, &birth, &host->task);
+    request.arg = host;
+    err = nidoi_spawn(loop, &request, &host->task);
     if (err) {
         nidoi_mem.release(host);
         return err;
     }
-    host->annex.end = host_end;
+    host->extension.end = host_end;
     nidoi_list_init(&host->visits);
-    loop->annexes[NIDOI_ANNEX_GUESTS] = &host->annex;
+    loop->extensions[NIDOI_EXTENSION_RUN_ON] = &host->extension;
     loop->root_ended = root_ended;
     *out = host;
     return 0;
@@ -172,13 +172,13 @@ static void arrive(struct nidoi_loop *loop, struct nidoi_post *post)
     rouse(host);
 }
 
-void nidoi_strike_all(struct nidoi_loop *loop, enum nido_cause_kind kind, int code,
+void nidoi_run_cancel(struct nidoi_loop *loop, enum nido_cause_kind kind, int code,
                       const char *reason)
 {
     struct host *host = host_of(loop);
 
-    if (host && host->guests) nidoi_scope_cancel(&host->guests->scope, kind, code, reason);
-    if (loop->root) nidoi_scope_strike(loop, &loop->root->base, kind, code, reason);
+    if (host && host->guests) nidoi_scope_cancel_checked(&host->guests->scope, kind, code, reason);
+    if (loop->root) nidoi_scope_cancel(loop, &loop->root->base, kind, code, reason);
 }
 
 /* ---- The recall: there and back ---- */
@@ -204,7 +204,7 @@ static void recall_there(struct nidoi_loop *loop, struct nidoi_post *post)
         nido_task_cancel(visit->guest, 0, "the caller on another thread is cancelled");
     }
     visit->recall.call = recall_back;
-    if (!nidoi_door_post(visit->here, &visit->recall))
+    if (!nidoi_remote_post(visit->here, &visit->recall))
         nidoi_panic("a run has ended while a task of it waited for another runtime");
 }
 
@@ -226,7 +226,7 @@ static enum nidoi_undo undo(struct nidoi_waiter *waiter)
 
     if (visit->done || visit->recalled || visit->recall.call) return NIDOI_NOTED;
     visit->recall.call = recall_there;
-    visit->recalled = nidoi_door_post(visit->there, &visit->recall);
+    visit->recalled = nidoi_remote_post(visit->there, &visit->recall);
     return NIDOI_NOTED;
 }
 
@@ -234,20 +234,20 @@ static const struct nidoi_wait_kind visiting = {.name = "task of another runtime
 
 static int visit_as_task(struct nidoi_loop *loop, struct visit *visit)
 {
-    visit->here = loop->door;
+    visit->here = loop->remote;
     visit->home.call = came_home;
     visit->waiter.kind = &visiting;
-    if (!nidoi_door_post(visit->there, &visit->arrival)) return -ESHUTDOWN;
-    nidoi_loop_listen(loop, 1);
+    if (!nidoi_remote_post(visit->there, &visit->arrival)) return -ESHUTDOWN;
+    nidoi_loop_outside(loop, 1);
     nidoi_park(loop, &visit->waiter);
-    nidoi_loop_listen(loop, -1);
+    nidoi_loop_outside(loop, -1);
     return visit->result;
 }
 
 /* Until it has come back: the other thread knows this stack. */
 static int visit_as_thread(struct visit *visit)
 {
-    if (!nidoi_door_post(visit->there, &visit->arrival)) return -ESHUTDOWN;
+    if (!nidoi_remote_post(visit->there, &visit->arrival)) return -ESHUTDOWN;
     pthread_mutex_lock(&visit->lock);
     while (!visit->done) pthread_cond_wait(&visit->told, &visit->lock);
     pthread_mutex_unlock(&visit->lock);

@@ -8,7 +8,7 @@
 #include "coro/scope/scope.h"
 
 /* Cancels the root, if it has not ended, and the guests. */
-void nidoi_strike_all(struct nidoi_loop *loop, enum nido_cause_kind kind, int code,
+void nidoi_run_cancel(struct nidoi_loop *loop, enum nido_cause_kind kind, int code,
                       const char *reason);
 
 #endif

@@ -17,9 +17,9 @@ struct note {
 };
 
 struct listener {
-    struct nidoi_annex annex;
+    struct nidoi_extension extension;
     struct listener *next; /* atomic: handlers walk along it */
-    nido_rt *door;
+    nido_rt *remote;
     uint64_t wanted; /* atomic: by any receiver here */
     struct nidoi_link receivers;
     struct note notes[NUMBERS];
@@ -88,7 +88,7 @@ static void handler(int number)
 
         if (!(__atomic_load_n(&listener->wanted, __ATOMIC_SEQ_CST) & bit(index))) continue;
         if (!__atomic_exchange_n(&note->sent, 1, __ATOMIC_SEQ_CST))
-            nidoi_door_post(listener->door, &note->post);
+            nidoi_remote_post(listener->remote, &note->post);
     }
     __atomic_sub_fetch(&handlers_inside, 1, __ATOMIC_SEQ_CST);
     errno = err;
@@ -120,9 +120,9 @@ static bool tell(struct listener *listener, int index, bool root)
     return told;
 }
 
-static struct listener *listener_of_annex(struct nidoi_annex *annex)
+static struct listener *listener_of_extension(struct nidoi_extension *extension)
 {
-    return nidoi_container(annex, struct listener, annex);
+    return nidoi_container(extension, struct listener, extension);
 }
 
 /* The lock is held. Counters wrap: the later one is ahead by less than half of them. */
@@ -145,7 +145,8 @@ static void raise_untaken(const struct listener *listener, int index)
 
 void nidoi_signal_taken(struct nidoi_loop *loop, int number)
 {
-    const struct listener *listener = listener_of_annex(loop->annexes[NIDOI_ANNEX_SIGNALS]);
+    const struct listener *listener =
+        listener_of_extension(loop->extensions[NIDOI_EXTENSION_SIGNALS]);
     int index = number - 1;
 
     pthread_mutex_lock(&lock);
@@ -155,7 +156,7 @@ void nidoi_signal_taken(struct nidoi_loop *loop, int number)
 
 static void deliver(struct nidoi_loop *loop, struct nidoi_post *post)
 {
-    struct listener *listener = listener_of_annex(loop->annexes[NIDOI_ANNEX_SIGNALS]);
+    struct listener *listener = listener_of_extension(loop->extensions[NIDOI_EXTENSION_SIGNALS]);
     struct note *note = nidoi_container(post, struct note, post);
     int index = (int)(note - listener->notes);
 
@@ -243,9 +244,9 @@ static void update_wanted(struct listener *listener)
 
 /* The run is over and so are its tasks, with their receivers. A handler on another thread may still
  * look at us. */
-static void listener_end(struct nidoi_loop *loop, struct nidoi_annex *annex)
+static void listener_end(struct nidoi_loop *loop, struct nidoi_extension *extension)
 {
-    struct listener *listener = listener_of_annex(annex);
+    struct listener *listener = listener_of_extension(extension);
     struct listener **at = &listeners;
 
     (void)loop;
@@ -254,7 +255,7 @@ static void listener_end(struct nidoi_loop *loop, struct nidoi_annex *annex)
     __atomic_store_n(at, listener->next, __ATOMIC_SEQ_CST);
     pthread_mutex_unlock(&lock);
     while (__atomic_load_n(&handlers_inside, __ATOMIC_SEQ_CST)) sched_yield();
-    nidoi_door_release(listener->door);
+    nidoi_remote_release(listener->remote);
     nidoi_mem.release(listener);
 }
 
@@ -272,22 +273,22 @@ static void forked(void)
     }
 }
 
-static struct nidoi_heirloom heirloom = {.forked = forked};
+static struct nidoi_fork_handler at_fork = {.forked = forked};
 
 static struct listener *listener_of(struct nidoi_loop *loop)
 {
     struct listener *listener;
 
-    if (loop->annexes[NIDOI_ANNEX_SIGNALS])
-        return listener_of_annex(loop->annexes[NIDOI_ANNEX_SIGNALS]);
+    if (loop->extensions[NIDOI_EXTENSION_SIGNALS])
+        return listener_of_extension(loop->extensions[NIDOI_EXTENSION_SIGNALS]);
     listener = nidoi_mem_zeroed(sizeof *listener);
     if (!listener) return NULL;
-    listener->annex.end = listener_end;
-    listener->door = nidoi_door_retain(loop->door);
+    listener->extension.end = listener_end;
+    listener->remote = nidoi_remote_retain(loop->remote);
     nidoi_list_init(&listener->receivers);
     for (int i = 0; i < NUMBERS; i++) listener->notes[i].post.call = deliver;
-    loop->annexes[NIDOI_ANNEX_SIGNALS] = &listener->annex;
-    nidoi_fork_inherit(&heirloom);
+    loop->extensions[NIDOI_EXTENSION_SIGNALS] = &listener->extension;
+    nidoi_fork_register(&at_fork);
     pthread_mutex_lock(&lock);
     listener->next = listeners;
     __atomic_store_n(&listeners, listener, __ATOMIC_SEQ_CST);

@@ -4,12 +4,12 @@
 #include "nido.h"
 #include "reactor/asleep.h"
 
-static const struct nidoi_wait_kind settling = {.name = "every other task to park",
-                                                .undo = nidoi_waitq_undo};
+static const struct nidoi_wait_kind rechecking = {.name = "every other task to park",
+                                                  .undo = nidoi_waitq_undo};
 
 static int wait_all_parked(void)
 {
-    struct nidoi_queued queued = {.waiter = {.kind = &settling}};
+    struct nidoi_queued queued = {.waiter = {.kind = &rechecking}};
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 

@@ -30,7 +30,7 @@ uint32_t nidoi_forks;
 
 /* ---- The door ---- */
 
-static nido_rt *door_new(void)
+static nido_rt *remote_new(void)
 {
     nido_rt *rt = nidoi_mem_zeroed(sizeof *rt);
 
@@ -40,16 +40,16 @@ static nido_rt *door_new(void)
     return rt;
 }
 
-nido_rt *nidoi_door_retain(nido_rt *rt)
+nido_rt *nidoi_remote_retain(nido_rt *rt)
 {
     __atomic_add_fetch(&rt->refs, 1, __ATOMIC_RELAXED);
     return rt;
 }
 
-void nidoi_door_release(nido_rt *rt)
+void nidoi_remote_release(nido_rt *rt)
 {
     if (__atomic_sub_fetch(&rt->refs, 1, __ATOMIC_ACQ_REL) > 0) return;
-    nidoi_bell_close(&rt->bell);
+    nidoi_wakeup_close(&rt->wakeup);
     nidoi_mem.release(rt);
 }
 
@@ -57,12 +57,12 @@ void nidoi_door_release(nido_rt *rt)
  * then look at `sleeping`: one of the two sees the other. */
 static void wake_loop(nido_rt *rt)
 {
-    if (__atomic_exchange_n(&rt->sleeping, 0, __ATOMIC_SEQ_CST)) nidoi_bell_ring(&rt->bell);
+    if (__atomic_exchange_n(&rt->sleeping, 0, __ATOMIC_SEQ_CST)) nidoi_wakeup_send(&rt->wakeup);
 }
 
 void nido_rt_retain(nido_rt *rt)
 {
-    nidoi_door_retain(rt);
+    nidoi_remote_retain(rt);
     __atomic_add_fetch(&rt->handles, 1, __ATOMIC_RELAXED);
 }
 
@@ -71,7 +71,7 @@ void nido_rt_release(nido_rt *rt)
     if (!rt || rt->forks != nidoi_forks) return; /* the parent's: its bell is not ours to ring */
     if (__atomic_sub_fetch(&rt->handles, 1, __ATOMIC_SEQ_CST) == 0)
         wake_loop(rt); /* it may sleep because of this handle alone: is it stuck now? */
-    nidoi_door_release(rt);
+    nidoi_remote_release(rt);
 }
 
 nido_rt *nido_rt_self(void)
@@ -79,19 +79,19 @@ nido_rt *nido_rt_self(void)
     struct nidoi_loop *loop = nidoi_loop_self();
 
     if (!loop) return NULL;
-    nido_rt_retain(loop->door);
-    return loop->door;
+    nido_rt_retain(loop->remote);
+    return loop->remote;
 }
 
 /* Once it has the post the run may end, and the door must outlast the ring. */
-bool nidoi_door_post(nido_rt *door, struct nidoi_post *post)
+bool nidoi_remote_post(nido_rt *remote, struct nidoi_post *post)
 {
     bool taken;
 
-    nidoi_door_retain(door);
-    taken = nidoi_mpsc_push(&door->posts, &post->link);
-    if (taken) wake_loop(door);
-    nidoi_door_release(door);
+    nidoi_remote_retain(remote);
+    taken = nidoi_mpsc_push(&remote->posts, &post->link);
+    if (taken) wake_loop(remote);
+    nidoi_remote_release(remote);
     return taken;
 }
 
@@ -114,14 +114,14 @@ int nido_post(nido_rt *rt, nido_fn *fn, void *arg)
     errand = nidoi_mem.alloc(sizeof *errand);
     if (!errand) return -ENOMEM;
     *errand = (struct errand){.post.call = run_errand, .fn = fn, .arg = arg};
-    if (nidoi_door_post(rt, &errand->post)) return 0;
+    if (nidoi_remote_post(rt, &errand->post)) return 0;
     nidoi_mem.release(errand);
     return -ESHUTDOWN;
 }
 
 static bool posted(const struct nidoi_loop *loop)
 {
-    return loop->posts || !nidoi_mpsc_empty(&loop->door->posts);
+    return loop->posts || !nidoi_mpsc_empty(&loop->remote->posts);
 }
 
 /* Calls what was taken, until `end`: the rest is the next turn's, before what has come meanwhile. */
@@ -177,12 +177,12 @@ int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
     nidoi_stacks_init(&loop->stacks);
     loop->default_stack = nidoi_stacks_class(&loop->stacks, loop->options.stack_size);
     nidoi_timers_init(&loop->timers);
-    loop->door = door_new();
-    if (!loop->door) return -ENOMEM;
-    loop->door->loop = loop;
-    err = nidoi_bell_open(&loop->door->bell);
+    loop->remote = remote_new();
+    if (!loop->remote) return -ENOMEM;
+    loop->remote->loop = loop;
+    err = nidoi_wakeup_open(&loop->remote->wakeup);
     if (err) goto fail_door;
-    err = nidoi_reactor_init(&loop->reactor, &loop->door->bell);
+    err = nidoi_reactor_init(&loop->reactor, &loop->remote->wakeup);
     if (err) goto fail_bell;
     err = nidoi_sched_init(&loop->sched);
     if (err) goto fail_reactor;
@@ -197,15 +197,15 @@ int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
 fail_reactor:
     nidoi_reactor_deinit(&loop->reactor);
 fail_bell:
-    nidoi_bell_close(&loop->door->bell);
+    nidoi_wakeup_close(&loop->remote->wakeup);
 fail_door:
-    nidoi_mem.release(loop->door);
+    nidoi_mem.release(loop->remote);
     return err;
 }
 
 void nidoi_loop_shut(struct nidoi_loop *loop)
 {
-    struct nidoi_mpsc_link *latest = nidoi_mpsc_close(&loop->door->posts);
+    struct nidoi_mpsc_link *latest = nidoi_mpsc_close(&loop->remote->posts);
 
     call_posts(loop, NIDO_NEVER);
     loop->posts = latest;
@@ -216,16 +216,16 @@ void nidoi_loop_deinit(struct nidoi_loop *loop)
 {
     nidoi_loop_shut(loop);
     nidoi_assert(!loop->outside); /* who waited for the outside world has been told or has left */
-    for (int i = NIDOI_ANNEXES - 1; i >= 0; i--)
-        if (loop->annexes[i]) loop->annexes[i]->end(loop, loop->annexes[i]);
+    for (int i = NIDOI_EXTENSIONS - 1; i >= 0; i--)
+        if (loop->extensions[i]) loop->extensions[i]->end(loop, loop->extensions[i]);
     nidoi_sched_self = NULL;
     nidoi_sched_deinit(&loop->sched);
     nidoi_reactor_deinit(&loop->reactor);
     nidoi_timers_deinit(&loop->timers);
     nidoi_stacks_deinit(&loop->stacks);
     nidoi_slots_deinit(&loop->slots);
-    loop->door->loop = NULL;
-    nidoi_door_release(loop->door);
+    loop->remote->loop = NULL;
+    nidoi_remote_release(loop->remote);
 }
 
 /* ---- A turn ---- */
@@ -235,7 +235,7 @@ void nidoi_loop_expect(struct nidoi_loop *loop, int change)
     loop->expected += (uint32_t)change;
 }
 
-void nidoi_loop_listen(struct nidoi_loop *loop, int change)
+void nidoi_loop_outside(struct nidoi_loop *loop, int change)
 {
     loop->outside += (uint32_t)change;
 }
@@ -253,7 +253,7 @@ void nidoi_loop_report(struct nidoi_loop *loop, const char *text)
 
 static bool handles_out(const struct nidoi_loop *loop)
 {
-    return __atomic_load_n(&loop->door->handles, __ATOMIC_SEQ_CST) != 0;
+    return __atomic_load_n(&loop->remote->handles, __ATOMIC_SEQ_CST) != 0;
 }
 
 /* Not our own: whoever is out there may speak at any time. */
@@ -271,14 +271,14 @@ static bool alone(const struct nidoi_loop *loop)
 /* Waits for news, at most ns, unless a post has come since we looked. */
 static int sleep_for(struct nidoi_loop *loop, int64_t ns, bool bound_to_wake)
 {
-    nido_rt *door = loop->door;
+    nido_rt *remote = loop->remote;
     int reports = ns && nidoi_asleep_asks() ? nidoi_asleep_ask(&loop->reactor) : 0;
 
     if (reports) return reports;
-    __atomic_store_n(&door->sleeping, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&remote->sleeping, 1, __ATOMIC_SEQ_CST);
     if (posted(loop) || (bound_to_wake && !handles_out(loop))) ns = 0;
     reports = nidoi_reactor_poll(&loop->reactor, ns);
-    __atomic_store_n(&door->sleeping, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&remote->sleeping, 0, __ATOMIC_RELAXED);
     return reports;
 }
 
@@ -438,7 +438,7 @@ static void go_on(struct nidoi_loop *loop)
 {
     int64_t seen = loop->sched.now, end = nidoi_time_add(seen, TURN);
 
-    if (!loop->posts && posted(loop)) loop->posts = nidoi_mpsc_take(&loop->door->posts);
+    if (!loop->posts && posted(loop)) loop->posts = nidoi_mpsc_take(&loop->remote->posts);
     call_posts(loop, end);
     if (loop->sched.now > seen && loop->reactor.watching) nidoi_reactor_poll(&loop->reactor, 0);
     while (loop->fire_due(loop) && nidoi_clock_read(&loop->clock) < end) continue;
@@ -470,7 +470,7 @@ void nidoi_loop_step(struct nidoi_loop *loop)
 {
     NIDOI_EXCEPTIONS_END();
     nidoi_loop_refresh(loop); /* the time since the last step was the other loop's */
-    __atomic_store_n(&loop->door->sleeping, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&loop->remote->sleeping, 0, __ATOMIC_RELAXED);
     nidoi_reactor_poll(&loop->reactor, 0); /* also to take the bell's ring away */
     go_on(loop);
     if (nidoi_asleep_asks() && !nidoi_sched_ready(&loop->sched)) nidoi_asleep_ask(&loop->reactor);
@@ -479,7 +479,7 @@ void nidoi_loop_step(struct nidoi_loop *loop)
 
 void nidoi_loop_rest(struct nidoi_loop *loop)
 {
-    __atomic_store_n(&loop->door->sleeping, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&loop->remote->sleeping, 1, __ATOMIC_SEQ_CST);
 }
 
 int64_t nidoi_loop_timeout(struct nidoi_loop *loop)

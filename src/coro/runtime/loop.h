@@ -25,21 +25,22 @@ struct nidoi_post {
 };
 
 /* What an upper floor keeps for a runtime. */
-enum nidoi_annex_kind {
-    NIDOI_ANNEX_SIGNALS,
-    NIDOI_ANNEX_GUESTS,
-    NIDOI_ANNEX_POOL,
-    NIDOI_ANNEX_CHILDREN,
-    NIDOI_ANNEXES
+enum nidoi_extension_kind {
+    NIDOI_EXTENSION_SIGNALS,
+    NIDOI_EXTENSION_RUN_ON,
+    NIDOI_EXTENSION_POOL,
+    NIDOI_EXTENSION_CHILDREN,
+    NIDOI_EXTENSIONS
 };
-struct nidoi_annex {
-    void (*end)(struct nidoi_loop *loop, struct nidoi_annex *annex); /* the run is over; frees it */
+struct nidoi_extension {
+    void (*end)(struct nidoi_loop *loop,
+                struct nidoi_extension *extension); /* the run is over; frees it */
 };
 
 /* The door. */
 struct nido_rt {
     struct nidoi_mpsc posts;
-    struct nidoi_bell bell;
+    struct nidoi_wakeup wakeup;
     uint32_t refs;           /* atomic: keeps this struct; the loop holds one while it runs */
     uint32_t handles;        /* atomic: held by users, who may still post */
     uint32_t sleeping;       /* atomic: the loop is about to wait in the kernel, ring the bell */
@@ -55,7 +56,7 @@ struct nidoi_loop {
     struct nidoi_clock clock;
     struct nidoi_stacks stacks;
     struct nidoi_stack_class *default_stack;
-    nido_rt *door;
+    nido_rt *remote;
     struct nidoi_mpsc_link *posts; /* taken from the door and not called yet, oldest first */
     nido_options options;
     struct nidoi_task *root; /* NULL before and after its life */
@@ -70,7 +71,7 @@ struct nidoi_loop {
     uint32_t expected;  /* jobs and children: they will wake us, and virtual time waits for them */
     uint32_t abandoned; /* so many of them are jobs that their callers have left */
     uint32_t outside;   /* waits for what the outside world may do at any time: signals */
-    struct nidoi_annex *annexes[NIDOI_ANNEXES]; /* NULL until needed; ended last first */
+    struct nidoi_extension *extensions[NIDOI_EXTENSIONS]; /* NULL until needed; ended last first */
     uint64_t random;  /* state of the generator that nido_select draws from */
     int batch;        /* resumes between two readings of the clock, adapted to it */
     uint64_t strikes; /* cancels so far */
@@ -113,13 +114,13 @@ void nidoi_loop_shut(struct nidoi_loop *loop);
 
 /* A reference that keeps the door but is no user's handle: nobody will post by it unless he is
  * counted by nidoi_loop_expect. Any thread. */
-nido_rt *nidoi_door_retain(nido_rt *door);
-void nidoi_door_release(nido_rt *door);
+nido_rt *nidoi_remote_retain(nido_rt *remote);
+void nidoi_remote_release(nido_rt *remote);
 
 /* Has the loop call post->call; the order of one sender is kept. Any thread, and signal handlers.
  * The caller has a reference, or the run cannot end before it has the post; it may have ended when
  * this returns. False: the run is over, it will not be called. */
-bool nidoi_door_post(nido_rt *door, struct nidoi_post *post);
+bool nidoi_remote_post(nido_rt *remote, struct nidoi_post *post);
 
 /* One turn that does not wait, for a loop inside another; while it rests, posts ring the bell. */
 void nidoi_loop_step(struct nidoi_loop *loop);
@@ -132,7 +133,7 @@ int64_t nidoi_loop_timeout(struct nidoi_loop *loop);
  * longer. */
 void nidoi_loop_expect(struct nidoi_loop *loop, int change);
 /* The same for what may wake us or not. */
-void nidoi_loop_listen(struct nidoi_loop *loop, int change);
+void nidoi_loop_outside(struct nidoi_loop *loop, int change);
 
 static inline nido_task nidoi_loop_handle(const struct nidoi_loop *loop,
                                           const struct nidoi_task *task)

@@ -77,7 +77,7 @@ int nido_scope_close(nido_scope *scope, int rc)
 int nido_scope_cancel(nido_scope *scope, int code, const char *reason)
 {
     nidoi_check_frames();
-    return nidoi_scope_cancel(scope, NIDO_CAUSE_CANCEL, code, reason);
+    return nidoi_scope_cancel_checked(scope, NIDO_CAUSE_CANCEL, code, reason);
 }
 
 int nido_scope_move(nido_scope *scope, int64_t deadline)

@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "base/place.h"
-#include "coro/task/probe.h"
 #include "coro/scope/scope.h"
+#include "coro/task/probe.h"
 #include "coro/task/switch.h"
 #include "nido/time.h"
 
@@ -72,7 +72,7 @@ static struct nidoi_task *ring_due(struct nidoi_loop *loop, struct nidoi_timer *
         struct nidoi_task *task = task_of(timer);
 
         next = timer->next;
-        if (task->alarm <= loop->sched.now) nidoi_task_ring(task);
+        if (task->alarm <= loop->sched.now) nidoi_task_expire(task);
         if (next_of(task) <= loop->sched.now) {
             *end = task;
             end = &task->next_due;

@@ -64,13 +64,13 @@ static bool settle(struct nidoi_loop *loop, nido_scope *scope, int64_t bound)
     return true;
 }
 
-void nidoi_task_ring(struct nidoi_task *task)
+void nidoi_task_expire(struct nidoi_task *task)
 {
     struct nidoi_waiter *waiter = task->waiter;
 
     task->alarm = NIDO_NEVER;
-    if (waiter->kind->rang)
-        waiter->kind->rang(waiter);
+    if (waiter->kind->timed_out)
+        waiter->kind->timed_out(waiter);
     else
         nidoi_wake(waiter, 0);
 }
@@ -83,7 +83,7 @@ static void call_home(struct nidoi_task *task)
 
     if (!waiter) return;
     if (task->alarm <= task->sched->now)
-        nidoi_task_ring(task);
+        nidoi_task_expire(task);
     else if (waiter->kind->undo && waiter->kind->undo(waiter) == NIDOI_WITHDRAWN)
         nidoi_wake(waiter, -ECANCELED);
 }
@@ -234,7 +234,7 @@ static void note_author(nido_scope *scope, const struct nidoi_task *task)
     scope->by_name[len] = '\0';
 }
 
-int nidoi_scope_strike(struct nidoi_loop *loop, nido_scope *scope, enum nido_cause_kind kind,
+int nidoi_scope_cancel(struct nidoi_loop *loop, nido_scope *scope, enum nido_cause_kind kind,
                        int code, const char *reason)
 {
     int64_t grace = loop->options.grace_ns;
@@ -266,7 +266,7 @@ void nidoi_scope_expire(struct nidoi_loop *loop, nido_scope *scope)
     nido_scope *expired;
 
     while ((expired = outermost_expired(loop, scope)) != NULL)
-        nidoi_scope_strike(loop, expired, NIDO_CAUSE_DEADLINE, -ETIMEDOUT, "deadline");
+        nidoi_scope_cancel(loop, expired, NIDO_CAUSE_DEADLINE, -ETIMEDOUT, "deadline");
 }
 
 int nidoi_scope_absorb(struct nidoi_loop *loop, nido_scope *scope)
@@ -278,7 +278,8 @@ int nidoi_scope_absorb(struct nidoi_loop *loop, nido_scope *scope)
     return nidoi_error_stray(loop->sched.current);
 }
 
-int nidoi_scope_cancel(nido_scope *scope, enum nido_cause_kind kind, int code, const char *reason)
+int nidoi_scope_cancel_checked(nido_scope *scope, enum nido_cause_kind kind, int code,
+                               const char *reason)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
 
@@ -288,7 +289,7 @@ int nidoi_scope_cancel(nido_scope *scope, enum nido_cause_kind kind, int code, c
     if (!loop) return -EPERM;
     if (scope->task->sched != &loop->sched) return -EXDEV;
     nidoi_scope_check_content(loop->sched.current);
-    return nidoi_scope_strike(loop, scope, kind, code, reason);
+    return nidoi_scope_cancel(loop, scope, kind, code, reason);
 }
 
 void nidoi_scope_arm(struct nidoi_loop *loop, nido_scope *scope)
@@ -311,7 +312,7 @@ void nidoi_scope_move(struct nidoi_loop *loop, nido_scope *scope, int64_t deadli
     spread(loop, scope, NIDO_NEVER);
 }
 
-void nidoi_scope_rehang(struct nidoi_loop *loop, struct nidoi_task *task, nido_scope *parent)
+void nidoi_scope_relink(struct nidoi_loop *loop, struct nidoi_task *task, nido_scope *parent)
 {
     task->base.parent = parent;
     nidoi_scope_arm(loop, parent);

@@ -5,7 +5,7 @@
  * "Is it cancelled", "what is its deadline" and "may this call go on" are all this one field.
  * 2. Below a scope hang at most one scope of the same task (`inner`) and, if it is a group's, the
  * first scopes of the group's tasks.
- * 3. What is due changes in nidoi_scope_strike, move and hand-over alone, and each walks the
+ * 3. What is due changes in nidoi_scope_cancel, move and hand-over alone, and each walks the
  * subtree once, iteratively: waking whoever is parked under a cancelled scope. The tree does not
  * change during a walk.
  * 4. A deadline is armed in the timer of the task that opened it, when somebody first parks below
@@ -55,7 +55,7 @@ int nidoi_scope_unclosable(const struct nidoi_loop *loop, const nido_scope *scop
 int nidoi_scope_absorb(struct nidoi_loop *loop, nido_scope *scope);
 
 /* Cancels a scope that is open. 0 or -EALREADY. */
-int nidoi_scope_strike(struct nidoi_loop *loop, nido_scope *scope, enum nido_cause_kind kind,
+int nidoi_scope_cancel(struct nidoi_loop *loop, nido_scope *scope, enum nido_cause_kind kind,
                        int code, const char *reason);
 
 /* The first cancel among those that are felt in `scope`, by the scope that has it; NULL: none. */
@@ -65,14 +65,15 @@ const nido_scope *nidoi_scope_first_cancel(const nido_scope *scope);
 void nidoi_scope_copy_cause(nido_scope *scope, const nido_scope *from);
 
 /* A cancel by a user: checks code, state and thread first. */
-int nidoi_scope_cancel(nido_scope *scope, enum nido_cause_kind kind, int code, const char *reason);
+int nidoi_scope_cancel_checked(nido_scope *scope, enum nido_cause_kind kind, int code,
+                               const char *reason);
 
 /* The deadline of an open scope that was not cancelled becomes another; that of a shield stays
  * within the grace. */
 void nidoi_scope_move(struct nidoi_loop *loop, nido_scope *scope, int64_t deadline);
 
 /* A task's first scope moves below another parent, with everything under it. */
-void nidoi_scope_rehang(struct nidoi_loop *loop, struct nidoi_task *task, nido_scope *parent);
+void nidoi_scope_relink(struct nidoi_loop *loop, struct nidoi_task *task, nido_scope *parent);
 
 /* Fires the deadlines that have passed, from `scope` to the root: all of them, the outermost first,
  * for that one reports. */
@@ -86,7 +87,7 @@ void nidoi_scope_arm(struct nidoi_loop *loop, nido_scope *scope);
 int64_t nidoi_scope_bounded(struct nidoi_loop *loop, const nido_scope *scope, int64_t end);
 
 /* A parked task's alarm has passed. */
-void nidoi_task_ring(struct nidoi_task *task);
+void nidoi_task_expire(struct nidoi_task *task);
 
 _Noreturn void nidoi_scope_left_open(const struct nidoi_task *task);
 
@@ -200,7 +201,7 @@ intptr_t nidoi_park(struct nidoi_loop *loop, struct nidoi_waiter *waiter);
 
 /* ---- Opening and closing, inline: a scope costs a few stores ---- */
 
-static inline void nidoi_scope_hang(nido_scope *scope, nido_scope *parent, struct nidoi_task *task,
+static inline void nidoi_scope_link(nido_scope *scope, nido_scope *parent, struct nidoi_task *task,
                                     uint32_t flags, int64_t deadline)
 {
     int64_t above = parent && !(flags & NIDOI_SCOPE_SHIELD) ? parent->due : INT64_MAX;
@@ -221,7 +222,7 @@ static inline void nidoi_scope_base(struct nidoi_loop *loop, struct nidoi_task *
     int64_t end = shield ? nidoi_scope_bounded(loop, parent, INT64_MAX) : INT64_MAX;
 
     nidoi_assert(!loop->spreading);
-    nidoi_scope_hang(&task->base, parent, task, shield ? NIDOI_SCOPE_SHIELD : 0, end);
+    nidoi_scope_link(&task->base, parent, task, shield ? NIDOI_SCOPE_SHIELD : 0, end);
     task->base.place = task->opened_at = task->spawned_at;
     task->scope = &task->base;
 }
@@ -234,7 +235,7 @@ static inline void nidoi_scope_open(struct nidoi_loop *loop, nido_scope *scope, 
 
     nidoi_assert(!loop->spreading);
     if (deadline == INT64_MIN) deadline++; /* that value means cancelled */
-    nidoi_scope_hang(scope, task->scope, task, flags, deadline);
+    nidoi_scope_link(scope, task->scope, task, flags, deadline);
     scope->place = task->opened_at = place;
     task->scope->inner = scope;
     task->scope = scope;

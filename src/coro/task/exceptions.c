@@ -53,7 +53,7 @@ __attribute__((used)) _Unwind_Reason_Code nidoi_exceptions_end(int version, _Unw
     if (!(actions & _UA_SEARCH_PHASE))
         nidoi_panic("%s ends its thread (pthread_exit or pthread_cancel), on which others live",
                     running(&who));
-    nidoi_lament("a C++ exception left %s: exceptions must be caught inside", running(&who));
+    nidoi_warn("a C++ exception left %s: exceptions must be caught inside", running(&who));
     return _URC_FATAL_PHASE1_ERROR;
 }
 

@@ -40,7 +40,7 @@ int nidoi_sched_init(struct nidoi_sched *sched)
     sched->loop.base.task = &sched->loop;
     sched->budget = 1;
     sched->allowance = NIDOI_BUDGET;
-    nidoi_list_init(&sched->stirred);
+    nidoi_list_init(&sched->recheck);
     return nidoi_sched_reserve(sched, 16);
 }
 
@@ -96,17 +96,17 @@ void nidoi_claim(struct nidoi_node *node, intptr_t value)
     nidoi_wake(waiter, value);
 }
 
-void nidoi_stir(struct nidoi_sched *sched, struct nidoi_stirred *stirred)
+void nidoi_recheck_run(struct nidoi_sched *sched, struct nidoi_recheck *recheck)
 {
     struct nidoi_link *link;
 
-    if (!nidoi_linked(&stirred->link)) nidoi_list_append(&sched->stirred, &stirred->link);
-    if (sched->settling) return;
-    sched->settling = true;
-    while ((link = nidoi_list_pop(&sched->stirred)) != NULL) {
-        struct nidoi_stirred *next = nidoi_container(link, struct nidoi_stirred, link);
+    if (!nidoi_linked(&recheck->link)) nidoi_list_append(&sched->recheck, &recheck->link);
+    if (sched->rechecking) return;
+    sched->rechecking = true;
+    while ((link = nidoi_list_pop(&sched->recheck)) != NULL) {
+        struct nidoi_recheck *next = nidoi_container(link, struct nidoi_recheck, link);
 
         next->look(next);
     }
-    sched->settling = false;
+    sched->rechecking = false;
 }

@@ -16,12 +16,12 @@
 #define NIDOI_SCHED_H
 
 #include "base/list.h"
+#include "base/timers.h"
 #include "coro/stack/context.h"
-#include "coro/task/exceptions.h"
 #include "coro/stack/stack.h"
+#include "coro/task/exceptions.h"
 #include "nido/scope.h"
 #include "nido/types.h"
-#include "base/timers.h"
 
 struct nidoi_probe;
 struct nidoi_sched;
@@ -60,10 +60,10 @@ struct nidoi_wait_kind {
      */
     struct nidoi_task *(*owner)(const struct nidoi_waiter *waiter);
     /* It was claimed by way of `node`: take its other nodes out of their queues. NULL: there are
-     * none. May only unlink and nidoi_stir. */
+     * none. May only unlink and nidoi_recheck_run. */
     void (*claimed)(struct nidoi_waiter *waiter, struct nidoi_node *node);
     /* The task's alarm rang while it waited here: claim it. NULL: it wakes with 0. */
-    void (*rang)(struct nidoi_waiter *waiter);
+    void (*timed_out)(struct nidoi_waiter *waiter);
     /* What the user called the object; NULL if it has no name. */
     const char *(*named)(const struct nidoi_waiter *waiter);
     bool is_fd; /* `object` is a descriptor's number */
@@ -125,10 +125,10 @@ struct nidoi_sched {
     struct nidoi_task **ready;  /* a ring of mask + 1 places */
     uint32_t mask, head, tail;
     uint32_t no_parking; /* depth of callbacks that must not park */
-    bool settling;
+    bool rechecking;
     bool cxx;                            /* the program has a C++ run time */
     struct nidoi_exceptions *exceptions; /* this thread's; NULL without one */
-    struct nidoi_link stirred;           /* struct nidoi_stirred */
+    struct nidoi_link recheck;           /* struct nidoi_recheck */
     struct nidoi_probe *probe; /* coro/task/probe.h; NULL: nobody watches, nothing is shuffled */
     int allowance;             /* the budget of a task that comes back from a callback */
     struct nidoi_task loop;
@@ -168,10 +168,10 @@ static inline void nidoi_sched_enqueue(struct nidoi_sched *sched, struct nidoi_t
 
 /* Lays a task out at the top of a stack, `extra` bytes of payload below it (*payload, 16-aligned);
  * its context will begin at `entry`. */
-static inline struct nidoi_task *nidoi_task_lay(struct nidoi_sched *sched,
-                                                struct nidoi_stack *stack,
-                                                nidoi_context_entry *entry, size_t extra,
-                                                void **payload)
+static inline struct nidoi_task *nidoi_task_init(struct nidoi_sched *sched,
+                                                 struct nidoi_stack *stack,
+                                                 nidoi_context_entry *entry, size_t extra,
+                                                 void **payload)
 {
     uintptr_t top = ((uintptr_t)stack - sizeof(struct nidoi_task)) & ~(uintptr_t)63;
     struct nidoi_task *task = (void *)top;
@@ -282,16 +282,16 @@ static inline bool nidoi_waitq_wake(struct nidoi_waitq *queue, intptr_t value)
 /* The queue of an object has changed: it looks at it again, at once or, if this happens while
  * another object looks, right after that. So a withdrawal that grants somebody whose withdrawal
  * grants ... is a loop, not a recursion. */
-void nidoi_stir(struct nidoi_sched *sched, struct nidoi_stirred *stirred);
+void nidoi_recheck_run(struct nidoi_sched *sched, struct nidoi_recheck *recheck);
 
 /* The running task holds something until it is let go; if the task ends first, held->orphaned is
  * called. */
-static inline void nidoi_hold(struct nidoi_task *task, struct nidoi_held *held)
+static inline void nidoi_held_add(struct nidoi_task *task, struct nidoi_held *held)
 {
     nidoi_list_push(&task->held, &held->link);
 }
 
-static inline void nidoi_let_go(struct nidoi_held *held)
+static inline void nidoi_held_remove(struct nidoi_held *held)
 {
     nidoi_list_remove(&held->link);
 }

@@ -100,7 +100,7 @@ static void give_back(struct nidoi_call *call, struct nidoi_procworker *worker)
 
     if (reply->leftovers) {
         call->pool->stats.recycled++;
-        nidoi_procpool_let_go(call->pool, worker, NIDOI_KILL);
+        nidoi_procpool_release(call->pool, worker, NIDOI_KILL);
         return;
     }
     nidoi_procpool_give_back(call->pool, worker,
@@ -129,7 +129,7 @@ static int died(struct nidoi_call *call, struct nidoi_procworker *worker, bool g
 {
     nido_procpool_result *result = &call->result;
 
-    nidoi_procworker_let_go(worker, garbled ? NIDOI_KILL : NIDOI_DISMISS);
+    nidoi_procworker_stop(worker, garbled ? NIDOI_KILL : NIDOI_DISMISS);
     call->pool->stats.deaths++;
     result->died = true;
     if (worker->state == NIDOI_WORKER_ENDED) {
@@ -149,7 +149,7 @@ static int stopped(struct nidoi_call *call, struct nidoi_procworker *worker, int
 
     call->pool->stats.stopped += err == -ECANCELED;
     if (err == -ENOMEM && !has_input(&call->talk)) call->result.pid = 0;
-    nidoi_procpool_let_go(call->pool, worker, at_once ? NIDOI_KILL : NIDOI_TERMINATE);
+    nidoi_procpool_release(call->pool, worker, at_once ? NIDOI_KILL : NIDOI_TERMINATE);
     return err == -ECANCELED ? err : fail(call, err, "was stopped: %s", nido_strerror(err));
 }
 
@@ -159,7 +159,7 @@ static int replace(nido_procpool *pool, struct nidoi_procworker *worker)
 {
     bool fresh = !worker->jobs;
 
-    nidoi_procpool_let_go(pool, worker, NIDOI_KILL);
+    nidoi_procpool_release(pool, worker, NIDOI_KILL);
     if (fresh) return nidoi_procpool_bad_start(pool, -ECHILD);
     pool->stats.replaced++;
     return 0;
@@ -225,7 +225,7 @@ static int run_call(struct nidoi_call *call)
 
 static int admit(const nido_procpool *pool, const struct nidoi_loop *loop, size_t len)
 {
-    if (pool->rt != loop->door) return -EXDEV;
+    if (pool->rt != loop->remote) return -EXDEV;
     if (pool->closing) return nido_fail(-ESHUTDOWN, "pool \"%s\" is being freed", pool->name);
     if (len > pool->options.max_frame)
         return nido_fail(-EMSGSIZE, "pool \"%s\": %zu bytes of input, the limit is %zu", pool->name,

@@ -18,8 +18,8 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "coro/task/sched.h"
-#include "process/pool/procpool.h"
 #include "nido/fd.h"
+#include "process/pool/procpool.h"
 
 enum { FIRST_FREE = STDERR_FILENO + 1 };
 
@@ -39,8 +39,8 @@ struct child {
 struct server {
     int pid;
     int command;
-    int life;    /* can be read when the program has ended; -1: only the end of `command` tells */
-    int bell[2]; /* rung when a child has ended or stopped */
+    int life;      /* can be read when the program has ended; -1: only the end of `command` tells */
+    int wakeup[2]; /* rung when a child has ended or stopped */
     struct child *children;
     size_t count, capacity;
 };
@@ -104,9 +104,9 @@ static void close_all(const int *fds, size_t n)
     for (size_t i = 0; i < n; i++) nidoi_sys.close(fds[i]);
 }
 
-static void report(int fate, enum nidoi_fate_kind kind, int value)
+static void report(int fate, enum nidoi_worker_status_kind kind, int value)
 {
-    struct nidoi_fate message = {kind, value};
+    struct nidoi_worker_status message = {kind, value};
 
     nidoi_sys.write(fate, &message, sizeof message); /* nobody reads: nobody cares any more */
 }
@@ -305,7 +305,7 @@ static void bury_all(struct server *server)
     char rings[64];
     int pid;
 
-    while (nidoi_sys.read(server->bell[0], rings, sizeof rings) > 0) continue;
+    while (nidoi_sys.read(server->wakeup[0], rings, sizeof rings) > 0) continue;
     continue_stopped();
     while ((pid = nidoi_sys.ended_child()) > 0) bury(server, pid);
 }
@@ -314,7 +314,7 @@ static void serve(struct server *server)
 {
     for (;;) {
         struct pollfd fds[] = {{.fd = server->command, .events = POLLIN},
-                               {.fd = server->bell[0], .events = POLLIN},
+                               {.fd = server->wakeup[0], .events = POLLIN},
                                {.fd = server->life, .events = POLLIN}};
 
         nidoi_sys.poll(fds, 3, -1);
@@ -335,7 +335,7 @@ static _Noreturn void end_all(struct server *server)
 static _Noreturn void run_server(int command, int life)
 {
     struct server server = {.pid = getpid(), .command = command, .life = life};
-    struct nidoi_fate hello = {NIDOI_FATE_STARTED, server.pid};
+    struct nidoi_worker_status hello = {NIDOI_FATE_STARTED, server.pid};
 
     reset_signals();
     nidoi_sys.lead_group(server.pid); /* the terminal's signals are for the program */
@@ -345,8 +345,8 @@ static _Noreturn void run_server(int command, int life)
     handle(SIGTTOU, SIG_IGN);
     keep_only(command, life < 0 ? command : life);
     nidoi_sys_set_name("nido-forkserver");
-    if (nidoi_sys.pipe(server.bell) < 0) _exit(1);
-    ringing = server.bell[1];
+    if (nidoi_sys.pipe(server.wakeup) < 0) _exit(1);
+    ringing = server.wakeup[1];
     handle(SIGCHLD, ring);
     if (nidoi_sys.send(command, &hello, sizeof hello, 0) < 0) _exit(1);
     serve(&server);
@@ -370,7 +370,7 @@ bool nidoi_forkserver_ready(void)
 /* In the process between: the server becomes an orphan. */
 static _Noreturn void fork_again(int command, int life)
 {
-    struct nidoi_fate failed = {NIDOI_FATE_FAILED, 0};
+    struct nidoi_worker_status failed = {NIDOI_FATE_FAILED, 0};
     int pid = nidoi_sys.fork();
 
     if (pid == 0) run_server(command, life);
@@ -383,7 +383,7 @@ static _Noreturn void fork_again(int command, int life)
 static int await_hello(int command)
 {
     struct pollfd answer = {.fd = command, .events = POLLIN};
-    struct nidoi_fate fate;
+    struct nidoi_worker_status fate;
     ssize_t n;
 
     while (nidoi_sys.poll(&answer, 1, -1) == -EINTR) continue;

@@ -15,11 +15,11 @@
 #include "base/sys.h"
 #include "coro/scope/error.h"
 #include "io/fd.h"
-#include "process/pool/procpool.h"
 #include "nido/event.h"
 #include "nido/scope.h"
 #include "nido/sem.h"
 #include "nido/time.h"
+#include "process/pool/procpool.h"
 #include "sync/sync.h"
 
 enum { MOST_BAD_STARTS = 3, MOST_WORKERS = 65536, MAX_FRAME = 64 << 20 };
@@ -76,16 +76,16 @@ int nido_procpool_new(const nido_procpool_options *options, nido_procpool **out)
         return nido_fail(-EPERM, "call nido_procpool_prepare() as the first line of main");
     pool = nidoi_mem_zeroed(sizeof *pool);
     if (!pool) return -ENOMEM;
-    pool->rt = loop->door;
+    pool->rt = loop->remote;
     set_up(pool, options);
     *out = pool;
     return 0;
 }
 
-void nidoi_procpool_let_go(nido_procpool *pool, struct nidoi_procworker *worker,
-                           enum nidoi_let_go means)
+void nidoi_procpool_release(nido_procpool *pool, struct nidoi_procworker *worker,
+                            enum nidoi_held_remove means)
 {
-    nidoi_procworker_let_go(worker, means);
+    nidoi_procworker_stop(worker, means);
     nidoi_procworker_free(worker);
     pool->stats.workers--;
 }
@@ -98,8 +98,8 @@ static void destroy(nido_procpool *pool)
     for (link = pool->idle.next; link != &pool->idle; link = link->next)
         nidoi_procworker_dismiss(nidoi_container(link, struct nidoi_procworker, link));
     while ((link = nidoi_list_pop(&pool->idle)))
-        nidoi_procpool_let_go(pool, nidoi_container(link, struct nidoi_procworker, link),
-                              NIDOI_DISMISS);
+        nidoi_procpool_release(pool, nidoi_container(link, struct nidoi_procworker, link),
+                               NIDOI_DISMISS);
     nidoi_mem.release(pool);
 }
 
@@ -133,7 +133,7 @@ int nido_procpool_free(nido_procpool *pool)
 
     if (err || !pool) return err;
     nidoi_check_frames();
-    if (pool->rt != loop->door) return -EXDEV;
+    if (pool->rt != loop->remote) return -EXDEV;
     if (pool->closing) return -EALREADY;
     pool->closing = true;
     if (!wait_until_quiet(pool)) {
@@ -206,11 +206,11 @@ static int find_worker(nido_procpool *pool, struct nidoi_procworker **out)
 
     while ((worker = take_idle(pool))) {
         *out = worker;
-        if (nidoi_procworker_sound(worker)) return 0;
+        if (nidoi_procworker_options_valid(worker)) return 0;
         pool->stats.replaced++;
-        nidoi_procpool_let_go(pool, worker, NIDOI_KILL);
+        nidoi_procpool_release(pool, worker, NIDOI_KILL);
     }
-    err = nidoi_procworker_hire(&pool->options, out);
+    err = nidoi_procworker_start(&pool->options, out);
     if (err) return err;
     pool->stats.workers++;
     pool->stats.started++;
@@ -233,7 +233,7 @@ int nidoi_procpool_get(nido_procpool *pool, struct nidoi_procworker **out)
             if (err == -ECANCELED)
                 put_idle(pool, worker); /* the next one waits for it */
             else
-                nidoi_procpool_let_go(pool, worker, NIDOI_KILL);
+                nidoi_procpool_release(pool, worker, NIDOI_KILL);
         }
         if (err != -ECANCELED) err = nidoi_procpool_bad_start(pool, err);
     } while (!err);
@@ -249,7 +249,7 @@ void nidoi_procpool_give_back(nido_procpool *pool, struct nidoi_procworker *work
         return;
     }
     pool->stats.recycled += reusable;
-    nidoi_procpool_let_go(pool, worker, NIDOI_DISMISS);
+    nidoi_procpool_release(pool, worker, NIDOI_DISMISS);
 }
 
 /* ---- Calls under way ---- */

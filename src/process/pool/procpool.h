@@ -57,9 +57,13 @@ struct nidoi_order {
 
 /* ---- On the fate pipe ---- */
 
-enum nidoi_fate_kind { NIDOI_FATE_STARTED = 1, NIDOI_FATE_FAILED = 2, NIDOI_FATE_ENDED = 3 };
+enum nidoi_worker_status_kind {
+    NIDOI_FATE_STARTED = 1,
+    NIDOI_FATE_FAILED = 2,
+    NIDOI_FATE_ENDED = 3
+};
 
-struct nidoi_fate {
+struct nidoi_worker_status {
     int32_t kind;
     int32_t value; /* the pid; a negated errno; what waitpid says */
 };
@@ -136,13 +140,13 @@ struct nidoi_procworker {
 };
 
 /* Orders a worker and does not wait for it. 0 or the error; then there is none. */
-int nidoi_procworker_hire(const nido_procpool_options *options, struct nidoi_procworker **out);
+int nidoi_procworker_start(const nido_procpool_options *options, struct nidoi_procworker **out);
 
 /* Waits until it has started. 0; -ECANCELED: it still may; or why it has not. */
 int nidoi_procworker_wait_started(struct nidoi_procworker *worker);
 
 /* Between jobs: it lives and has said nothing. */
-bool nidoi_procworker_sound(const struct nidoi_procworker *worker);
+bool nidoi_procworker_options_valid(const struct nidoi_procworker *worker);
 
 /* One job; request and input are set, the rest is zero. */
 struct nidoi_talk {
@@ -160,7 +164,7 @@ struct nidoi_talk {
  * connection has ended; -ENOMEM, -ENOSPC. After all but 0 the worker must be let go. */
 int nidoi_procworker_talk(struct nidoi_procworker *worker, struct nidoi_talk *talk);
 
-enum nidoi_let_go {
+enum nidoi_held_remove {
     NIDOI_DISMISS,   /* it should find the end of its socket and go */
     NIDOI_TERMINATE, /* SIGTERM */
     NIDOI_KILL
@@ -171,7 +175,7 @@ void nidoi_procworker_dismiss(struct nidoi_procworker *worker);
 
 /* Ends it if it has not ended: by this means first, after the grace by SIGKILL. Parks under a
  * shield of its own and returns when the server has reaped it (or is gone). */
-void nidoi_procworker_let_go(struct nidoi_procworker *worker, enum nidoi_let_go means);
+void nidoi_procworker_stop(struct nidoi_procworker *worker, enum nidoi_held_remove means);
 
 /* Closes and frees what there is of it on this side; NULL is fine. */
 void nidoi_procworker_free(struct nidoi_procworker *worker);
@@ -218,8 +222,8 @@ int nidoi_procpool_get(nido_procpool *pool, struct nidoi_procworker **out);
 void nidoi_procpool_give_back(nido_procpool *pool, struct nidoi_procworker *worker, bool reusable);
 
 /* A worker goes, and is freed. */
-void nidoi_procpool_let_go(nido_procpool *pool, struct nidoi_procworker *worker,
-                           enum nidoi_let_go means);
+void nidoi_procpool_release(nido_procpool *pool, struct nidoi_procworker *worker,
+                            enum nidoi_held_remove means);
 
 /* A start has failed: parks for a moment in which things may get better, if it is worth another.
  * 0: try again; -ECANCELED; or the code, with a text. */

@@ -10,10 +10,10 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "io/fd.h"
-#include "process/pool/procpool.h"
 #include "nido/fd.h"
 #include "nido/scope.h"
 #include "nido/time.h"
+#include "process/pool/procpool.h"
 
 /* After SIGKILL only the kernel holds a process up, or the server's queue. */
 #define REAPING NIDO_SEC(10)
@@ -95,7 +95,7 @@ static bool over(const struct nidoi_procworker *worker)
     return worker->state >= NIDOI_WORKER_ENDED;
 }
 
-static void become(struct nidoi_procworker *worker, const struct nidoi_fate *fate)
+static void become(struct nidoi_procworker *worker, const struct nidoi_worker_status *fate)
 {
     nidoi_assert(!over(worker));
     switch (fate->kind) {
@@ -116,7 +116,7 @@ static void become(struct nidoi_procworker *worker, const struct nidoi_fate *fat
 static void learn_fate(struct nidoi_procworker *worker)
 {
     while (!over(worker)) {
-        struct nidoi_fate fate;
+        struct nidoi_worker_status fate;
         ssize_t n = nidoi_sys.read(worker->fate, &fate, sizeof fate);
 
         if (n == -EAGAIN) return;
@@ -212,7 +212,7 @@ static void take_ends(struct nidoi_procworker *worker, const struct ends *ends)
     nidoi_fd_adopt(loop, worker->fate, NIDOI_FD_STREAM);
 }
 
-int nidoi_procworker_hire(const nido_procpool_options *options, struct nidoi_procworker **out)
+int nidoi_procworker_start(const nido_procpool_options *options, struct nidoi_procworker **out)
 {
     static uint64_t ids; /* atomic: of all pools of all threads, for they share the server */
     struct nidoi_procworker *worker = nidoi_mem_zeroed(sizeof *worker);
@@ -256,7 +256,7 @@ int nidoi_procworker_wait_started(struct nidoi_procworker *worker)
     return worker->state == NIDOI_WORKER_LOST ? -EAGAIN : -ECHILD;
 }
 
-bool nidoi_procworker_sound(const struct nidoi_procworker *worker)
+bool nidoi_procworker_options_valid(const struct nidoi_procworker *worker)
 {
     struct pollfd fds[] = {{.fd = worker->fate, .events = POLLIN},
                            {.fd = worker->job, .events = POLLIN}};
@@ -394,7 +394,7 @@ static void kill_it(struct nidoi_procworker *worker)
     nidoi_loop_expect(loop, -1);
 }
 
-void nidoi_procworker_let_go(struct nidoi_procworker *worker, enum nidoi_let_go means)
+void nidoi_procworker_stop(struct nidoi_procworker *worker, enum nidoi_held_remove means)
 {
     int64_t grace = worker->options->kill_grace_ns;
     nido_scope shield;

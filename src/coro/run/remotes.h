@@ -1,0 +1,17 @@
+/* coro/run/remotes.h: the doors of all runtimes of the process, for what concerns every one of them. */
+#ifndef NIDOI_REMOTES_H
+#define NIDOI_REMOTES_H
+
+#include "coro/runtime/loop.h"
+
+/* A run begins; it ends: it has still to take its last posts. */
+void nidoi_remotes_add(nido_rt *remote);
+void nidoi_remotes_remove(nido_rt *remote);
+
+/* Held by who goes through them, and none comes or goes meanwhile; also for what upper floors keep
+ * beside them. Any thread. */
+void nidoi_remotes_lock(void);
+void nidoi_remotes_unlock(void);
+void nidoi_remotes_each(void (*visit)(nido_rt *remote, void *arg), void *arg);
+
+#endif
