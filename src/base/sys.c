@@ -14,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/child_end.h"
 #include "base/clock.h"
 #include "base/program.h"
 #include "base/sys_other.h"
@@ -591,7 +590,10 @@ static int sys_lead_group(int pid)
 
 static int sys_process_fd(int pid)
 {
-    CALL(int, above_stdio(open_process(pid)));
+    int fd = above_stdio(open_process(pid));
+
+    if (fd >= 0) return fd;
+    return lacks_call() ? -ENOSYS : -errno;
 }
 
 static int sys_follow_parent(int signal)
@@ -717,14 +719,6 @@ static int sys_ring(int fd)
 {
     uint64_t one = 1;
     CALL(int, (int)syscall(SYS_write, fd, &one, sizeof one));
-}
-
-static int sys_pidfd_open(int pid)
-{
-    int fd = above_stdio(open_process(pid));
-
-    if (fd >= 0) return fd;
-    return lacks_call() ? nidoi_child_end_fd(pid) : -errno;
 }
 
 static int sys_pidfd_send_signal(int fd, int signal)

@@ -183,7 +183,6 @@ struct epoll_event;
       (epoll, events, n, ns))                                                      \
     X(int, eventfd, (void), ())                                                    \
     X(int, ring, (int eventfd), (eventfd))                                         \
-    X(int, pidfd_open, (int pid), (pid))                                           \
     X(int, pidfd_send_signal, (int fd, int signal), (fd, signal))
 #endif
 

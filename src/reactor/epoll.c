@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "base/assert.h"
+#include "base/child_end.h"
 #include "base/sys.h"
 #include "reactor/backend.h"
 
@@ -195,7 +196,9 @@ int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, i
 
 int nidoi_child_open(int pid)
 {
-    return nidoi_sys.pidfd_open(pid);
+    int fd = nidoi_sys.process_fd(pid);
+
+    return fd == -ENOSYS ? nidoi_child_end_fd(pid) : fd;
 }
 
 /* By the number where the kernel does not take the descriptor (Linux 5.4), or it is none of a

@@ -36,7 +36,7 @@ enum { CHANGES_A_DESCRIPTOR = 2 };
 #define BACKEND_CHANGE     epoll_ctl
 #define BACKEND_WAIT       epoll_wait
 #define BACKEND_OPENINGS   FAULT_eventfd, FAULT_epoll_create
-#define FAULT_child_open   FAULT_pidfd_open
+#define FAULT_child_open   FAULT_process_fd
 #define FAULT_child_signal FAULT_pidfd_send_signal
 typedef struct epoll_event backend_event;
 enum { CHANGES_A_DESCRIPTOR = 1 };
