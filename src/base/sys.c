@@ -621,11 +621,6 @@ static int sys_dup2(int fd, int to)
     CALL(int, dup2(fd, to));
 }
 
-static int sys_dup_above(int fd, int least)
-{
-    CALL(int, fcntl(fd, F_DUPFD_CLOEXEC, least));
-}
-
 static int sys_close_range(int first, int last)
 {
     close_from_to(first, last);

@@ -161,8 +161,6 @@ enum { NIDOI_EVERY_CHILD = 0 };
     X(int, limit, (int resource, uint64_t soft, uint64_t hard), (resource, soft, hard))    \
     /* the copy survives exec */                                                           \
     X(int, dup2, (int fd, int to), (fd, to))                                               \
-    /* the copy has a number of at least that, and is close-on-exec */                     \
-    X(int, dup_above, (int fd, int least), (fd, least))                                    \
     X(int, close_range, (int first, int last), (first, last))
 
 #ifdef NIDOI_KQUEUE

@@ -92,7 +92,7 @@ static int raise_fd(int *fd)
     int raised;
 
     if (*fd >= FIRST_FREE) return 0;
-    raised = nidoi_sys.dup_above(*fd, FIRST_FREE);
+    raised = nidoi_sys.dup(*fd, FIRST_FREE);
     if (raised < 0) return raised;
     nidoi_sys.close(*fd);
     *fd = raised;
@@ -411,11 +411,10 @@ static int fork_apart(int command, int life)
 static int fork_server(int *pair)
 {
     int life = nidoi_sys.process_fd(getpid());
-    int err = 0;
+    int err;
 
-    if (life >= 0) err = raise_fd(&life);
     fflush(NULL); /* or it would be printed twice */
-    if (!err) err = fork_apart(pair[1], life);
+    err = fork_apart(pair[1], life);
     if (life >= 0) nidoi_sys.close(life);
     nidoi_sys.close(pair[1]);
     return err ? err : await_hello(pair[0]);
@@ -431,10 +430,7 @@ int nido_procpool_prepare(void)
     prepared.command = -1;
     err = nidoi_sys.socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
     if (err) return err;
-    err = raise_fd(&pair[0]);
-    if (!err) err = raise_fd(&pair[1]);
-    if (err) nidoi_sys.close(pair[1]);
-    if (!err) err = fork_server(pair);
+    err = fork_server(pair);
     if (err < 0) {
         nidoi_sys.close(pair[0]);
         return err;
