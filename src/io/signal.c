@@ -138,7 +138,7 @@ int nido_signal_wait(nido_signal *signal)
 
     if (!number) number = nido_signal_try(signal);
     if (number != -EAGAIN) return number;
-    nidoi_sync_line_up(&signal->sync, &waiting, &queued);
+    nidoi_sync_enlist(&signal->sync, &waiting, &queued);
     nidoi_loop_outside(loop, 1);
     return (int)nidoi_park(loop, &queued.waiter);
 }

@@ -145,7 +145,7 @@ static ssize_t dropped(const nido_offload_options *options, void *arg, ssize_t r
 static void part_from(struct nidoi_job *job)
 {
     if (--job->parties) return;
-    if (job->options.limiter) nidoi_limiter_take_back(job->options.limiter);
+    if (job->options.limiter) nidoi_limiter_give_back(job->options.limiter);
     nidoi_mem.release(job);
 }
 
@@ -201,7 +201,7 @@ static ssize_t perform_limited(struct nidoi_loop *loop, struct nidoi_job *job)
     result = limiter ? nidoi_scope_test(loop) : 0;
     if (!result) result = perform(loop, job);
     if (limiter && job->abandoned)
-        nidoi_limiter_hand_over(limiter, &token);
+        nidoi_limiter_detach(limiter, &token);
     else if (limiter)
         nido_limiter_release(limiter, &token);
     return result;

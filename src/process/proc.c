@@ -346,7 +346,7 @@ static int await(struct nidoi_loop *loop, const nido_proc *proc, const struct ni
         if (out && !child->result) *out = child->status;
         return child->result;
     }
-    nidoi_sync_line_up(&child->ended, kind, &queued);
+    nidoi_sync_enlist(&child->ended, kind, &queued);
     queued.node.item = out;
     if (kind == &reaping) {
         loop->sched.current->alarm = nido_after(nidoi_child_reaping_ns);

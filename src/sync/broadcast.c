@@ -1,8 +1,8 @@
-/* sync/broadcast.c: a ring that is written round and round, and readers who know their place.
+/* sync/broadcast.c: a ring of the latest items, and readers with a position of their own.
  *
  * 1. Item number i lies at i % capacity as long as i + capacity >= sent.
- * 2. A reader waits only when it has got all that was sent. What comes then is copied to it, and
- * its place moved, in its claim: later items cannot overwrite what it was woken for. */
+ * 2. A reader waits only when it has read all that was sent. The claim copies the next item to it and
+ * moves its position: later items cannot overwrite the one that it was woken for. */
 #include "nido/broadcast.h"
 
 #include <limits.h>
@@ -11,20 +11,20 @@
 #include "base/mem.h"
 #include "sync/items.h"
 
-static const char *name_of(const struct nidoi_waiter *waiter)
+static const char *broadcast_name(const struct nidoi_waiter *waiter)
 {
     return ((const nido_broadcast_reader *)waiter->object)->broadcast->name;
 }
 
 static const struct nidoi_wait_kind receiving = {
-    .name = "an item of broadcast", .undo = nidoi_waitq_undo, .named = name_of};
+    .name = "an item of broadcast", .undo = nidoi_waitq_undo, .named = broadcast_name};
 
-static int bind_here(nido_broadcast *broadcast)
+static int broadcast_bind_here(nido_broadcast *broadcast)
 {
     return nidoi_bind_here(&broadcast->thread, !nidoi_waitq_empty(&broadcast->waiters));
 }
 
-static void *place(const nido_broadcast *broadcast, uint64_t number)
+static void *broadcast_place(const nido_broadcast *broadcast, uint64_t number)
 {
     return &broadcast->buffer[number % broadcast->capacity * broadcast->item_size];
 }
@@ -32,11 +32,11 @@ static void *place(const nido_broadcast *broadcast, uint64_t number)
 int nido_broadcast_send(nido_broadcast *broadcast, const void *item)
 {
     struct nidoi_node *node;
-    int err = bind_here(broadcast);
+    int err = broadcast_bind_here(broadcast);
 
     if (err) return err;
     if (broadcast->closed) return -EPIPE;
-    nidoi_items_copy(place(broadcast, broadcast->sent++), item, broadcast->item_size);
+    nidoi_items_copy(broadcast_place(broadcast, broadcast->sent++), item, broadcast->item_size);
     while ((node = nidoi_waitq_first(&broadcast->waiters)) != NULL) {
         nidoi_items_copy(node->item, item, broadcast->item_size);
         ((nido_broadcast_reader *)node->waiter->object)->next = broadcast->sent;
@@ -47,7 +47,7 @@ int nido_broadcast_send(nido_broadcast *broadcast, const void *item)
 
 int nido_broadcast_close(nido_broadcast *broadcast)
 {
-    int err = bind_here(broadcast);
+    int err = broadcast_bind_here(broadcast);
 
     if (err) return err;
     broadcast->closed = 1;
@@ -63,8 +63,8 @@ void nido_broadcast_subscribe(nido_broadcast *broadcast, nido_broadcast_reader *
     *reader = (nido_broadcast_reader){.broadcast = broadcast, .next = broadcast->sent};
 }
 
-/* How many items the reader has missed; -EAGAIN: it has to wait; -EPIPE, -EBUSY, -EXDEV. */
-static int take(const struct nidoi_loop *loop, nido_broadcast_reader *reader, void *item)
+/* How many items the reader has missed; -EAGAIN: the caller has to wait; -EPIPE, -EBUSY, -EXDEV. */
+static int broadcast_take(const struct nidoi_loop *loop, nido_broadcast_reader *reader, void *item)
 {
     nido_broadcast *broadcast = reader->broadcast;
     uint64_t behind = broadcast->sent - reader->next, lost = 0;
@@ -75,11 +75,12 @@ static int take(const struct nidoi_loop *loop, nido_broadcast_reader *reader, vo
     if (!behind) return broadcast->closed ? -EPIPE : -EAGAIN;
     if (behind > broadcast->capacity) lost = behind - broadcast->capacity;
     reader->next += lost;
-    nidoi_items_copy(item, place(broadcast, reader->next++), broadcast->item_size);
+    nidoi_items_copy(item, broadcast_place(broadcast, reader->next++), broadcast->item_size);
     return lost < INT_MAX ? (int)lost : INT_MAX;
 }
 
-static int wait_for_item(struct nidoi_loop *loop, nido_broadcast_reader *reader, void *item)
+static int broadcast_wait_for_item(struct nidoi_loop *loop, nido_broadcast_reader *reader,
+                                   void *item)
 {
     struct nidoi_queued queued = {.waiter = {.kind = &receiving, .object = reader}};
     int rc;
@@ -97,15 +98,15 @@ int nido_broadcast_recv(nido_broadcast_reader *reader, void *item)
     struct nidoi_loop *loop;
     int rc = nidoi_enter(&loop);
 
-    if (!rc) rc = take(loop, reader, item);
-    return rc == -EAGAIN ? wait_for_item(loop, reader, item) : rc;
+    if (!rc) rc = broadcast_take(loop, reader, item);
+    return rc == -EAGAIN ? broadcast_wait_for_item(loop, reader, item) : rc;
 }
 
 int nido_broadcast_try_recv(nido_broadcast_reader *reader, void *item)
 {
     const struct nidoi_loop *loop = nidoi_loop_self();
 
-    return loop ? take(loop, reader, item) : -EPERM;
+    return loop ? broadcast_take(loop, reader, item) : -EPERM;
 }
 
 /* ---- Life ---- */

@@ -1,13 +1,13 @@
 /* sync/chan.c: channels.
  *
- * 1. Items change hands when somebody is claimed, never when a task runs: what a parked sender
- * gives is copied from its own memory, what a parked receiver gets to its own.
+ * 1. An item changes its owner when a waiter is claimed, never when a task runs: the item of a parked
+ * sender is copied from its memory, the one for a parked receiver into its memory.
  * 2. count + reserved <= capacity.
- * 3. A receiver waits only while the buffer is empty. A sender, or who wants a reservation, waits
- * only while there is no room: every place is taken or reserved; at capacity 0, no receiver waits.
- * All want one place, so leaving the line lets nobody else in.
- * 4. Once one side is closed both lines are empty and stay so.
- * 5. After its claim a task touches the channel no more: it may be gone. */
+ * 3. A receiver waits only while the buffer is empty. A sender, or a task that wants a reservation,
+ * waits only while there is no room: every place is taken or reserved; at capacity 0, no receiver
+ * waits. Each waits for one place, so a waiter that leaves the queue makes room for no other one.
+ * 4. Once one side is closed both queues are empty and stay so.
+ * 5. A task does not touch the channel after it was claimed: the channel may be gone. */
 #include "nido/chan.h"
 
 #include <string.h>
@@ -16,31 +16,31 @@
 #include "sync/chan.h"
 #include "sync/items.h"
 
-static const char *name_of(const struct nidoi_waiter *waiter)
+static const char *chan_name(const struct nidoi_waiter *waiter)
 {
     return ((const nido_chan *)waiter->object)->name;
 }
 
 static const struct nidoi_wait_kind sending = {
-    .name = "room in channel", .undo = nidoi_waitq_undo, .named = name_of};
+    .name = "room in channel", .undo = nidoi_waitq_undo, .named = chan_name};
 static const struct nidoi_wait_kind receiving = {
-    .name = "an item of channel", .undo = nidoi_waitq_undo, .named = name_of};
+    .name = "an item of channel", .undo = nidoi_waitq_undo, .named = chan_name};
 
-/* ---- Whose it is ---- */
+/* ---- Its thread ---- */
 
-static bool awaited(const nido_chan *chan)
+static bool chan_has_waiters(const nido_chan *chan)
 {
     return !nidoi_waitq_empty(&chan->senders) || !nidoi_waitq_empty(&chan->receivers);
 }
 
-static int bind_here(nido_chan *chan)
+static int chan_bind_here(nido_chan *chan)
 {
-    return nidoi_bind_here(&chan->thread, awaited(chan));
+    return nidoi_bind_here(&chan->thread, chan_has_waiters(chan));
 }
 
 /* ---- The buffer ---- */
 
-static void push(nido_chan *chan, const void *item)
+static void chan_push(nido_chan *chan, const void *item)
 {
     size_t at = chan->head + chan->count++;
 
@@ -48,8 +48,8 @@ static void push(nido_chan *chan, const void *item)
     nidoi_items_copy(&chan->buffer[at * chan->item_size], item, chan->item_size);
 }
 
-/* The oldest item, which is in the buffer no more but lies there until the next push. */
-static void *pop(nido_chan *chan)
+/* Removes the oldest item, whose bytes stay in the buffer until the next push. */
+static void *chan_pop(nido_chan *chan)
 {
     void *item = &chan->buffer[chan->head * chan->item_size];
 
@@ -58,39 +58,39 @@ static void *pop(nido_chan *chan)
     return item;
 }
 
-/* ---- Who gets what ---- */
+/* ---- Items, places and waiters ---- */
 
-static bool has_room(const nido_chan *chan)
+static bool chan_has_room(const nido_chan *chan)
 {
     if (!chan->capacity) return !nidoi_waitq_empty(&chan->receivers);
     return chan->count + chan->reserved < chan->capacity;
 }
 
-/* There is room: the item goes to the first receiver, or into the buffer. */
-static void put(nido_chan *chan, const void *item)
+/* There is room: the first receiver gets the item, or the buffer. */
+static void chan_put(nido_chan *chan, const void *item)
 {
     struct nidoi_node *receiver = nidoi_waitq_first(&chan->receivers);
 
     if (!receiver) {
-        push(chan, item);
+        chan_push(chan, item);
         return;
     }
     nidoi_items_copy(receiver->item, item, chan->item_size);
     nidoi_claim(receiver, 0);
 }
 
-/* A place has become free: the first in line takes it. The claim comes before the put, so that a
- * select with a receive beside its send does not get its own item. */
-static void admit(nido_chan *chan)
+/* A place has become free: the first sender in the queue takes it. The claim comes before the put, so
+ * that a select with a receive beside its send does not get its own item. */
+static void chan_admit_senders(nido_chan *chan)
 {
     struct nidoi_node *sender;
 
-    while (has_room(chan) && (sender = nidoi_waitq_first(&chan->senders)) != NULL) {
+    while (chan_has_room(chan) && (sender = nidoi_waitq_first(&chan->senders)) != NULL) {
         const void *item = sender->item;
 
         nidoi_claim(sender, 0);
         if (item)
-            put(chan, item);
+            chan_put(chan, item);
         else
             chan->reserved++;
     }
@@ -98,26 +98,26 @@ static void admit(nido_chan *chan)
 
 /* ---- The three attempts ---- */
 
-static int open_to_send(const struct nidoi_loop *loop, nido_chan *chan)
+static int chan_check_send(const struct nidoi_loop *loop, nido_chan *chan)
 {
     int err = nidoi_bind(loop, &chan->thread);
 
     if (err) return err;
     if (!chan->send_ends || !chan->recv_ends) return -EPIPE;
-    return has_room(chan) ? 0 : -EAGAIN;
+    return chan_has_room(chan) ? 0 : -EAGAIN;
 }
 
 int nidoi_chan_give(const struct nidoi_loop *loop, nido_chan *chan, const void *item)
 {
-    int err = open_to_send(loop, chan);
+    int err = chan_check_send(loop, chan);
 
-    if (!err) put(chan, item);
+    if (!err) chan_put(chan, item);
     return err;
 }
 
 int nidoi_chan_reserve(const struct nidoi_loop *loop, nido_chan *chan)
 {
-    int err = chan->capacity ? open_to_send(loop, chan) : -EINVAL;
+    int err = chan->capacity ? chan_check_send(loop, chan) : -EINVAL;
 
     if (!err) chan->reserved++;
     return err;
@@ -131,8 +131,8 @@ int nidoi_chan_take(const struct nidoi_loop *loop, nido_chan *chan, void *item)
     if (err) return err;
     if (!chan->recv_ends) return -EPIPE;
     if (chan->count) {
-        nidoi_items_copy(item, pop(chan), chan->item_size);
-        admit(chan);
+        nidoi_items_copy(item, chan_pop(chan), chan->item_size);
+        chan_admit_senders(chan);
         return 0;
     }
     if (!chan->send_ends) return -EPIPE;
@@ -145,14 +145,14 @@ int nidoi_chan_take(const struct nidoi_loop *loop, nido_chan *chan, void *item)
 
 /* ---- The calls ---- */
 
-/* Not inline: the calls that need not wait should not pay for its frame. */
-static __attribute__((noinline)) int wait_for(struct nidoi_loop *loop, nido_chan *chan,
-                                              struct nidoi_waitq *line,
-                                              const struct nidoi_wait_kind *kind, void *item)
+/* Not inline: a call that need not wait does not pay for its frame. */
+static __attribute__((noinline)) int chan_wait_for(struct nidoi_loop *loop, nido_chan *chan,
+                                                   struct nidoi_waitq *queue,
+                                                   const struct nidoi_wait_kind *kind, void *item)
 {
     struct nidoi_queued queued = {.waiter = {.kind = kind, .object = chan}};
 
-    nidoi_waitq_enlist(line, &queued);
+    nidoi_waitq_enlist(queue, &queued);
     queued.node.item = item;
     return (int)nidoi_park(loop, &queued.waiter);
 }
@@ -164,7 +164,7 @@ int nido_chan_send(nido_chan *chan, const void *item)
 
     if (!err) err = nidoi_chan_give(loop, chan, item);
     if (err != -EAGAIN) return err;
-    return wait_for(loop, chan, &chan->senders, &sending, (void *)item);
+    return chan_wait_for(loop, chan, &chan->senders, &sending, (void *)item);
 }
 
 int nido_chan_recv(nido_chan *chan, void *item)
@@ -174,7 +174,7 @@ int nido_chan_recv(nido_chan *chan, void *item)
 
     if (!err) err = nidoi_chan_take(loop, chan, item);
     if (err != -EAGAIN) return err;
-    return wait_for(loop, chan, &chan->receivers, &receiving, item);
+    return chan_wait_for(loop, chan, &chan->receivers, &receiving, item);
 }
 
 int nido_chan_reserve(nido_chan *chan)
@@ -184,7 +184,7 @@ int nido_chan_reserve(nido_chan *chan)
 
     if (!err) err = nidoi_chan_reserve(loop, chan);
     if (err != -EAGAIN) return err;
-    return wait_for(loop, chan, &chan->senders, &sending, NULL);
+    return chan_wait_for(loop, chan, &chan->senders, &sending, NULL);
 }
 
 int nido_chan_try_send(nido_chan *chan, const void *item)
@@ -210,19 +210,19 @@ int nido_chan_commit(nido_chan *chan, const void *item)
     if (!chan->reserved) return -EPERM;
     chan->reserved--;
     if (!chan->send_ends || !chan->recv_ends) return -EPIPE;
-    put(chan, item);
-    admit(chan);
+    chan_put(chan, item);
+    chan_admit_senders(chan);
     return 0;
 }
 
 int nido_chan_unreserve(nido_chan *chan)
 {
-    int err = bind_here(chan);
+    int err = chan_bind_here(chan);
 
     if (err) return err;
     if (!chan->reserved) return -EPERM;
     chan->reserved--;
-    admit(chan);
+    chan_admit_senders(chan);
     return 0;
 }
 
@@ -238,59 +238,59 @@ void nido_chan_set_name(nido_chan *chan, const char *name)
 
 /* ---- Closing ---- */
 
-static void refuse(struct nidoi_waitq *line)
+static void chan_refuse(struct nidoi_waitq *queue)
 {
-    while (nidoi_waitq_wake(line, -EPIPE)) {
+    while (nidoi_waitq_wake(queue, -EPIPE)) {
     }
 }
 
-static void drop_items(nido_chan *chan)
+static void chan_drop_items(nido_chan *chan)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
 
     if (loop) nidoi_no_parking_begin(&loop->sched);
     while (chan->count) {
-        void *item = pop(chan);
+        void *item = chan_pop(chan);
 
         if (chan->drop) chan->drop(chan->drop_ctx, item, 0);
     }
     if (loop) nidoi_no_parking_end(&loop->sched);
 }
 
-static void close_send(nido_chan *chan)
+static void chan_close_send(nido_chan *chan)
 {
     chan->send_ends = 0;
-    refuse(&chan->senders);
-    refuse(&chan->receivers); /* whoever waits has found nothing in the buffer */
+    chan_refuse(&chan->senders);
+    chan_refuse(&chan->receivers); /* a receiver that waits has found the buffer empty */
 }
 
-static void close_recv(nido_chan *chan)
+static void chan_close_recv(nido_chan *chan)
 {
     chan->recv_ends = 0;
-    refuse(&chan->senders);
-    refuse(&chan->receivers);
-    drop_items(chan);
+    chan_refuse(&chan->senders);
+    chan_refuse(&chan->receivers);
+    chan_drop_items(chan);
 }
 
 int nido_chan_close_send(nido_chan *chan)
 {
-    int err = bind_here(chan);
+    int err = chan_bind_here(chan);
 
-    if (!err) close_send(chan);
+    if (!err) chan_close_send(chan);
     return err;
 }
 
 int nido_chan_close_recv(nido_chan *chan)
 {
-    int err = bind_here(chan);
+    int err = chan_bind_here(chan);
 
-    if (!err) close_recv(chan);
+    if (!err) chan_close_recv(chan);
     return err;
 }
 
-static int retain(nido_chan *chan, size_t *ends)
+static int chan_retain(nido_chan *chan, size_t *ends)
 {
-    int err = bind_here(chan);
+    int err = chan_bind_here(chan);
 
     if (err) return err;
     if (!*ends) return -EPIPE;
@@ -300,17 +300,17 @@ static int retain(nido_chan *chan, size_t *ends)
 
 int nido_chan_retain_send(nido_chan *chan)
 {
-    return retain(chan, &chan->send_ends);
+    return chan_retain(chan, &chan->send_ends);
 }
 
 int nido_chan_retain_recv(nido_chan *chan)
 {
-    return retain(chan, &chan->recv_ends);
+    return chan_retain(chan, &chan->recv_ends);
 }
 
-static int release(nido_chan *chan, size_t *ends, void (*close)(nido_chan *chan))
+static int chan_release(nido_chan *chan, size_t *ends, void (*close)(nido_chan *chan))
 {
-    int err = bind_here(chan);
+    int err = chan_bind_here(chan);
 
     if (err || !*ends) return err;
     if (--*ends == 0) close(chan);
@@ -319,12 +319,12 @@ static int release(nido_chan *chan, size_t *ends, void (*close)(nido_chan *chan)
 
 int nido_chan_release_send(nido_chan *chan)
 {
-    return release(chan, &chan->send_ends, close_send);
+    return chan_release(chan, &chan->send_ends, chan_close_send);
 }
 
 int nido_chan_release_recv(nido_chan *chan)
 {
-    return release(chan, &chan->recv_ends, close_recv);
+    return chan_release(chan, &chan->recv_ends, chan_close_recv);
 }
 
 /* ---- Life ---- */
@@ -352,11 +352,11 @@ int nido_chan_init(nido_chan *chan, size_t item_size, size_t capacity, void *buf
 
 int nido_chan_deinit(nido_chan *chan)
 {
-    int err = bind_here(chan);
+    int err = chan_bind_here(chan);
 
     if (err) return err;
-    close_send(chan);
-    close_recv(chan);
+    chan_close_send(chan);
+    chan_close_recv(chan);
     return 0;
 }
 

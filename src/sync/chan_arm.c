@@ -2,27 +2,27 @@
 #include "sync/chan.h"
 #include "sync/select.h"
 
-static const char *chan_named(const nido_arm *arm)
+static const char *chan_arm_name(const nido_arm *arm)
 {
     return ((const nido_chan *)arm->object)->name;
 }
 
-static int attempt_send(struct nidoi_loop *loop, nido_arm *arm)
+static int chan_arm_send(struct nidoi_loop *loop, nido_arm *arm)
 {
     return nidoi_chan_give(loop, arm->object, arm->node.item);
 }
 
-static int attempt_recv(struct nidoi_loop *loop, nido_arm *arm)
+static int chan_arm_recv(struct nidoi_loop *loop, nido_arm *arm)
 {
     return nidoi_chan_take(loop, arm->object, arm->node.item);
 }
 
-static int attempt_reserve(struct nidoi_loop *loop, nido_arm *arm)
+static int chan_arm_reserve(struct nidoi_loop *loop, nido_arm *arm)
 {
     return nidoi_chan_reserve(loop, arm->object);
 }
 
-static int join_senders(struct nidoi_loop *loop, nido_arm *arm)
+static int chan_arm_enlist_sender(struct nidoi_loop *loop, nido_arm *arm)
 {
     nido_chan *chan = arm->object;
 
@@ -31,7 +31,7 @@ static int join_senders(struct nidoi_loop *loop, nido_arm *arm)
     return 0;
 }
 
-static int join_receivers(struct nidoi_loop *loop, nido_arm *arm)
+static int chan_arm_enlist_receiver(struct nidoi_loop *loop, nido_arm *arm)
 {
     nido_chan *chan = arm->object;
 
@@ -43,11 +43,11 @@ static int join_receivers(struct nidoi_loop *loop, nido_arm *arm)
 #define CHAN_KIND(attempt_it, join)                                                             \
     {                                                                                           \
         .name = "channel", .attempt = attempt_it, .enlist = join, .withdraw = nidoi_arm_unlink, \
-        .named = chan_named                                                                     \
+        .named = chan_arm_name                                                                  \
     }
-static const struct nidoi_arm_kind sending = CHAN_KIND(attempt_send, join_senders);
-static const struct nidoi_arm_kind reserving = CHAN_KIND(attempt_reserve, join_senders);
-static const struct nidoi_arm_kind receiving = CHAN_KIND(attempt_recv, join_receivers);
+static const struct nidoi_arm_kind sending = CHAN_KIND(chan_arm_send, chan_arm_enlist_sender);
+static const struct nidoi_arm_kind reserving = CHAN_KIND(chan_arm_reserve, chan_arm_enlist_sender);
+static const struct nidoi_arm_kind receiving = CHAN_KIND(chan_arm_recv, chan_arm_enlist_receiver);
 
 void nido_arm_send(nido_arm *arm, nido_chan *chan, const void *item)
 {

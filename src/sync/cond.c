@@ -2,9 +2,9 @@
 
 #include "sync/mutex.h"
 
-/* node->n: what the wait returns when it has the mutex again; 0: what the mutex says. */
+/* node->n: what the wait returns when it has the mutex again; 0: the mutex's state. */
 
-static struct nidoi_queued *leave(struct nidoi_waiter *waiter)
+static struct nidoi_queued *cond_unlink(struct nidoi_waiter *waiter)
 {
     struct nidoi_queued *queued = nidoi_container(waiter, struct nidoi_queued, waiter);
 
@@ -12,18 +12,18 @@ static struct nidoi_queued *leave(struct nidoi_waiter *waiter)
     return queued;
 }
 
-/* Cancelled before it was notified: it goes home as soon as it has the mutex. */
-static enum nidoi_undo withdraw(struct nidoi_waiter *waiter)
+/* Cancelled before it was notified: the wait ends as soon as it has the mutex again. */
+static enum nidoi_undo cond_undo(struct nidoi_waiter *waiter)
 {
     nido_cond *cond = nidoi_container(waiter->object, nido_cond, sync);
-    struct nidoi_queued *queued = leave(waiter);
+    struct nidoi_queued *queued = cond_unlink(waiter);
 
     queued->node.n = -ECANCELED;
     return nidoi_mutex_regain(cond->mutex, queued) ? NIDOI_WITHDRAWN : NIDOI_NOTED;
 }
 
 static const struct nidoi_wait_kind waiting = {
-    .name = "condition", .undo = withdraw, .named = nidoi_sync_name};
+    .name = "condition", .undo = cond_undo, .named = nidoi_sync_name};
 
 void nido_cond_init(nido_cond *cond, const char *name)
 {
@@ -38,25 +38,25 @@ int nido_cond_wait(nido_cond *cond, nido_mutex *mutex)
     int rc, err = nidoi_enter(&loop);
 
     if (!err) err = nidoi_bind(loop, &cond->sync.thread);
-    if (!err) err = nidoi_mutex_mine(mutex);
+    if (!err) err = nidoi_mutex_check_owner(mutex);
     if (err) return err;
     if (!nidoi_waitq_empty(&cond->sync.waiters) && cond->mutex != mutex) return -EINVAL;
     cond->mutex = mutex;
-    nidoi_sync_line_up(&cond->sync, &waiting, &queued);
+    nidoi_sync_enlist(&cond->sync, &waiting, &queued);
     mutex->expected++;
     nidoi_mutex_pass(mutex);
     rc = (int)nidoi_park(loop, &queued.waiter);
     return queued.node.n ? queued.node.n : rc;
 }
 
-/* Who is notified is settled: it stands in the mutex's line, or has it already. */
-static bool notify_first(nido_cond *cond)
+/* A notification is final: the task waits for the mutex from now on, or has it already. */
+static bool cond_notify_first(nido_cond *cond)
 {
     struct nidoi_node *first = nidoi_waitq_first(&cond->sync.waiters);
     struct nidoi_queued *queued;
 
     if (!first) return false;
-    queued = leave(first->waiter);
+    queued = cond_unlink(first->waiter);
     if (nidoi_mutex_regain(cond->mutex, queued))
         nidoi_wake(&queued->waiter, nidoi_mutex_state(cond->mutex));
     return true;
@@ -64,18 +64,18 @@ static bool notify_first(nido_cond *cond)
 
 int nido_cond_notify(nido_cond *cond)
 {
-    int err = nidoi_sync_foreign(&cond->sync, false);
+    int err = nidoi_sync_bind_here(&cond->sync, false);
 
-    if (!err) notify_first(cond);
+    if (!err) cond_notify_first(cond);
     return err;
 }
 
 int nido_cond_notify_all(nido_cond *cond)
 {
-    int err = nidoi_sync_foreign(&cond->sync, false);
+    int err = nidoi_sync_bind_here(&cond->sync, false);
 
     if (err) return err;
-    while (notify_first(cond)) {
+    while (cond_notify_first(cond)) {
     }
     return 0;
 }

@@ -14,7 +14,7 @@ void nido_event_init(nido_event *event, const char *name)
 
 int nido_event_set(nido_event *event)
 {
-    int err = nidoi_sync_foreign(&event->sync, false);
+    int err = nidoi_sync_bind_here(&event->sync, false);
 
     if (err) return err;
     event->set = 1;
@@ -24,7 +24,7 @@ int nido_event_set(nido_event *event)
 
 int nido_event_reset(nido_event *event)
 {
-    int err = nidoi_sync_foreign(&event->sync, false);
+    int err = nidoi_sync_bind_here(&event->sync, false);
 
     if (!err) event->set = 0;
     return err;
@@ -43,7 +43,7 @@ int nido_event_wait(nido_event *event)
 
     if (!err) err = nidoi_bind(loop, &event->sync.thread);
     if (err || event->set) return err;
-    nidoi_sync_line_up(&event->sync, &waiting, &queued);
+    nidoi_sync_enlist(&event->sync, &waiting, &queued);
     return (int)nidoi_park(loop, &queued.waiter);
 }
 
@@ -54,12 +54,12 @@ int nido_event_deinit(nido_event *event)
 
 /* ---- Its arm of a select ---- */
 
-static const char *event_named(const nido_arm *arm)
+static const char *event_arm_name(const nido_arm *arm)
 {
     return ((const nido_event *)arm->object)->sync.name;
 }
 
-static int attempt_event(struct nidoi_loop *loop, nido_arm *arm)
+static int event_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
 {
     nido_event *event = arm->object;
     int err = nidoi_bind(loop, &event->sync.thread);
@@ -68,7 +68,7 @@ static int attempt_event(struct nidoi_loop *loop, nido_arm *arm)
     return event->set ? 0 : -EAGAIN;
 }
 
-static int enlist_event(struct nidoi_loop *loop, nido_arm *arm)
+static int event_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
 {
     nido_event *event = arm->object;
 
@@ -77,13 +77,13 @@ static int enlist_event(struct nidoi_loop *loop, nido_arm *arm)
     return 0;
 }
 
-static const struct nidoi_arm_kind event_set = {.name = "event",
-                                                .attempt = attempt_event,
-                                                .enlist = enlist_event,
+static const struct nidoi_arm_kind event_arm = {.name = "event",
+                                                .attempt = event_arm_attempt,
+                                                .enlist = event_arm_enlist,
                                                 .withdraw = nidoi_arm_unlink,
-                                                .named = event_named};
+                                                .named = event_arm_name};
 
 void nido_arm_event(nido_arm *arm, nido_event *event)
 {
-    *arm = (nido_arm){.kind = &event_set, .object = event};
+    *arm = (nido_arm){.kind = &event_arm, .object = event};
 }

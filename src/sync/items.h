@@ -1,5 +1,4 @@
-/* sync/items.h: what channels, broadcasts and watches share: how large their memory is, and how
- * items are copied. */
+/* sync/items.h: the size of a buffer of items, and how an item is copied. */
 #ifndef NIDOI_ITEMS_H
 #define NIDOI_ITEMS_H
 
@@ -16,7 +15,7 @@ static inline void nidoi_items_copy(void *to, const void *from, size_t size)
         memcpy(to, from, size);
 }
 
-/* The bytes of `capacity` items, with room in memory for a little more. 0; -EINVAL. */
+/* The bytes of `capacity` items. -EINVAL: more than can be allocated with a struct before them. */
 static inline int nidoi_items_size(size_t item_size, size_t capacity, size_t *out)
 {
     if (!item_size || __builtin_mul_overflow(item_size, capacity, out)) return -EINVAL;

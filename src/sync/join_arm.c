@@ -2,13 +2,13 @@
 #include "nido/task.h"
 #include "sync/select.h"
 
-static int attempt_join(struct nidoi_loop *loop, nido_arm *arm)
+static int join_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
 {
     if (arm->of.task.id == loop->sched.current->id) return -EDEADLK;
     return nido_try_join(arm->of.task, &arm->result);
 }
 
-static int enlist_join(struct nidoi_loop *loop, nido_arm *arm)
+static int join_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
 {
     struct nidoi_slot *slot = nidoi_slots_get(&loop->slots, arm->of.task.slot);
 
@@ -17,8 +17,8 @@ static int enlist_join(struct nidoi_loop *loop, nido_arm *arm)
 }
 
 static const struct nidoi_arm_kind joining = {.name = "end of task",
-                                              .attempt = attempt_join,
-                                              .enlist = enlist_join,
+                                              .attempt = join_arm_attempt,
+                                              .enlist = join_arm_enlist,
                                               .withdraw = nidoi_arm_unlink};
 
 void nido_arm_join(nido_arm *arm, nido_task task)

@@ -13,7 +13,7 @@ void nido_latch_init(nido_latch *latch, uint32_t count, const char *name)
 
 int nido_latch_add(nido_latch *latch, uint32_t n)
 {
-    int err = nidoi_sync_foreign(&latch->sync, latch->leaving);
+    int err = nidoi_sync_bind_here(&latch->sync, latch->leaving);
 
     if (err) return err;
     if (latch->leaving) return -EINVAL;
@@ -24,7 +24,7 @@ int nido_latch_add(nido_latch *latch, uint32_t n)
 
 int nido_latch_done(nido_latch *latch)
 {
-    int err = nidoi_sync_foreign(&latch->sync, latch->leaving);
+    int err = nidoi_sync_bind_here(&latch->sync, latch->leaving);
 
     if (err) return err;
     if (latch->count == 0) return -EINVAL;
@@ -41,7 +41,7 @@ int nido_latch_wait(nido_latch *latch)
 
     if (!err) err = nidoi_bind(loop, &latch->sync.thread);
     if (err || latch->count == 0) return err;
-    nidoi_sync_line_up(&latch->sync, &waiting, &queued);
+    nidoi_sync_enlist(&latch->sync, &waiting, &queued);
     err = (int)nidoi_park(loop, &queued.waiter);
     if (!err) latch->leaving--;
     return err;

@@ -5,11 +5,11 @@
 static const struct nidoi_wait_kind waiting = {
     .name = "limiter", .undo = nidoi_waitq_undo, .named = nidoi_sync_name};
 
-static void orphaned(struct nidoi_held *held);
+static void limiter_owner_died(struct nidoi_held *held);
 
-static void lend(nido_limiter *limiter, struct nidoi_task *task, nido_limiter_token *token)
+static void limiter_lend(nido_limiter *limiter, struct nidoi_task *task, nido_limiter_token *token)
 {
-    token->held.orphaned = orphaned;
+    token->held.orphaned = limiter_owner_died;
     token->task = task;
     token->limiter = limiter;
     nidoi_held_add(task, &token->held);
@@ -17,28 +17,28 @@ static void lend(nido_limiter *limiter, struct nidoi_task *task, nido_limiter_to
 }
 
 /* node->item is the token. */
-static void grant(nido_limiter *limiter)
+static void limiter_grant(nido_limiter *limiter)
 {
     struct nidoi_node *head;
 
     while ((head = nidoi_waitq_first(&limiter->sync.waiters)) &&
            limiter->borrowed < limiter->capacity) {
-        lend(limiter, head->waiter->task, head->item);
+        limiter_lend(limiter, head->waiter->task, head->item);
         nidoi_claim(head, 0);
     }
 }
 
-static void orphaned(struct nidoi_held *held)
+static void limiter_owner_died(struct nidoi_held *held)
 {
-    nidoi_limiter_take_back(nidoi_container(held, nido_limiter_token, held)->limiter);
+    nidoi_limiter_give_back(nidoi_container(held, nido_limiter_token, held)->limiter);
 }
 
-static bool has_borrowed(struct nidoi_task *task, const nido_limiter *limiter)
+static bool limiter_has_lent_to(const nido_limiter *limiter, struct nidoi_task *task)
 {
     for (struct nidoi_link *link = task->held.next; link != &task->held; link = link->next) {
         struct nidoi_held *held = nidoi_container(link, struct nidoi_held, link);
 
-        if (held->orphaned == orphaned &&
+        if (held->orphaned == limiter_owner_died &&
             nidoi_container(held, nido_limiter_token, held)->limiter == limiter)
             return true;
     }
@@ -53,17 +53,17 @@ int nido_limiter_init(nido_limiter *limiter, uint32_t capacity, const char *name
     return 0;
 }
 
-/* -EAGAIN: it would have to wait. */
-static int borrow(nido_limiter *limiter, struct nidoi_loop *loop, nido_limiter_token *token)
+/* -EAGAIN: the caller has to wait. */
+static int limiter_borrow(nido_limiter *limiter, struct nidoi_loop *loop, nido_limiter_token *token)
 {
     struct nidoi_task *task = loop->sched.current;
     int err = nidoi_bind(loop, &limiter->sync.thread);
 
     if (err) return err;
-    if (has_borrowed(task, limiter)) return -EDEADLK;
+    if (limiter_has_lent_to(limiter, task)) return -EDEADLK;
     if (nidoi_linked(&token->held.link)) return -EBUSY;
     if (limiter->borrowed >= limiter->capacity) return -EAGAIN;
-    lend(limiter, task, token);
+    limiter_lend(limiter, task, token);
     return 0;
 }
 
@@ -73,9 +73,9 @@ int nido_limiter_acquire(nido_limiter *limiter, nido_limiter_token *token)
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (!err) err = borrow(limiter, loop, token);
+    if (!err) err = limiter_borrow(limiter, loop, token);
     if (err != -EAGAIN) return err;
-    nidoi_sync_line_up(&limiter->sync, &waiting, &queued);
+    nidoi_sync_enlist(&limiter->sync, &waiting, &queued);
     queued.node.item = token;
     return (int)nidoi_park(loop, &queued.waiter);
 }
@@ -85,12 +85,12 @@ int nido_limiter_try_acquire(nido_limiter *limiter, nido_limiter_token *token)
     struct nidoi_loop *loop;
     int err = nidoi_sync_try(&loop);
 
-    return err ? err : borrow(limiter, loop, token);
+    return err ? err : limiter_borrow(limiter, loop, token);
 }
 
 int nido_limiter_release(nido_limiter *limiter, nido_limiter_token *token)
 {
-    int err = nidoi_sync_foreign(&limiter->sync, limiter->borrowed);
+    int err = nidoi_sync_bind_here(&limiter->sync, limiter->borrowed);
 
     if (err) return err;
     if (!nidoi_linked(&token->held.link) || token->limiter != limiter ||
@@ -98,30 +98,30 @@ int nido_limiter_release(nido_limiter *limiter, nido_limiter_token *token)
         return -EPERM;
     nidoi_held_remove(&token->held);
     limiter->borrowed--;
-    grant(limiter);
+    limiter_grant(limiter);
     return 0;
 }
 
-void nidoi_limiter_hand_over(nido_limiter *limiter, nido_limiter_token *token)
+void nidoi_limiter_detach(nido_limiter *limiter, nido_limiter_token *token)
 {
     nidoi_assert(nidoi_linked(&token->held.link) && token->limiter == limiter);
     nidoi_held_remove(&token->held);
 }
 
-void nidoi_limiter_take_back(nido_limiter *limiter)
+void nidoi_limiter_give_back(nido_limiter *limiter)
 {
     limiter->borrowed--;
-    grant(limiter);
+    limiter_grant(limiter);
 }
 
 int nido_limiter_resize(nido_limiter *limiter, uint32_t capacity)
 {
-    int err = nidoi_sync_foreign(&limiter->sync, limiter->borrowed);
+    int err = nidoi_sync_bind_here(&limiter->sync, limiter->borrowed);
 
     if (!err && capacity == 0) err = -EINVAL;
     if (err) return err;
     limiter->capacity = capacity;
-    grant(limiter);
+    limiter_grant(limiter);
     return 0;
 }
 

@@ -1,12 +1,12 @@
-/* sync/limiter.h: a place that outlasts the call of the task that borrowed it. */
+/* sync/limiter.h: a place that is used longer than the call of the task that borrowed it. */
 #ifndef NIDOI_LIMITER_H
 #define NIDOI_LIMITER_H
 
 #include "nido/limiter.h"
 
-/* The running task's loan becomes nobody's, and its token free. */
-void nidoi_limiter_hand_over(nido_limiter *limiter, nido_limiter_token *token);
-/* Such a place comes back; on the loop's thread. */
-void nidoi_limiter_take_back(nido_limiter *limiter);
+/* The place stays taken, but is not the running task's any more; the token is free. */
+void nidoi_limiter_detach(nido_limiter *limiter, nido_limiter_token *token);
+/* A detached place is free again. On the loop's thread. */
+void nidoi_limiter_give_back(nido_limiter *limiter);
 
 #endif

@@ -1,65 +1,65 @@
 #include "sync/mutex.h"
 #include "coro/group/waits.h"
 
-static struct nidoi_task *owner_of(const struct nidoi_waiter *waiter)
+static struct nidoi_task *mutex_owner(const struct nidoi_waiter *waiter)
 {
     return nidoi_container(waiter->object, nido_mutex, sync)->owner;
 }
 
 static const struct nidoi_wait_kind waiting = {
-    .name = "mutex", .undo = nidoi_waitq_undo, .owner = owner_of, .named = nidoi_sync_name};
+    .name = "mutex", .undo = nidoi_waitq_undo, .owner = mutex_owner, .named = nidoi_sync_name};
 
-/* Back from a condition: settled, so no undo. */
+/* The end of a wait for a condition: no undo, the caller must have the mutex. */
 static const struct nidoi_wait_kind returning = {
-    .name = "mutex", .owner = owner_of, .named = nidoi_sync_name};
+    .name = "mutex", .owner = mutex_owner, .named = nidoi_sync_name};
 
-static void own(nido_mutex *mutex, struct nidoi_task *task)
+static void mutex_own(nido_mutex *mutex, struct nidoi_task *task)
 {
     mutex->owner = task;
     nidoi_held_add(task, &mutex->held);
 }
 
-/* It has no owner and is in nobody's list. */
-static void grant(nido_mutex *mutex)
+/* It has no owner, and is in no task's list of what it holds. */
+static void mutex_grant(nido_mutex *mutex)
 {
     struct nidoi_node *head = nidoi_waitq_first(&mutex->sync.waiters);
 
     mutex->owner = NULL;
     if (!head) return;
-    own(mutex, head->waiter->task);
+    mutex_own(mutex, head->waiter->task);
     nidoi_claim(head, nidoi_mutex_state(mutex));
 }
 
-static void orphaned(struct nidoi_held *held)
+static void mutex_owner_died(struct nidoi_held *held)
 {
     nido_mutex *mutex = nidoi_container(held, nido_mutex, held);
 
-    nidoi_sync_bereaved("mutex", &mutex->sync);
+    nidoi_sync_owner_died("mutex", &mutex->sync);
     mutex->broken = 1;
-    grant(mutex);
+    mutex_grant(mutex);
 }
 
-int nidoi_mutex_mine(nido_mutex *mutex)
+int nidoi_mutex_check_owner(nido_mutex *mutex)
 {
     const struct nidoi_sched *sched = nidoi_sched_self;
     int err;
 
     if (sched && mutex->owner == sched->current) return 0;
-    err = nidoi_sync_foreign(&mutex->sync, mutex->owner);
+    err = nidoi_sync_bind_here(&mutex->sync, mutex->owner);
     return err ? err : -EPERM;
 }
 
 void nidoi_mutex_pass(nido_mutex *mutex)
 {
     nidoi_held_remove(&mutex->held);
-    grant(mutex);
+    mutex_grant(mutex);
 }
 
 bool nidoi_mutex_regain(nido_mutex *mutex, struct nidoi_queued *queued)
 {
     mutex->expected--;
     if (!mutex->owner) {
-        own(mutex, queued->waiter.task);
+        mutex_own(mutex, queued->waiter.task);
         return true;
     }
     queued->waiter.kind = &returning;
@@ -70,29 +70,29 @@ bool nidoi_mutex_regain(nido_mutex *mutex, struct nidoi_queued *queued)
 
 void nido_mutex_init(nido_mutex *mutex, const char *name)
 {
-    *mutex = (nido_mutex){.held = {.orphaned = orphaned}};
+    *mutex = (nido_mutex){.held = {.orphaned = mutex_owner_died}};
     nidoi_sync_init(&mutex->sync, name);
 }
 
-/* -EAGAIN: it would have to wait. */
-static int take(nido_mutex *mutex, struct nidoi_loop *loop)
+/* -EAGAIN: the caller has to wait. */
+static int mutex_take(nido_mutex *mutex, struct nidoi_loop *loop)
 {
     struct nidoi_task *task = loop->sched.current;
     int err = nidoi_bind(loop, &mutex->sync.thread);
 
     if (err) return err;
     if (mutex->owner) return mutex->owner == task ? -EDEADLK : -EAGAIN;
-    own(mutex, task);
+    mutex_own(mutex, task);
     return nidoi_mutex_state(mutex);
 }
 
-/* Not inline: who need not wait should not pay for its frame. */
-static __attribute__((noinline)) int wait_for(nido_mutex *mutex, struct nidoi_loop *loop)
+/* Not inline: a call that need not wait does not pay for its frame. */
+static __attribute__((noinline)) int mutex_wait_for(nido_mutex *mutex, struct nidoi_loop *loop)
 {
     struct nidoi_queued queued;
 
     if (nidoi_wait_check(loop, &waiting, &mutex->sync)) return -EDEADLK;
-    nidoi_sync_line_up(&mutex->sync, &waiting, &queued);
+    nidoi_sync_enlist(&mutex->sync, &waiting, &queued);
     return (int)nidoi_park(loop, &queued.waiter);
 }
 
@@ -101,8 +101,8 @@ int nido_mutex_lock(nido_mutex *mutex)
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (!err) err = take(mutex, loop);
-    return err == -EAGAIN ? wait_for(mutex, loop) : err;
+    if (!err) err = mutex_take(mutex, loop);
+    return err == -EAGAIN ? mutex_wait_for(mutex, loop) : err;
 }
 
 int nido_mutex_try_lock(nido_mutex *mutex)
@@ -110,12 +110,12 @@ int nido_mutex_try_lock(nido_mutex *mutex)
     struct nidoi_loop *loop;
     int err = nidoi_sync_try(&loop);
 
-    return err ? err : take(mutex, loop);
+    return err ? err : mutex_take(mutex, loop);
 }
 
 int nido_mutex_unlock(nido_mutex *mutex)
 {
-    int err = nidoi_mutex_mine(mutex);
+    int err = nidoi_mutex_check_owner(mutex);
 
     if (!err) nidoi_mutex_pass(mutex);
     return err;
@@ -123,7 +123,7 @@ int nido_mutex_unlock(nido_mutex *mutex)
 
 int nido_mutex_repair(nido_mutex *mutex)
 {
-    int err = nidoi_mutex_mine(mutex);
+    int err = nidoi_mutex_check_owner(mutex);
 
     if (err) return err;
     if (!mutex->broken) return -EINVAL;

@@ -3,15 +3,15 @@
 #include "coro/group/waits.h"
 #include "sync/sync.h"
 
-enum { YOUR_TURN = 1 }; /* node->n of who is to run it */
+enum { YOUR_TURN = 1 }; /* node->n of the waiter that runs it next */
 
-static struct nidoi_task *runner_of(const struct nidoi_waiter *waiter)
+static struct nidoi_task *once_runner(const struct nidoi_waiter *waiter)
 {
     return nidoi_container(waiter->object, nido_once, sync)->runner;
 }
 
 static const struct nidoi_wait_kind waiting = {
-    .name = "once", .undo = nidoi_waitq_undo, .owner = runner_of, .named = nidoi_sync_name};
+    .name = "once", .undo = nidoi_waitq_undo, .owner = once_runner, .named = nidoi_sync_name};
 
 void nido_once_init(nido_once *once, const char *name)
 {
@@ -19,7 +19,7 @@ void nido_once_init(nido_once *once, const char *name)
     nidoi_sync_init(&once->sync, name);
 }
 
-static void succeed(nido_once *once, int rc)
+static void once_succeed(nido_once *once, int rc)
 {
     once->runner = NULL;
     once->rc = rc;
@@ -27,8 +27,8 @@ static void succeed(nido_once *once, int rc)
     nidoi_sync_wake_all(&once->sync, rc);
 }
 
-/* The next runner is chosen here, not when it runs: nobody comes in between. */
-static void pass_on(nido_once *once)
+/* The next runner is chosen here, not when it runs: no other task comes in between. */
+static void once_pass_on(nido_once *once)
 {
     struct nidoi_node *head = nidoi_waitq_first(&once->sync.waiters);
 
@@ -39,14 +39,14 @@ static void pass_on(nido_once *once)
     nidoi_claim(head, 0);
 }
 
-static int run(nido_once *once, nido_fn *fn, void *arg)
+static int once_run(nido_once *once, nido_fn *fn, void *arg)
 {
     int rc = fn(arg);
 
     if (rc >= 0)
-        succeed(once, rc);
+        once_succeed(once, rc);
     else
-        pass_on(once);
+        once_pass_on(once);
     return rc;
 }
 
@@ -62,12 +62,12 @@ int nido_once_do(nido_once *once, nido_fn *fn, void *arg)
     if (once->done) return once->rc;
     if (!once->runner) {
         once->runner = loop->sched.current;
-        return run(once, fn, arg);
+        return once_run(once, fn, arg);
     }
     if (nidoi_wait_check(loop, &waiting, &once->sync)) return -EDEADLK;
-    nidoi_sync_line_up(&once->sync, &waiting, &queued);
+    nidoi_sync_enlist(&once->sync, &waiting, &queued);
     rc = (int)nidoi_park(loop, &queued.waiter);
-    return queued.node.n == YOUR_TURN ? run(once, fn, arg) : rc;
+    return queued.node.n == YOUR_TURN ? once_run(once, fn, arg) : rc;
 }
 
 int nido_once_deinit(nido_once *once)

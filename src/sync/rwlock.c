@@ -3,27 +3,27 @@
 #include "coro/group/waits.h"
 #include "sync/sync.h"
 
-enum wish { READ = 0, WRITE = 1 }; /* node->n */
+enum access { READ = 0, WRITE = 1 }; /* node->n */
 
-static nido_rwlock *lock_of(const struct nidoi_waiter *waiter)
+static nido_rwlock *rwlock_of(const struct nidoi_waiter *waiter)
 {
     return nidoi_container(waiter->object, nido_rwlock, sync);
 }
 
-static bool inside(const nido_rwlock *lock)
+static bool rwlock_is_held(const nido_rwlock *lock)
 {
     return lock->writer || lock->readers;
 }
 
-static bool admits(const nido_rwlock *lock, enum wish wish)
+static bool rwlock_admits(const nido_rwlock *lock, enum access access)
 {
-    return wish == READ ? !lock->writer : !inside(lock);
+    return access == READ ? !lock->writer : !rwlock_is_held(lock);
 }
 
-/* Returns what the task is told. */
-static int admit(nido_rwlock *lock, struct nidoi_task *task, enum wish wish)
+/* What the lock call returns to the task. */
+static int rwlock_admit(nido_rwlock *lock, struct nidoi_task *task, enum access access)
 {
-    if (wish == READ) {
+    if (access == READ) {
         lock->readers++;
     } else {
         lock->writer = task;
@@ -32,41 +32,41 @@ static int admit(nido_rwlock *lock, struct nidoi_task *task, enum wish wish)
     return lock->broken ? -EOWNERDEAD : 0;
 }
 
-static void look(struct nidoi_recheck *recheck)
+static void rwlock_recheck(struct nidoi_recheck *recheck)
 {
     nido_rwlock *lock = nidoi_container(recheck, nido_rwlock, recheck);
     struct nidoi_node *head;
 
-    while ((head = nidoi_waitq_first(&lock->sync.waiters)) && admits(lock, head->n))
-        nidoi_claim(head, admit(lock, head->waiter->task, head->n));
+    while ((head = nidoi_waitq_first(&lock->sync.waiters)) && rwlock_admits(lock, head->n))
+        nidoi_claim(head, rwlock_admit(lock, head->waiter->task, head->n));
 }
 
-static enum nidoi_undo withdraw(struct nidoi_waiter *waiter)
+static enum nidoi_undo rwlock_undo(struct nidoi_waiter *waiter)
 {
     nidoi_waitq_undo(waiter);
-    nidoi_recheck_run(waiter->task->sched, &lock_of(waiter)->recheck);
+    nidoi_recheck_run(waiter->task->sched, &rwlock_of(waiter)->recheck);
     return NIDOI_WITHDRAWN;
 }
 
-static struct nidoi_task *writer_of(const struct nidoi_waiter *waiter)
+static struct nidoi_task *rwlock_writer(const struct nidoi_waiter *waiter)
 {
-    return lock_of(waiter)->writer;
+    return rwlock_of(waiter)->writer;
 }
 
 static const struct nidoi_wait_kind kinds[] = {[READ] = {.name = "rwlock (to read)",
-                                                         .undo = withdraw,
-                                                         .owner = writer_of,
+                                                         .undo = rwlock_undo,
+                                                         .owner = rwlock_writer,
                                                          .named = nidoi_sync_name},
                                                [WRITE] = {.name = "rwlock (to write)",
-                                                          .undo = withdraw,
-                                                          .owner = writer_of,
+                                                          .undo = rwlock_undo,
+                                                          .owner = rwlock_writer,
                                                           .named = nidoi_sync_name}};
 
-static void orphaned(struct nidoi_held *held)
+static void rwlock_owner_died(struct nidoi_held *held)
 {
     nido_rwlock *lock = nidoi_container(held, nido_rwlock, held);
 
-    nidoi_sync_bereaved("rwlock", &lock->sync);
+    nidoi_sync_owner_died("rwlock", &lock->sync);
     lock->broken = 1;
     lock->writer = NULL;
     nidoi_recheck_run(nidoi_sched_self, &lock->recheck);
@@ -74,67 +74,68 @@ static void orphaned(struct nidoi_held *held)
 
 void nido_rwlock_init(nido_rwlock *lock, const char *name)
 {
-    *lock = (nido_rwlock){.recheck = {.look = look}, .held = {.orphaned = orphaned}};
+    *lock =
+        (nido_rwlock){.recheck = {.look = rwlock_recheck}, .held = {.orphaned = rwlock_owner_died}};
     nidoi_sync_init(&lock->sync, name);
 }
 
-/* -EAGAIN: it would have to wait. */
-static int enter(nido_rwlock *lock, struct nidoi_loop *loop, enum wish wish)
+/* -EAGAIN: the caller has to wait. */
+static int rwlock_take(nido_rwlock *lock, struct nidoi_loop *loop, enum access access)
 {
     struct nidoi_task *task = loop->sched.current;
     int err = nidoi_bind(loop, &lock->sync.thread);
 
     if (err) return err;
     if (lock->writer == task) return -EDEADLK;
-    if (!admits(lock, wish) || !nidoi_waitq_empty(&lock->sync.waiters)) return -EAGAIN;
-    return admit(lock, task, wish);
+    if (!rwlock_admits(lock, access) || !nidoi_waitq_empty(&lock->sync.waiters)) return -EAGAIN;
+    return rwlock_admit(lock, task, access);
 }
 
-NIDOI_IN_CALLER int wait(nido_rwlock *lock, enum wish wish)
+NIDOI_IN_CALLER int rwlock_lock(nido_rwlock *lock, enum access access)
 {
     struct nidoi_queued queued;
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (!err) err = enter(lock, loop, wish);
+    if (!err) err = rwlock_take(lock, loop, access);
     if (err != -EAGAIN) return err;
-    if (nidoi_wait_check(loop, &kinds[wish], &lock->sync)) return -EDEADLK;
-    nidoi_sync_line_up(&lock->sync, &kinds[wish], &queued);
-    queued.node.n = wish;
+    if (nidoi_wait_check(loop, &kinds[access], &lock->sync)) return -EDEADLK;
+    nidoi_sync_enlist(&lock->sync, &kinds[access], &queued);
+    queued.node.n = access;
     return (int)nidoi_park(loop, &queued.waiter);
 }
 
-static int try(nido_rwlock *lock, enum wish wish)
+static int rwlock_try(nido_rwlock *lock, enum access access)
 {
     struct nidoi_loop *loop;
     int err = nidoi_sync_try(&loop);
 
-    return err ? err : enter(lock, loop, wish);
+    return err ? err : rwlock_take(lock, loop, access);
 }
 
 int nido_rwlock_read_lock(nido_rwlock *lock)
 {
-    return wait(lock, READ);
+    return rwlock_lock(lock, READ);
 }
 
 int nido_rwlock_write_lock(nido_rwlock *lock)
 {
-    return wait(lock, WRITE);
+    return rwlock_lock(lock, WRITE);
 }
 
 int nido_rwlock_try_read_lock(nido_rwlock *lock)
 {
-    return try(lock, READ);
+    return rwlock_try(lock, READ);
 }
 
 int nido_rwlock_try_write_lock(nido_rwlock *lock)
 {
-    return try(lock, WRITE);
+    return rwlock_try(lock, WRITE);
 }
 
 int nido_rwlock_read_unlock(nido_rwlock *lock)
 {
-    int err = nidoi_sync_foreign(&lock->sync, inside(lock));
+    int err = nidoi_sync_bind_here(&lock->sync, rwlock_is_held(lock));
 
     if (err) return err;
     if (!lock->readers) return -EPERM;
@@ -143,10 +144,10 @@ int nido_rwlock_read_unlock(nido_rwlock *lock)
     return 0;
 }
 
-/* Does the running task write? 0, -EPERM, -EXDEV. */
-static int writing(nido_rwlock *lock)
+/* 0: the running task holds it for writing; -EPERM, -EXDEV. */
+static int rwlock_check_writer(nido_rwlock *lock)
 {
-    int err = nidoi_sync_foreign(&lock->sync, inside(lock));
+    int err = nidoi_sync_bind_here(&lock->sync, rwlock_is_held(lock));
 
     if (err) return err;
     return lock->writer && lock->writer == nidoi_sched_self->current ? 0 : -EPERM;
@@ -154,7 +155,7 @@ static int writing(nido_rwlock *lock)
 
 int nido_rwlock_write_unlock(nido_rwlock *lock)
 {
-    int err = writing(lock);
+    int err = rwlock_check_writer(lock);
 
     if (err) return err;
     nidoi_held_remove(&lock->held);
@@ -165,7 +166,7 @@ int nido_rwlock_write_unlock(nido_rwlock *lock)
 
 int nido_rwlock_repair(nido_rwlock *lock)
 {
-    int err = writing(lock);
+    int err = rwlock_check_writer(lock);
 
     if (err) return err;
     if (!lock->broken) return -EINVAL;
@@ -175,5 +176,5 @@ int nido_rwlock_repair(nido_rwlock *lock)
 
 int nido_rwlock_deinit(nido_rwlock *lock)
 {
-    return nidoi_sync_deinit(&lock->sync, inside(lock));
+    return nidoi_sync_deinit(&lock->sync, rwlock_is_held(lock));
 }

@@ -8,8 +8,8 @@ static nido_sem *sem_of(struct nidoi_waiter *waiter)
     return nidoi_container(waiter->object, nido_sem, sync);
 }
 
-/* Grants from the head as long as it can; node->n permits are wanted. */
-static void look(struct nidoi_recheck *recheck)
+/* Grants permits from the head of the queue on, as long as there are enough; node->n are wanted. */
+static void sem_recheck(struct nidoi_recheck *recheck)
 {
     nido_sem *sem = nidoi_container(recheck, nido_sem, recheck);
     struct nidoi_node *head;
@@ -21,7 +21,7 @@ static void look(struct nidoi_recheck *recheck)
     }
 }
 
-static enum nidoi_undo withdraw(struct nidoi_waiter *waiter)
+static enum nidoi_undo sem_undo(struct nidoi_waiter *waiter)
 {
     nidoi_waitq_undo(waiter);
     nidoi_recheck_run(waiter->task->sched, &sem_of(waiter)->recheck);
@@ -29,18 +29,18 @@ static enum nidoi_undo withdraw(struct nidoi_waiter *waiter)
 }
 
 static const struct nidoi_wait_kind waiting = {
-    .name = "semaphore", .undo = withdraw, .named = nidoi_sync_name};
+    .name = "semaphore", .undo = sem_undo, .named = nidoi_sync_name};
 
 int nido_sem_init(nido_sem *sem, uint32_t count, uint32_t max, const char *name)
 {
     if (max == 0 || max > INT32_MAX || count > max) return -EINVAL;
-    *sem = (nido_sem){.recheck = {.look = look}, .count = count, .max = max};
+    *sem = (nido_sem){.recheck = {.look = sem_recheck}, .count = count, .max = max};
     nidoi_sync_init(&sem->sync, name);
     return 0;
 }
 
-/* -EAGAIN: it would have to wait. */
-static int take(nido_sem *sem, uint32_t n)
+/* -EAGAIN: the caller has to wait. */
+static int sem_take(nido_sem *sem, uint32_t n)
 {
     if (n == 0 || n > sem->max) return -EINVAL;
     if (sem->closed) return -ESHUTDOWN;
@@ -49,36 +49,37 @@ static int take(nido_sem *sem, uint32_t n)
     return 0;
 }
 
-/* Not inline: who need not wait should not pay for its frame. */
-static __attribute__((noinline)) int wait_for(struct nidoi_loop *loop, nido_sem *sem, uint32_t n)
+/* Not inline: a call that need not wait does not pay for its frame. */
+static __attribute__((noinline)) int sem_wait_for(struct nidoi_loop *loop, nido_sem *sem,
+                                                  uint32_t n)
 {
     struct nidoi_queued queued;
 
-    nidoi_sync_line_up(&sem->sync, &waiting, &queued);
+    nidoi_sync_enlist(&sem->sync, &waiting, &queued);
     queued.node.n = (int32_t)n;
     return (int)nidoi_park(loop, &queued.waiter);
 }
 
-NIDOI_IN_CALLER int acquire(nido_sem *sem, uint32_t n)
+NIDOI_IN_CALLER int sem_acquire(nido_sem *sem, uint32_t n)
 {
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
     if (!err) err = nidoi_bind(loop, &sem->sync.thread);
-    if (!err) err = take(sem, n);
-    return err == -EAGAIN ? wait_for(loop, sem, n) : err;
+    if (!err) err = sem_take(sem, n);
+    return err == -EAGAIN ? sem_wait_for(loop, sem, n) : err;
 }
 
-static int try_acquire(nido_sem *sem, uint32_t n)
+static int sem_try_acquire(nido_sem *sem, uint32_t n)
 {
-    int err = nidoi_sync_foreign(&sem->sync, false);
+    int err = nidoi_sync_bind_here(&sem->sync, false);
 
-    return err ? err : take(sem, n);
+    return err ? err : sem_take(sem, n);
 }
 
-static int release(nido_sem *sem, uint32_t n)
+static int sem_release(nido_sem *sem, uint32_t n)
 {
-    int err = nidoi_sync_foreign(&sem->sync, false);
+    int err = nidoi_sync_bind_here(&sem->sync, false);
 
     if (err) return err;
     if (n > sem->max - sem->count) return -EOVERFLOW;
@@ -89,37 +90,37 @@ static int release(nido_sem *sem, uint32_t n)
 
 int nido_sem_acquire(nido_sem *sem)
 {
-    return acquire(sem, 1);
+    return sem_acquire(sem, 1);
 }
 
 int nido_sem_acquire_n(nido_sem *sem, uint32_t n)
 {
-    return acquire(sem, n);
+    return sem_acquire(sem, n);
 }
 
 int nido_sem_try_acquire(nido_sem *sem)
 {
-    return try_acquire(sem, 1);
+    return sem_try_acquire(sem, 1);
 }
 
 int nido_sem_try_acquire_n(nido_sem *sem, uint32_t n)
 {
-    return try_acquire(sem, n);
+    return sem_try_acquire(sem, n);
 }
 
 int nido_sem_release(nido_sem *sem)
 {
-    return release(sem, 1);
+    return sem_release(sem, 1);
 }
 
 int nido_sem_release_n(nido_sem *sem, uint32_t n)
 {
-    return release(sem, n);
+    return sem_release(sem, n);
 }
 
 int nido_sem_close(nido_sem *sem)
 {
-    int err = nidoi_sync_foreign(&sem->sync, false);
+    int err = nidoi_sync_bind_here(&sem->sync, false);
 
     if (err) return err;
     sem->closed = 1;
@@ -139,18 +140,18 @@ int nido_sem_deinit(nido_sem *sem)
 
 /* ---- Its arm of a select ---- */
 
-static const char *sem_named(const nido_arm *arm)
+static const char *sem_arm_name(const nido_arm *arm)
 {
     return ((const nido_sem *)arm->object)->sync.name;
 }
 
-static int attempt_acquire(struct nidoi_loop *loop, nido_arm *arm)
+static int sem_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
 {
     (void)loop;
     return nido_sem_try_acquire_n(arm->object, (uint32_t)arm->node.n);
 }
 
-static int enlist_acquire(struct nidoi_loop *loop, nido_arm *arm)
+static int sem_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
 {
     nido_sem *sem = arm->object;
 
@@ -159,19 +160,19 @@ static int enlist_acquire(struct nidoi_loop *loop, nido_arm *arm)
     return 0;
 }
 
-static void stir_sem(struct nidoi_loop *loop, nido_arm *arm)
+static void sem_arm_recheck(struct nidoi_loop *loop, nido_arm *arm)
 {
     nidoi_recheck_run(&loop->sched, &((nido_sem *)arm->object)->recheck);
 }
 
-static const struct nidoi_arm_kind acquiring = {.name = "semaphore",
-                                                .attempt = attempt_acquire,
-                                                .enlist = enlist_acquire,
-                                                .withdraw = nidoi_arm_unlink,
-                                                .left = stir_sem,
-                                                .named = sem_named};
+static const struct nidoi_arm_kind sem_arm = {.name = "semaphore",
+                                              .attempt = sem_arm_attempt,
+                                              .enlist = sem_arm_enlist,
+                                              .withdraw = nidoi_arm_unlink,
+                                              .left = sem_arm_recheck,
+                                              .named = sem_arm_name};
 
 void nido_arm_sem(nido_arm *arm, nido_sem *sem)
 {
-    *arm = (nido_arm){.kind = &acquiring, .object = sem, .node.n = 1};
+    *arm = (nido_arm){.kind = &sem_arm, .object = sem, .node.n = 1};
 }

@@ -17,16 +17,16 @@ const char *nidoi_sync_name(const struct nidoi_waiter *waiter)
     return ((const struct nidoi_sync *)waiter->object)->name;
 }
 
-void nidoi_sync_bereaved(const char *what, const struct nidoi_sync *sync)
+void nidoi_sync_owner_died(const char *what, const struct nidoi_sync *sync)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
-    const struct nidoi_task *dead = loop->sched.current;
+    const struct nidoi_task *owner = loop->sched.current;
     char text[256];
 
     snprintf(text, sizeof text,
-             "nido: task #%llu \"%s\" has ended and left %s %p \"%s\" locked: whoever gets it next "
-             "is told so by -EOWNERDEAD\n",
-             (unsigned long long)dead->id, dead->name ? dead->name : "", what, (const void *)sync,
-             sync->name ? sync->name : "");
+             "nido: task #%llu \"%s\" has ended and left %s %p \"%s\" locked: the next task that "
+             "gets it is told by -EOWNERDEAD\n",
+             (unsigned long long)owner->id, owner->name ? owner->name : "", what,
+             (const void *)sync, sync->name ? sync->name : "");
     nidoi_loop_report(loop, text);
 }

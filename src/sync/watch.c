@@ -1,8 +1,8 @@
 /* sync/watch.c: a value and its version.
  *
- * A change claims everybody who waits, but what they get is the value of the moment in which they
- * run: until then they are on the list `told`. Who ends the watch in between copies the value for
- * them and empties the list, so that they do not touch a watch that is gone. */
+ * A change claims all waiters, but each of them reads the value when it runs: until then it is in the
+ * list `told`. If the watch is ended before that, deinit copies the value to those in the list and
+ * empties it, so that they do not touch a watch that is gone. */
 #include "nido/watch.h"
 
 #include <string.h>
@@ -14,25 +14,25 @@ struct reading {
     uint64_t *seen;
 };
 
-static const char *name_of(const struct nidoi_waiter *waiter)
+static const char *watch_name(const struct nidoi_waiter *waiter)
 {
     return ((const nido_watch *)waiter->object)->name;
 }
 
 static const struct nidoi_wait_kind waiting = {
-    .name = "a change of watch", .undo = nidoi_waitq_undo, .named = name_of};
+    .name = "a change of watch", .undo = nidoi_waitq_undo, .named = watch_name};
 
-static bool idle(const nido_watch *watch)
+static bool watch_is_idle(const nido_watch *watch)
 {
     return nidoi_waitq_empty(&watch->waiters) && nidoi_list_empty(&watch->told);
 }
 
-static int bind_here(nido_watch *watch)
+static int watch_bind_here(nido_watch *watch)
 {
-    return nidoi_bind_here(&watch->thread, !idle(watch));
+    return nidoi_bind_here(&watch->thread, !watch_is_idle(watch));
 }
 
-static void read_value(const nido_watch *watch, void *out, uint64_t *seen)
+static void watch_read(const nido_watch *watch, void *out, uint64_t *seen)
 {
     memcpy(out, watch->value, watch->size);
     *seen = watch->version;
@@ -50,7 +50,7 @@ int nido_watch_init(nido_watch *watch, void *value, size_t size, const char *nam
 int nido_watch_set(nido_watch *watch, const void *value)
 {
     struct nidoi_node *node;
-    int err = bind_here(watch);
+    int err = watch_bind_here(watch);
 
     if (err) return err;
     if (watch->closed) return -EPIPE;
@@ -66,13 +66,14 @@ int nido_watch_set(nido_watch *watch, const void *value)
 int nido_watch_get(nido_watch *watch, void *out, uint64_t *seen)
 {
     uint64_t version;
-    int err = bind_here(watch);
+    int err = watch_bind_here(watch);
 
-    if (!err) read_value(watch, out, seen ? seen : &version);
+    if (!err) watch_read(watch, out, seen ? seen : &version);
     return err;
 }
 
-static int wait_for_change(struct nidoi_loop *loop, nido_watch *watch, void *out, uint64_t *seen)
+static int watch_wait_for_change(struct nidoi_loop *loop, nido_watch *watch, void *out,
+                                 uint64_t *seen)
 {
     struct reading reading = {.queued.waiter = {.kind = &waiting, .object = watch}, .seen = seen};
     struct nidoi_node *node = &reading.queued.node;
@@ -83,7 +84,7 @@ static int wait_for_change(struct nidoi_loop *loop, nido_watch *watch, void *out
     rc = (int)nidoi_park(loop, &reading.queued.waiter);
     if (rc || !nidoi_linked(&node->link)) return rc;
     nidoi_list_remove(&node->link);
-    read_value(watch, out, seen);
+    watch_read(watch, out, seen);
     return 0;
 }
 
@@ -95,14 +96,14 @@ int nido_watch_wait(nido_watch *watch, void *out, uint64_t *seen)
     if (!err) err = nidoi_bind(loop, &watch->thread);
     if (err) return err;
     if (watch->version <= *seen)
-        return watch->closed ? -EPIPE : wait_for_change(loop, watch, out, seen);
-    read_value(watch, out, seen);
+        return watch->closed ? -EPIPE : watch_wait_for_change(loop, watch, out, seen);
+    watch_read(watch, out, seen);
     return 0;
 }
 
 int nido_watch_close(nido_watch *watch)
 {
-    int err = bind_here(watch);
+    int err = watch_bind_here(watch);
 
     if (err) return err;
     watch->closed = 1;
@@ -120,7 +121,7 @@ int nido_watch_deinit(nido_watch *watch)
     while ((link = nidoi_list_pop(&watch->told)) != NULL) {
         struct reading *reading = nidoi_container(link, struct reading, queued.node.link);
 
-        read_value(watch, reading->queued.node.item, reading->seen);
+        watch_read(watch, reading->queued.node.item, reading->seen);
     }
     return 0;
 }
