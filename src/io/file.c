@@ -46,7 +46,7 @@ ssize_t nidoi_file_job_in_passing(struct nidoi_io *io, nido_job_fn *fn, void *ar
     ssize_t result;
 
     lend(io);
-    result = nidoi_offload_in_passing(fn, arg, ran);
+    result = nidoi_offload_no_wait(fn, arg, ran);
     take_back(io);
     return result;
 }

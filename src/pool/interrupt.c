@@ -1,7 +1,5 @@
-/* pool/interrupt.c: ending the system calls of jobs that asked for it.
- *
- * A signal reaches a thread before or after the instant it enters its system call as well as in it,
- * so one is not enough: they come until the job is over. */
+/* A signal may reach a thread before it has entered its system call, or after it has left it, so one
+ * signal is not enough: they are sent until the job is over. */
 #include "pool/interrupt.h"
 
 #include <signal.h>
@@ -13,9 +11,9 @@
 #include "coro/run/fork.h"
 #include "nido/time.h"
 
-enum { INTERRUPTION = SIGURG }; /* ignored by default, and hardly anybody handles it */
-#define PERIOD  NIDO_MS(10)
-#define PASSING NIDO_US(200) /* for jobs that are not to wait at all */
+enum { INTERRUPTION = SIGURG }; /* ignored by default, and programs hardly ever handle it */
+#define PERIOD       NIDO_MS(10)
+#define SHORT_PERIOD NIDO_US(200) /* for jobs that must not wait at all */
 
 struct nidoi_interrupter {
     pthread_t thread;
@@ -24,7 +22,7 @@ struct nidoi_interrupter {
     bool closing;
 };
 
-/* The disposition of a signal is the process's: the first pool takes it, the last gives it back. */
+/* The signal's handler is the process's: the first pool sets it, the last one restores the old one. */
 static pthread_mutex_t disposition = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction before;
 static unsigned users;
@@ -34,8 +32,8 @@ static void do_nothing(int signal)
     (void)signal;
 }
 
-/* The threads that the signal was for are the parent's. */
-static void forked(void)
+/* The threads that the signal was sent to are the parent's. */
+static void interrupt_forked(void)
 {
     static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
 
@@ -44,9 +42,9 @@ static void forked(void)
     users = 0;
 }
 
-static struct nidoi_fork_handler at_fork = {.forked = forked};
+static struct nidoi_fork_handler at_fork = {.forked = interrupt_forked};
 
-static int take_signal(void)
+static int signal_take(void)
 {
     struct sigaction ours = {.sa_handler = do_nothing}; /* without SA_RESTART */
     int err = 0;
@@ -65,32 +63,33 @@ static int take_signal(void)
     return err;
 }
 
-static void give_signal_back(void)
+static void signal_give_back(void)
 {
     pthread_mutex_lock(&disposition);
     if (--users == 0) nidoi_sys_give_back(INTERRUPTION, do_nothing, &before);
     pthread_mutex_unlock(&disposition);
 }
 
-static void *interrupt(void *arg)
+static void *interrupter_main(void *arg)
 {
     struct nidoi_pool *pool = arg;
-    struct nidoi_interrupter *mine = pool->interrupter;
+    struct nidoi_interrupter *interrupter = pool->interrupter;
 
     pthread_mutex_lock(&pool->lock);
-    while (!mine->closing) {
+    while (!interrupter->closing) {
         int64_t period = PERIOD;
 
-        for (struct nidoi_link *link = mine->jobs.next; link != &mine->jobs; link = link->next) {
+        for (struct nidoi_link *link = interrupter->jobs.next; link != &interrupter->jobs;
+             link = link->next) {
             const struct nidoi_job *job = nidoi_container(link, struct nidoi_job, link);
 
             pthread_kill(job->thread, INTERRUPTION);
-            if (job->passing) period = PASSING;
+            if (job->no_wait) period = SHORT_PERIOD;
         }
-        if (nidoi_list_empty(&mine->jobs))
-            pthread_cond_wait(&mine->wanted, &pool->lock);
+        if (nidoi_list_empty(&interrupter->jobs))
+            pthread_cond_wait(&interrupter->wanted, &pool->lock);
         else
-            nidoi_sys_cond_wait(&mine->wanted, &pool->lock, period);
+            nidoi_sys_cond_wait(&interrupter->wanted, &pool->lock, period);
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;
@@ -104,16 +103,16 @@ int nidoi_interrupter_need(struct nidoi_pool *pool)
     if (pool->interrupter) return nidoi_sys_handled_by(INTERRUPTION, do_nothing) ? 0 : -EBUSY;
     made = nidoi_mem_zeroed(sizeof *made);
     if (!made) return -ENOMEM;
-    err = take_signal();
+    err = signal_take();
     if (err) goto fail;
     nidoi_sys_cond_init(&made->wanted);
     nidoi_list_init(&made->jobs);
     pool->interrupter = made;
-    err = nidoi_sys.thread(&made->thread, interrupt, pool);
+    err = nidoi_sys.thread(&made->thread, interrupter_main, pool);
     if (!err) return 0;
     pool->interrupter = NULL;
     pthread_cond_destroy(&made->wanted);
-    give_signal_back();
+    signal_give_back();
 fail:
     nidoi_mem.release(made);
     return err;
@@ -128,7 +127,7 @@ void nidoi_interrupter_signal(struct nidoi_job *job)
     pthread_cond_signal(&interrupter->wanted);
 }
 
-void nidoi_interrupter_spare(struct nidoi_job *job)
+void nidoi_interrupter_stop(struct nidoi_job *job)
 {
     if (nidoi_linked(&job->link)) nidoi_list_remove(&job->link);
 }
@@ -144,13 +143,13 @@ void nidoi_interrupter_end(struct nidoi_pool *pool)
     pthread_mutex_unlock(&pool->lock);
     pthread_join(interrupter->thread, NULL);
     pthread_cond_destroy(&interrupter->wanted);
-    give_signal_back();
+    signal_give_back();
     nidoi_mem.release(interrupter);
     pool->interrupter = NULL;
 }
 
-/* One that came for an earlier job, after its end, is not this one's. */
-static void forget_pending(const sigset_t *set)
+/* A signal for an earlier job, sent after its end, must not interrupt this one. */
+static void signal_forget_pending(const sigset_t *set)
 {
     sigset_t pending;
     int taken;
@@ -170,6 +169,6 @@ void nidoi_interruptible(bool on)
 
     sigemptyset(&set);
     sigaddset(&set, INTERRUPTION);
-    if (on) forget_pending(&set);
+    if (on) signal_forget_pending(&set);
     pthread_sigmask(on ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
 }

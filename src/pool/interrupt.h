@@ -4,14 +4,14 @@
 
 #include "pool/jobs.h"
 
-/* Ready to interrupt: 0; -EBUSY: SIGURG is the program's; -EAGAIN, -ENOMEM. */
+/* Makes the interrupter if there is none. 0; -EBUSY: the program uses SIGURG; -EAGAIN, -ENOMEM. */
 int nidoi_interrupter_need(struct nidoi_pool *pool);
-/* From now on until nidoi_interrupter_spare the job's thread gets signals. The lock is held. */
+/* The job's thread gets signals until nidoi_interrupter_stop. The lock is held. */
 void nidoi_interrupter_signal(struct nidoi_job *job);
-void nidoi_interrupter_spare(struct nidoi_job *job);
-/* No job is running that could be interrupted. */
+void nidoi_interrupter_stop(struct nidoi_job *job);
+/* No job that could be interrupted is running. */
 void nidoi_interrupter_end(struct nidoi_pool *pool);
-/* This thread may be sent such signals, or no longer. */
+/* Whether the signal may interrupt this thread. */
 void nidoi_interruptible(bool on);
 
 #endif

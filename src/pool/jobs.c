@@ -5,7 +5,7 @@
 
 /* ---- The queue; the lock is held ---- */
 
-static struct nidoi_job *head(const struct nidoi_pool *pool, enum nidoi_lane lane)
+static struct nidoi_job *lane_first(const struct nidoi_pool *pool, enum nidoi_lane lane)
 {
     struct nidoi_link *first = pool->lanes[lane].next;
 
@@ -14,8 +14,8 @@ static struct nidoi_job *head(const struct nidoi_pool *pool, enum nidoi_lane lan
 
 struct nidoi_job *nidoi_pool_first(const struct nidoi_pool *pool)
 {
-    struct nidoi_job *general = head(pool, NIDOI_LANE_GENERAL);
-    struct nidoi_job *name = head(pool, NIDOI_LANE_NAMES);
+    struct nidoi_job *general = lane_first(pool, NIDOI_LANE_GENERAL);
+    struct nidoi_job *name = lane_first(pool, NIDOI_LANE_NAMES);
     uint32_t half = pool->most > 1 ? pool->most / 2 : 1;
 
     if (!name || pool->names_running >= half) return general;
@@ -55,7 +55,7 @@ struct nidoi_pool *nidoi_pool_new(const struct nidoi_loop *loop)
     pool->spin_ns = loop->options.spin_ns;
     pthread_mutex_init(&pool->lock, NULL);
     nidoi_sys_cond_init(&pool->work);
-    nidoi_sys_cond_init(&pool->news);
+    nidoi_sys_cond_init(&pool->worker_ended);
     for (int lane = 0; lane < NIDOI_LANES; lane++) nidoi_list_init(&pool->lanes[lane]);
     nidoi_list_init(&pool->running);
     nidoi_list_init(&pool->ended);
@@ -70,7 +70,7 @@ void nidoi_pool_release(struct nidoi_pool *pool)
     pthread_mutex_unlock(&pool->lock);
     if (!last) return;
     pthread_cond_destroy(&pool->work);
-    pthread_cond_destroy(&pool->news);
+    pthread_cond_destroy(&pool->worker_ended);
     pthread_mutex_destroy(&pool->lock);
     nidoi_remote_release(pool->remote);
     nidoi_mem.release(pool);

@@ -11,8 +11,8 @@
 #include "pool/worker.h"
 #include "sync/limiter.h"
 
-/* A worker in a job wants something done by the task that waits for the job. Lies on the worker's
- * stack until it is answered. */
+/* nido_call_in_loop: a worker wants the task that waits for its job to call a function. Lies on the
+ * worker's stack until it is answered. */
 struct nidoi_loop_call {
     struct nidoi_post post;
     struct nidoi_job *job;
@@ -25,7 +25,7 @@ struct nidoi_loop_call {
 
 /* ---- Calls back into the loop ---- */
 
-static void answer(struct nidoi_loop_call *call, int result)
+static void call_answer(struct nidoi_loop_call *call, int result)
 {
     struct nidoi_pool *pool = call->job->pool;
 
@@ -36,24 +36,24 @@ static void answer(struct nidoi_loop_call *call, int result)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* While the worker waits for its answer the caller is parked, unless it has abandoned the job. A
- * cancelled caller is not woken: it would only refuse. */
-static void call_arrived(struct nidoi_loop *loop, struct nidoi_post *post)
+/* While the worker waits for the answer the job's caller is parked, unless it has abandoned the job. A
+ * cancelled caller is not woken: it would only refuse the call. */
+static void call_received(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     struct nidoi_loop_call *call = nidoi_container(post, struct nidoi_loop_call, post);
     struct nidoi_job *job = call->job;
 
     (void)loop;
     if (__atomic_load_n(&job->cancelled, __ATOMIC_RELAXED)) {
-        answer(call, -ECANCELED);
+        call_answer(call, -ECANCELED);
         return;
     }
     job->call = call;
     nidoi_wake(&job->waiter, 0);
 }
 
-/* Meanwhile the worker waits for us, and nothing is to be expected of it. */
-static void serve(struct nidoi_loop *loop, struct nidoi_job *job)
+/* Meanwhile the worker waits for this task, so the loop expects no wake from it. */
+static void job_serve_call(struct nidoi_loop *loop, struct nidoi_job *job)
 {
     struct nidoi_loop_call *call = job->call;
     int result = nidoi_scope_test(loop);
@@ -62,13 +62,13 @@ static void serve(struct nidoi_loop *loop, struct nidoi_job *job)
     nidoi_loop_expect(loop, -1);
     if (!result) result = call->fn(call->arg);
     nidoi_loop_expect(loop, 1);
-    answer(call, result);
+    call_answer(call, result);
 }
 
 int nido_call_in_loop(nido_fn *fn, void *arg)
 {
     struct nidoi_job *job = nidoi_job_self();
-    struct nidoi_loop_call call = {.post.call = call_arrived, .job = job, .fn = fn, .arg = arg};
+    struct nidoi_loop_call call = {.post.call = call_received, .job = job, .fn = fn, .arg = arg};
 
     if (!job) return -EPERM;
     if (!fn) return -EINVAL;
@@ -93,85 +93,86 @@ bool nido_job_cancelled(void)
 
 /* ---- Waiting for a job ---- */
 
-static enum nidoi_undo undo(struct nidoi_waiter *waiter)
+static enum nidoi_undo job_undo(struct nidoi_waiter *waiter)
 {
     return nidoi_pool_cancel(nidoi_container(waiter, struct nidoi_job, waiter));
 }
 
-static const char *named(const struct nidoi_waiter *waiter)
+static const char *job_named(const struct nidoi_waiter *waiter)
 {
     return nidoi_container(waiter, struct nidoi_job, waiter)->options.name;
 }
 
-static const struct nidoi_wait_kind waiting = {.name = "job", .undo = undo, .named = named};
+static const struct nidoi_wait_kind waiting = {.name = "job", .undo = job_undo, .named = job_named};
 
-static void arrived(struct nidoi_loop *loop, struct nidoi_post *post)
+static void job_received(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     (void)loop;
     nidoi_wake(&nidoi_container(post, struct nidoi_job, post)->waiter, 0);
 }
 
 /* 0: the job is over; -ECANCELED: it never ran, or has been abandoned. */
-static int await(struct nidoi_loop *loop, struct nidoi_job *job)
+static int job_await(struct nidoi_loop *loop, struct nidoi_job *job)
 {
     for (;;) {
         int err = (int)nidoi_park(loop, &job->waiter);
 
         if (err || !job->call) return err;
-        serve(loop, job);
+        job_serve_call(loop, job);
     }
 }
 
-/* ---- Whose is the argument? ---- */
+/* ---- The argument ---- */
 
-static int clipped(ssize_t result)
+static int clip_result(ssize_t result)
 {
     return result > INT_MAX ? INT_MAX : (int)result;
 }
 
-/* On the loop's thread: nobody else will. */
-static ssize_t dropped(const nido_offload_options *options, void *arg, ssize_t result)
+/* Drops the argument of a job that was not called or has failed. On the loop's thread; an abandoned job
+ * does this on its worker instead. */
+static ssize_t offload_drop(const nido_offload_options *options, void *arg, ssize_t result)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
 
     if (options->mode != NIDO_OFFLOAD_ABANDON || result >= 0) return result;
     if (loop) nidoi_no_parking_begin(&loop->sched);
-    options->drop(options->ctx, arg, clipped(result));
+    options->drop(options->ctx, arg, clip_result(result));
     if (loop) nidoi_no_parking_end(&loop->sched);
     return result;
 }
 
-/* The worker may be done with an abandoned job before its caller has got away from it. */
-static void part_from(struct nidoi_job *job)
+/* The post of an abandoned job's end may come before its caller has returned. */
+static void job_release(struct nidoi_job *job)
 {
-    if (--job->parties) return;
+    if (--job->refs) return;
     if (job->options.limiter) nidoi_limiter_give_back(job->options.limiter);
     nidoi_mem.release(job);
 }
 
-static void returned(struct nidoi_loop *loop, struct nidoi_post *post)
+static void job_returned(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     nidoi_loop_expect(loop, -1);
     loop->abandoned--;
-    part_from(nidoi_container(post, struct nidoi_job, post));
+    job_release(nidoi_container(post, struct nidoi_job, post));
 }
 
-static void end_abandoned(struct nidoi_job *job)
+static void job_end_abandoned(struct nidoi_job *job)
 {
-    job->options.drop(job->options.ctx, job->arg, clipped(job->result));
-    job->post.call = returned;
+    job->options.drop(job->options.ctx, job->arg, clip_result(job->result));
+    job->post.call = job_returned;
     nidoi_pool_post_end(job);
 }
 
 /* ---- The call ---- */
 
-static void ran(const nido_offload_options *options, bool whether)
+static void offload_set_ran(const nido_offload_options *options, bool value)
 {
-    if (options->ran) *options->ran = whether;
+    if (options->ran) *options->ran = value;
 }
 
-/* Submits and waits. job->abandoned: it may not be touched after part_from. */
-static ssize_t perform(struct nidoi_loop *loop, struct nidoi_job *job)
+/* Submits and waits. An abandoned job must not be touched after job_release. */
+static ssize_t job_perform(struct nidoi_loop *loop, struct nidoi_job *job)
 {
     struct nidoi_pool *pool;
     int err = nidoi_pool_get(loop, &pool);
@@ -180,18 +181,18 @@ static ssize_t perform(struct nidoi_loop *loop, struct nidoi_job *job)
     if (!err) err = nidoi_pool_submit(pool, job);
     if (err) return err;
     nidoi_loop_expect(loop, 1);
-    err = await(loop, job);
+    err = job_await(loop, job);
     if (job->abandoned)
-        loop->abandoned++; /* perhaps after it has returned */
+        loop->abandoned++; /* perhaps after job_returned has taken one away */
     else
         nidoi_loop_expect(loop, -1);
-    ran(&job->options, !err || job->abandoned);
+    offload_set_ran(&job->options, !err || job->abandoned);
     return err ? err : job->result;
 }
 
-/* With a place in the limiter, if there is one. A place that came before a cancel is ours, but
- * nothing begins in a cancelled scope. */
-static ssize_t perform_limited(struct nidoi_loop *loop, struct nidoi_job *job)
+/* With a place in the limiter, if there is one. A place that was granted before a cancel is kept, but
+ * no job begins in a cancelled scope. */
+static ssize_t job_perform_limited(struct nidoi_loop *loop, struct nidoi_job *job)
 {
     nido_limiter *limiter = job->options.limiter;
     nido_limiter_token token = {0};
@@ -199,7 +200,7 @@ static ssize_t perform_limited(struct nidoi_loop *loop, struct nidoi_job *job)
 
     if (result) return result;
     result = limiter ? nidoi_scope_test(loop) : 0;
-    if (!result) result = perform(loop, job);
+    if (!result) result = job_perform(loop, job);
     if (limiter && job->abandoned)
         nidoi_limiter_detach(limiter, &token);
     else if (limiter)
@@ -207,36 +208,36 @@ static ssize_t perform_limited(struct nidoi_loop *loop, struct nidoi_job *job)
     return result;
 }
 
-/* What may be abandoned must not lie on the caller's stack. */
-static ssize_t perform_abandonable(struct nidoi_loop *loop, const struct nidoi_job *form)
+/* A job that may be abandoned must not lie on the caller's stack. */
+static ssize_t job_perform_abandonable(struct nidoi_loop *loop, const struct nidoi_job *form)
 {
     struct nidoi_job *job = nidoi_mem.alloc(sizeof *job);
     ssize_t result;
 
-    if (!job) return dropped(&form->options, form->arg, -ENOMEM);
+    if (!job) return offload_drop(&form->options, form->arg, -ENOMEM);
     *job = *form;
-    job->parties = 2;
-    job->end_abandoned = end_abandoned;
-    result = perform_limited(loop, job);
+    job->refs = 2;
+    job->end_abandoned = job_end_abandoned;
+    result = job_perform_limited(loop, job);
     if (job->abandoned) {
-        part_from(job);
+        job_release(job);
         return result;
     }
     nidoi_mem.release(job);
-    return dropped(&form->options, form->arg, result);
+    return offload_drop(&form->options, form->arg, result);
 }
 
-static ssize_t offload(struct nidoi_job *job)
+static ssize_t job_offload(struct nidoi_job *job)
 {
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (err) return dropped(&job->options, job->arg, err);
-    if (job->options.mode == NIDO_OFFLOAD_ABANDON) return perform_abandonable(loop, job);
-    return perform_limited(loop, job);
+    if (err) return offload_drop(&job->options, job->arg, err);
+    if (job->options.mode == NIDO_OFFLOAD_ABANDON) return job_perform_abandonable(loop, job);
+    return job_perform_limited(loop, job);
 }
 
-static bool sound(const nido_offload_options *options)
+static bool offload_options_valid(const nido_offload_options *options)
 {
     return options->size == sizeof *options && options->mode >= NIDO_OFFLOAD_WAIT &&
            options->mode <= NIDO_OFFLOAD_INTERRUPT &&
@@ -247,26 +248,26 @@ ssize_t nidoi_offload(nido_job_fn *fn, void *arg, const nido_offload_options *op
                       enum nidoi_lane lane)
 {
     struct nidoi_job job = {
-        .waiter.kind = &waiting, .post.call = arrived, .fn = fn, .arg = arg, .lane = lane};
+        .waiter.kind = &waiting, .post.call = job_received, .fn = fn, .arg = arg, .lane = lane};
 
-    if (options && !sound(options)) return -EINVAL;
+    if (options && !offload_options_valid(options)) return -EINVAL;
     if (options)
         job.options = *options;
     else
         nido_offload_options_init(&job.options);
-    ran(&job.options, false);
-    return fn ? offload(&job) : dropped(&job.options, arg, -EINVAL);
+    offload_set_ran(&job.options, false);
+    return fn ? job_offload(&job) : offload_drop(&job.options, arg, -EINVAL);
 }
 
-ssize_t nidoi_offload_in_passing(nido_job_fn *fn, void *arg, bool *has_run)
+ssize_t nidoi_offload_no_wait(nido_job_fn *fn, void *arg, bool *has_run)
 {
     struct nidoi_job job = {
-        .waiter.kind = &waiting, .post.call = arrived, .fn = fn, .arg = arg, .passing = true};
+        .waiter.kind = &waiting, .post.call = job_received, .fn = fn, .arg = arg, .no_wait = true};
 
     nido_offload_options_init(&job.options);
     job.options.mode = NIDO_OFFLOAD_INTERRUPT;
     job.options.ran = has_run;
-    return offload(&job);
+    return job_offload(&job);
 }
 
 void nido_offload_options_init(nido_offload_options *options)

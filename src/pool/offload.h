@@ -1,15 +1,15 @@
-/* pool/offload.h: a job from the side of the task that waits for it, for calls of ours. */
+/* pool/offload.h: a job from the side of the task that waits for it: for calls of the library. */
 #ifndef NIDOI_OFFLOAD_H
 #define NIDOI_OFFLOAD_H
 
 #include "pool/jobs.h"
 
-/* A whole job in a lane: enters, waits, drops. */
+/* nido_offload_with for a lane, which may be the one for names. */
 ssize_t nidoi_offload(nido_job_fn *fn, void *arg, const nido_offload_options *options,
                       enum nidoi_lane lane);
 
-/* A job of one system call that is not to wait, though it could: it is interrupted at once, and
- * again and again until it returns. *ran: it was called. */
-ssize_t nidoi_offload_in_passing(nido_job_fn *fn, void *arg, bool *ran);
+/* A job of one system call that could wait but must not: it is interrupted from the beginning on, until
+ * it returns. *ran: it was called. */
+ssize_t nidoi_offload_no_wait(nido_job_fn *fn, void *arg, bool *ran);
 
 #endif

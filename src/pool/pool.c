@@ -8,9 +8,9 @@
 #include "pool/interrupt.h"
 #include "pool/worker.h"
 
-uint32_t nidoi_pool_most_strays = 256;
+uint32_t nidoi_pool_most_surplus = 256;
 
-/* ---- The loop's side ---- */
+/* ---- One job ---- */
 
 int nidoi_pool_submit(struct nidoi_pool *pool, struct nidoi_job *job)
 {
@@ -18,7 +18,7 @@ int nidoi_pool_submit(struct nidoi_pool *pool, struct nidoi_job *job)
 
     pthread_mutex_lock(&pool->lock);
     nidoi_pool_add(pool, job);
-    nidoi_workers_call(pool);
+    nidoi_workers_wake(pool);
     if (!pool->threads) {
         nidoi_pool_remove(pool, job);
         err = -EAGAIN;
@@ -27,21 +27,22 @@ int nidoi_pool_submit(struct nidoi_pool *pool, struct nidoi_job *job)
     return err;
 }
 
-/* A name server that does not answer holds up only the tasks that wait for it. The lock is held. */
-static void let_stray(struct nidoi_pool *pool, struct nidoi_job *job)
+/* The worker of an abandoned look-up becomes surplus, so that another may take its place: a name server
+ * that does not answer delays only the tasks that wait for it. The lock is held. */
+static void pool_replace_worker(struct nidoi_pool *pool, struct nidoi_job *job)
 {
-    if (job->lane != NIDOI_LANE_NAMES || pool->strays >= nidoi_pool_most_strays) return;
-    job->stray = true;
-    pool->strays++;
+    if (job->lane != NIDOI_LANE_NAMES || pool->surplus >= nidoi_pool_most_surplus) return;
+    job->surplus = true;
+    pool->surplus++;
     pool->threads--;
     pool->names_running--;
-    nidoi_workers_call(pool);
+    nidoi_workers_wake(pool);
 }
 
-static enum nidoi_undo cancel_running(struct nidoi_pool *pool, struct nidoi_job *job)
+static enum nidoi_undo job_cancel_running(struct nidoi_pool *pool, struct nidoi_job *job)
 {
     job->abandoned = job->options.mode == NIDO_OFFLOAD_ABANDON;
-    if (job->abandoned) let_stray(pool, job);
+    if (job->abandoned) pool_replace_worker(pool, job);
     if (job->options.mode == NIDO_OFFLOAD_INTERRUPT) nidoi_interrupter_signal(job);
     return job->abandoned ? NIDOI_WITHDRAWN : NIDOI_NOTED;
 }
@@ -57,7 +58,7 @@ enum nidoi_undo nidoi_pool_cancel(struct nidoi_job *job)
         nidoi_pool_remove(pool, job);
         undo = NIDOI_WITHDRAWN;
     } else if (job->state == NIDOI_JOB_RUNNING) {
-        undo = cancel_running(pool, job);
+        undo = job_cancel_running(pool, job);
     }
     pthread_mutex_unlock(&pool->lock);
     return undo;
@@ -68,17 +69,17 @@ enum nidoi_undo nidoi_pool_cancel(struct nidoi_job *job)
 void nidoi_pool_post_end(struct nidoi_job *job)
 {
     struct nidoi_pool *pool = job->pool;
-    bool left;
+    bool grace_over;
 
     if (nidoi_remote_post(pool->remote, &job->post)) return;
     pthread_mutex_lock(&pool->lock);
-    left = pool->left;
-    if (!left) nidoi_list_append(&pool->late, &job->link);
+    grace_over = pool->grace_over;
+    if (!grace_over) nidoi_list_append(&pool->late, &job->link);
     pthread_mutex_unlock(&pool->lock);
-    if (left) nidoi_mem.release(job);
+    if (grace_over) nidoi_mem.release(job);
 }
 
-static void welcome_late(struct nidoi_loop *loop, struct nidoi_pool *pool)
+static void pool_finish_late(struct nidoi_loop *loop, struct nidoi_pool *pool)
 {
     struct nidoi_link *link;
 
@@ -89,7 +90,7 @@ static void welcome_late(struct nidoi_loop *loop, struct nidoi_pool *pool)
     }
 }
 
-static int describe(char *text, size_t size, const struct nidoi_job *job)
+static int job_describe(char *text, size_t size, const struct nidoi_job *job)
 {
     struct nidoi_place place;
 
@@ -97,7 +98,7 @@ static int describe(char *text, size_t size, const struct nidoi_job *job)
 }
 
 /* The lock is held, but not while the user's code is called. */
-static void report(struct nidoi_loop *loop, struct nidoi_pool *pool)
+static void pool_report_abandoned(struct nidoi_loop *loop, struct nidoi_pool *pool)
 {
     char text[2048];
     size_t used = (size_t)snprintf(text, sizeof text, "nido: the run ends without waiting for");
@@ -108,7 +109,7 @@ static void report(struct nidoi_loop *loop, struct nidoi_pool *pool)
             used += (size_t)snprintf(text + used, sizeof text - used, " and more");
             break;
         }
-        used += (size_t)describe(text + used, sizeof text - used, nidoi_worker_job(link));
+        used += (size_t)job_describe(text + used, sizeof text - used, nidoi_worker_job(link));
     }
     snprintf(text + used, sizeof text - used, "\n");
     pthread_mutex_unlock(&pool->lock);
@@ -116,21 +117,21 @@ static void report(struct nidoi_loop *loop, struct nidoi_pool *pool)
     pthread_mutex_lock(&pool->lock);
 }
 
-/* Waits for every worker, at most the grace for those in abandoned jobs. The lock is held. */
-static void await_workers(struct nidoi_loop *loop, struct nidoi_pool *pool)
+/* Waits for all workers; for those in abandoned jobs at most the grace. The lock is held. */
+static void pool_await_workers(struct nidoi_loop *loop, struct nidoi_pool *pool)
 {
     int64_t grace = loop->options.pool_grace_ns;
     int64_t end = nidoi_time_add(nidoi_sys_now(), grace);
 
-    while (pool->threads || pool->strays) {
+    while (pool->threads || pool->surplus) {
         int64_t now = nidoi_sys_now();
 
         if (now >= end && !nidoi_list_empty(&pool->running)) {
-            pool->left = true;
-            report(loop, pool);
+            pool->grace_over = true;
+            pool_report_abandoned(loop, pool);
             return;
         }
-        nidoi_sys_cond_wait(&pool->news, &pool->lock, now < end ? end - now : NIDO_NEVER);
+        nidoi_sys_cond_wait(&pool->worker_ended, &pool->lock, now < end ? end - now : NIDO_NEVER);
     }
 }
 
@@ -142,9 +143,9 @@ static void pool_end(struct nidoi_loop *loop, struct nidoi_extension *extension)
     pthread_mutex_lock(&pool->lock);
     __atomic_store_n(&pool->closing, true, __ATOMIC_RELAXED);
     pthread_cond_broadcast(&pool->work);
-    await_workers(loop, pool);
+    pool_await_workers(loop, pool);
     nidoi_workers_join(pool);
-    welcome_late(loop, pool);
+    pool_finish_late(loop, pool);
     nidoi_pool_release(pool);
 }
 

@@ -13,7 +13,7 @@ struct nidoi_worker {
     struct nidoi_pool *pool;
     struct nidoi_job *job;
     pthread_t thread;
-    bool stray; /* it has become superfluous with its job */
+    bool surplus; /* it counts no longer, and ends with its job */
 };
 
 int64_t nidoi_pool_idle_ns = NIDO_SEC(10);
@@ -30,15 +30,15 @@ const struct nidoi_job *nidoi_worker_job(const struct nidoi_link *link)
     return nidoi_container(link, struct nidoi_worker, link)->job;
 }
 
-/* A job that forks is none in the child. */
-static void forked(void)
+/* The child of a job that forks is no worker. */
+static void worker_forked(void)
 {
     self = NULL;
 }
 
-static struct nidoi_fork_handler at_fork = {.forked = forked};
+static struct nidoi_fork_handler at_fork = {.forked = worker_forked};
 
-static void *work(void *arg);
+static void *worker_main(void *arg);
 
 void nidoi_workers_join(struct nidoi_pool *pool)
 {
@@ -51,7 +51,7 @@ void nidoi_workers_join(struct nidoi_pool *pool)
     }
 }
 
-static void start_worker(struct nidoi_pool *pool)
+static void worker_start(struct nidoi_pool *pool)
 {
     struct nidoi_worker *worker;
 
@@ -62,27 +62,27 @@ static void start_worker(struct nidoi_pool *pool)
     worker->pool = pool;
     pool->threads++;
     pool->refs++;
-    pool->coming = true;
-    if (!nidoi_sys.thread(&worker->thread, work, worker)) return;
+    pool->wake_pending = true;
+    if (!nidoi_sys.thread(&worker->thread, worker_main, worker)) return;
     nidoi_mem.release(worker);
     pool->threads--;
     pool->refs--;
-    pool->coming = false;
+    pool->wake_pending = false;
 }
 
-void nidoi_workers_call(struct nidoi_pool *pool)
+void nidoi_workers_wake(struct nidoi_pool *pool)
 {
-    if (pool->coming || pool->looking || !nidoi_pool_first(pool)) return;
+    if (pool->wake_pending || pool->looking || !nidoi_pool_first(pool)) return;
     if (pool->idle) {
-        pool->coming = true;
+        pool->wake_pending = true;
         pthread_cond_signal(&pool->work);
     } else if (pool->threads < pool->most) {
-        start_worker(pool);
+        worker_start(pool);
     }
 }
 
-/* Without the lock: a job that comes soon is not worth a sleep. */
-static void spin(struct nidoi_pool *pool)
+/* Waits a short time for a job without sleeping. Gives up the lock meanwhile. */
+static void worker_spin(struct nidoi_pool *pool)
 {
     int64_t end = nidoi_time_add(nidoi_sys_now(), pool->spin_ns);
 
@@ -95,22 +95,22 @@ static void spin(struct nidoi_pool *pool)
     pool->looking--;
 }
 
-/* Waits for the next job; NULL: there will be none for this worker. */
-static struct nidoi_job *next_job(struct nidoi_pool *pool)
+/* Waits for the next job; NULL: this worker has to end. */
+static struct nidoi_job *worker_next_job(struct nidoi_pool *pool)
 {
     bool patient = true;
 
-    if (pool->spin_ns && !nidoi_pool_first(pool) && !pool->closing) spin(pool);
+    if (pool->spin_ns && !nidoi_pool_first(pool) && !pool->closing) worker_spin(pool);
     while (!nidoi_pool_first(pool) && !pool->closing && patient) {
         pool->idle++;
         patient = nidoi_sys_cond_wait(&pool->work, &pool->lock, nidoi_pool_idle_ns) == 0;
         pool->idle--;
-        pool->coming = false;
+        pool->wake_pending = false;
     }
     return nidoi_pool_first(pool);
 }
 
-static void take(struct nidoi_worker *worker, struct nidoi_job *job)
+static void worker_take(struct nidoi_worker *worker, struct nidoi_job *job)
 {
     struct nidoi_pool *pool = worker->pool;
 
@@ -120,25 +120,25 @@ static void take(struct nidoi_worker *worker, struct nidoi_job *job)
     job->thread = pthread_self();
     worker->job = job;
     nidoi_list_append(&pool->running, &worker->link);
-    if (job->passing) nidoi_interrupter_signal(job);
-    nidoi_workers_call(pool);
+    if (job->no_wait) nidoi_interrupter_signal(job);
+    nidoi_workers_wake(pool);
 }
 
-/* The lock is held. True: nobody waits for the job any more. */
-static bool finish(struct nidoi_worker *worker)
+/* The lock is held. True: the job is abandoned. */
+static bool worker_finish(struct nidoi_worker *worker)
 {
     struct nidoi_job *job = worker->job;
 
     nidoi_list_remove(&worker->link);
     worker->job = NULL;
-    if (job->options.mode == NIDO_OFFLOAD_INTERRUPT) nidoi_interrupter_spare(job);
+    if (job->options.mode == NIDO_OFFLOAD_INTERRUPT) nidoi_interrupter_stop(job);
     job->state = NIDOI_JOB_OVER;
-    worker->stray = job->stray;
+    worker->surplus = job->surplus;
     return job->abandoned;
 }
 
-/* When a broken law ends the program on a worker, its job is worth a name. */
-static void last_words(void)
+/* When a broken invariant ends the program on a worker, the message names its job. */
+static void worker_print_job(void)
 {
     struct nidoi_place place;
 
@@ -147,8 +147,8 @@ static void last_words(void)
                 nidoi_job_name(self->job, &place));
 }
 
-/* Its thread is the pool's: no job ends it, by an exception or by pthread_exit. */
-static ssize_t call(const struct nidoi_job *job)
+/* The thread is the pool's: a job must not end it by an exception or by pthread_exit. */
+static ssize_t worker_call(const struct nidoi_job *job)
 {
     bool interruptible = job->options.mode == NIDO_OFFLOAD_INTERRUPT;
     ssize_t result;
@@ -161,20 +161,20 @@ static ssize_t call(const struct nidoi_job *job)
     return result;
 }
 
-/* The lock is held before and after, not while the job runs. Its caller may have the next one at
- * once: that is for this worker, not for another to be woken. Its place in the lane is taken until
- * the worker is free again: then it looks for the next job there itself. */
-static void run(struct nidoi_worker *worker, struct nidoi_job *job)
+/* The lock is held before and after, not while the job runs. When the job is over its caller may submit
+ * the next one at once: this worker takes that, and no other is woken for it. The job keeps its place
+ * in the lane until the worker is free, which then looks for the next job there itself. */
+static void worker_run(struct nidoi_worker *worker, struct nidoi_job *job)
 {
     struct nidoi_pool *pool = worker->pool;
     enum nidoi_lane lane = job->lane;
     bool abandoned;
 
-    take(worker, job);
+    worker_take(worker, job);
     pthread_mutex_unlock(&pool->lock);
-    job->result = call(job);
+    job->result = worker_call(job);
     pthread_mutex_lock(&pool->lock);
-    abandoned = finish(worker);
+    abandoned = worker_finish(worker);
     if (!abandoned) pool->looking++;
     pthread_mutex_unlock(&pool->lock);
     if (abandoned)
@@ -183,30 +183,30 @@ static void run(struct nidoi_worker *worker, struct nidoi_job *job)
         nidoi_panic("a run ended while a task waited for a job");
     pthread_mutex_lock(&pool->lock);
     if (!abandoned) pool->looking--;
-    if (lane == NIDOI_LANE_NAMES && !worker->stray) pool->names_running--;
+    if (lane == NIDOI_LANE_NAMES && !worker->surplus) pool->names_running--;
 }
 
-static void *work(void *arg)
+static void *worker_main(void *arg)
 {
     struct nidoi_worker *worker = self = arg;
     struct nidoi_pool *pool = worker->pool;
     struct nidoi_job *job;
 
     nidoi_sys_defer_cancel();
-    nidoi_crash_hook = last_words;
+    nidoi_crash_hook = worker_print_job;
     pthread_mutex_lock(&pool->lock);
-    pool->coming = false;
-    while (!worker->stray && (job = next_job(pool)) != NULL) run(worker, job);
-    if (worker->stray)
-        pool->strays--;
+    pool->wake_pending = false;
+    while (!worker->surplus && (job = worker_next_job(pool)) != NULL) worker_run(worker, job);
+    if (worker->surplus)
+        pool->surplus--;
     else
         pool->threads--;
-    if (pool->left) {
+    if (pool->grace_over) {
         pthread_detach(pthread_self());
         nidoi_mem.release(worker);
     } else {
         nidoi_list_append(&pool->ended, &worker->link);
-        pthread_cond_signal(&pool->news);
+        pthread_cond_signal(&pool->worker_ended);
     }
     nidoi_pool_release(pool);
     return NULL;

@@ -7,13 +7,14 @@
 /* How long a worker stays without work; a variable for tests. */
 extern int64_t nidoi_pool_idle_ns;
 
-/* Somebody comes for the first job, if there is one and somebody can. The lock is held. */
-void nidoi_workers_call(struct nidoi_pool *pool);
+/* Wakes or starts a worker for the first job, if there is one and no worker is about to look for it.
+ * The lock is held. */
+void nidoi_workers_wake(struct nidoi_pool *pool);
 
-/* A thread that has ended stays until somebody joins it. The lock is held. */
+/* Joins the threads that have ended. The lock is held. */
 void nidoi_workers_join(struct nidoi_pool *pool);
 
-/* The job of one in pool->running. */
+/* The job of a worker, by its link in pool->running. */
 const struct nidoi_job *nidoi_worker_job(const struct nidoi_link *link);
 
 /* On a worker: its job, else NULL. */

@@ -139,7 +139,7 @@ INSIDE_POOL(offload_queue, a_look_up_that_is_being_dropped_counts_still, 2)
     nido_offload_options options = in_mode(NIDO_OFFLOAD_ABANDON);
     nido_group group;
 
-    nidoi_pool_most_strays = 0;
+    nidoi_pool_most_surplus = 0;
     sem_init(&dropping, 0, 0);
     sem_init(&go_on, 0, 0);
     options.drop = drop_slowly;
@@ -167,12 +167,12 @@ INSIDE_POOL(offload_queue, a_look_up_that_is_being_dropped_counts_still, 2)
 /* No task waits for them, so they hold none up; but how many there may be is bounded. */
 INSIDE_POOL(offload_queue, abandoned_look_ups_hold_no_worker_that_others_need, 2)
 {
-    enum { LOOK_UPS = 5, MOST_STRAYS = 3 };
+    enum { LOOK_UPS = 5, MOST_SURPLUS = 3 };
     struct work works[LOOK_UPS];
     struct dropped dropped;
     nido_group group;
 
-    nidoi_pool_most_strays = MOST_STRAYS;
+    nidoi_pool_most_surplus = MOST_SURPLUS;
     dropped_init(&dropped);
     gate_open(&gate);
     nido_group_open(&group, NIDO_WAIT_ALL, "jobs");
@@ -181,16 +181,16 @@ INSIDE_POOL(offload_queue, abandoned_look_ups_hold_no_worker_that_others_need, 2
             .fn = pass, .arg = &gate, .options = abandoning(&dropped), .lane = NIDOI_LANE_NAMES};
         work_begin(&group, &works[i]);
     }
-    for (int i = 0; i < MOST_STRAYS + 1; i++) {
+    for (int i = 0; i < MOST_SURPLUS + 1; i++) {
         await_starts(&gate, 1);
         work_cancel(&works[i]);
         while (works[i].result == UNDECIDED) nido_yield();
     }
     for (int i = 0; i < 10; i++) nido_yield();
-    cr_expect(eq(int, runs(&gate), MOST_STRAYS + 1), "so many stray, one more counts");
+    cr_expect(eq(int, runs(&gate), MOST_SURPLUS + 1), "so many are surplus, one more counts");
     let_many_pass(&gate, LOOK_UPS);
     cr_expect(zero(int, nido_group_close(&group, 0)));
     cr_expect(eq(int, works[LOOK_UPS - 1].result, 1));
-    while (drops(&dropped) < MOST_STRAYS + 1) nido_yield();
+    while (drops(&dropped) < MOST_SURPLUS + 1) nido_yield();
     gate_close(&gate);
 }
