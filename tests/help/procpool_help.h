@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "inside_help.h"
+#include "process/pool/job.h"
 #include "process/pool/procpool.h"
 
 /* ---- Jobs ---- */

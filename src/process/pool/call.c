@@ -10,7 +10,17 @@
 #include "base/place.h"
 #include "coro/scope/error.h"
 #include "io/fd.h"
+#include "process/pool/exchange.h"
 #include "process/pool/procpool.h"
+
+struct call {
+    struct nidoi_procpool_call head;
+    nido_procjob_fn *fn;
+    const char *name;
+    void *place; /* where it was made */
+    struct nidoi_exchange exchange;
+    nido_procpool_result result;
+};
 
 /* ---- Words for what has happened ---- */
 
@@ -30,8 +40,8 @@ static const char *signal_name(int signal)
 }
 
 /* Keeps an error that begins with the job's name and comes from where the call was made. */
-static int fail(const struct nidoi_call *call, int code, const char *format, ...) NIDO_PRINTF(3, 4);
-static int fail(const struct nidoi_call *call, int code, const char *format, ...)
+static int fail(const struct call *call, int code, const char *format, ...) NIDO_PRINTF(3, 4);
+static int fail(const struct call *call, int code, const char *format, ...)
 {
     struct nidoi_place place;
     const char *name = call->name;
@@ -43,10 +53,10 @@ static int fail(const struct nidoi_call *call, int code, const char *format, ...
     va_end(args);
     if (!name) name = nidoi_place(&place, (void *)(uintptr_t)call->fn);
     return nidoi_fail(nidoi_sched_self->current, call->place, code,
-                      "job \"%.64s\" of pool \"%s\" %s", name, call->pool->name, text);
+                      "job \"%.64s\" of pool \"%s\" %s", name, call->head.pool->name, text);
 }
 
-static void say_how_it_died(const struct nidoi_call *call, const struct nidoi_procworker *worker,
+static void say_how_it_died(const struct call *call, const struct nidoi_procworker *worker,
                             bool garbled)
 {
     const nido_procpool_result *result = &call->result;
@@ -66,7 +76,7 @@ static void say_how_it_died(const struct nidoi_call *call, const struct nidoi_pr
 
 /* ---- What came of it ---- */
 
-static int say_why_refused(const struct nidoi_call *call, int status)
+static int say_why_refused(const struct call *call, int status)
 {
     if (status == -EINVAL)
         return fail(call, status,
@@ -76,7 +86,7 @@ static int say_why_refused(const struct nidoi_call *call, int status)
 }
 
 /* The job's own failure, with a text that says whose it is. */
-static int say_status(const struct nidoi_call *call, int status)
+static int say_status(const struct call *call, int status)
 {
     if (status == -ECANCELED)
         return fail(call, -EPROTO, "returned -ECANCELED, which only a scope may");
@@ -84,53 +94,53 @@ static int say_status(const struct nidoi_call *call, int status)
 }
 
 /* Before that it does not begin. */
-static bool has_input(const struct nidoi_talk *talk)
+static bool has_input(const struct nidoi_exchange *exchange)
 {
-    return talk->sent == sizeof talk->request + talk->request.len;
+    return exchange->sent == sizeof exchange->request + exchange->request.len;
 }
 
-static bool may_have_begun(const struct nidoi_talk *talk)
+static bool may_have_begun(const struct nidoi_exchange *exchange)
 {
-    return talk->heard || (has_input(talk) && !talk->reset);
+    return exchange->heard || (has_input(exchange) && !exchange->reset);
 }
 
-static void give_back(struct nidoi_call *call, struct nidoi_procworker *worker)
+static void give_back(struct call *call, struct nidoi_procworker *worker)
 {
-    const struct nidoi_reply *reply = &call->talk.reply;
+    const struct nidoi_reply *reply = &call->exchange.reply;
 
     if (reply->leftovers) {
-        call->pool->stats.recycled++;
-        nidoi_procpool_release(call->pool, worker, NIDOI_KILL);
+        call->head.pool->stats.recycled++;
+        nidoi_procpool_release(call->head.pool, worker, NIDOI_KILL);
         return;
     }
-    nidoi_procpool_give_back(call->pool, worker,
-                             has_input(&call->talk) &&
+    nidoi_procpool_give_back(call->head.pool, worker,
+                             has_input(&call->exchange) &&
                                  !(reply->refused && reply->status == -ENOMEM));
 }
 
-static int answered(struct nidoi_call *call, struct nidoi_procworker *worker)
+static int answered(struct call *call, struct nidoi_procworker *worker)
 {
-    struct nidoi_talk *talk = &call->talk;
-    int status = talk->reply.status;
+    struct nidoi_exchange *exchange = &call->exchange;
+    int status = exchange->reply.status;
 
     give_back(call, worker);
-    if (talk->reply.refused) {
-        nidoi_mem.release(talk->data);
+    if (exchange->reply.refused) {
+        nidoi_mem.release(exchange->data);
         call->result.pid = 0;
         return say_why_refused(call, status);
     }
-    call->pool->stats.answered++;
-    call->result.data = talk->data;
-    call->result.len = (size_t)talk->reply.len;
+    call->head.pool->stats.answered++;
+    call->result.data = exchange->data;
+    call->result.len = (size_t)exchange->reply.len;
     return say_status(call, status);
 }
 
-static int died(struct nidoi_call *call, struct nidoi_procworker *worker, bool garbled)
+static int died(struct call *call, struct nidoi_procworker *worker, bool garbled)
 {
     nido_procpool_result *result = &call->result;
 
     nidoi_procworker_stop(worker, garbled ? NIDOI_KILL : NIDOI_DISMISS);
-    call->pool->stats.deaths++;
+    call->head.pool->stats.deaths++;
     result->died = true;
     if (worker->state == NIDOI_WORKER_ENDED) {
         result->signal = WIFSIGNALED(worker->outcome) ? WTERMSIG(worker->outcome) : 0;
@@ -139,17 +149,17 @@ static int died(struct nidoi_call *call, struct nidoi_procworker *worker, bool g
     }
     say_how_it_died(call, worker, garbled);
     nidoi_procworker_free(worker);
-    call->pool->stats.workers--;
+    call->head.pool->stats.workers--;
     return -ECHILD;
 }
 
-static int stopped(struct nidoi_call *call, struct nidoi_procworker *worker, int err)
+static int stopped(struct call *call, struct nidoi_procworker *worker, int err)
 {
-    bool at_once = err != -ECANCELED || call->pool->options.kill_at_once;
+    bool at_once = err != -ECANCELED || call->head.pool->options.kill_at_once;
 
-    call->pool->stats.stopped += err == -ECANCELED;
-    if (err == -ENOMEM && !has_input(&call->talk)) call->result.pid = 0;
-    nidoi_procpool_release(call->pool, worker, at_once ? NIDOI_KILL : NIDOI_TERMINATE);
+    call->head.pool->stats.stopped += err == -ECANCELED;
+    if (err == -ENOMEM && !has_input(&call->exchange)) call->result.pid = 0;
+    nidoi_procpool_release(call->head.pool, worker, at_once ? NIDOI_KILL : NIDOI_TERMINATE);
     return err == -ECANCELED ? err : fail(call, err, "was stopped: %s", nido_strerror(err));
 }
 
@@ -166,36 +176,36 @@ static int replace(nido_procpool *pool, struct nidoi_procworker *worker)
 }
 
 /* What came of a conversation in which the worker has heard at least something. */
-static int end_talk(struct nidoi_call *call, struct nidoi_procworker *worker, int rc)
+static int end_talk(struct call *call, struct nidoi_procworker *worker, int rc)
 {
-    call->pool->bad_starts = 0;
+    call->head.pool->bad_starts = 0;
     call->result.pid = worker->pid;
     if (rc == 0) return answered(call, worker);
-    nidoi_mem.release(call->talk.data);
+    nidoi_mem.release(call->exchange.data);
     if (rc == -ECHILD || rc == -EPROTO) return died(call, worker, rc == -EPROTO);
     return stopped(call, worker, rc);
 }
 
-static int do_job(struct nidoi_call *call)
+static int do_job(struct call *call)
 {
-    const struct nidoi_talk start = call->talk;
+    const struct nidoi_exchange start = call->exchange;
     struct nidoi_procworker *worker;
 
     for (;;) {
-        int rc = nidoi_procpool_get(call->pool, &worker);
+        int rc = nidoi_procpool_get(call->head.pool, &worker);
 
         if (rc) return rc;
-        rc = nidoi_procworker_talk(worker, &call->talk);
-        if (rc != -ECHILD || may_have_begun(&call->talk)) return end_talk(call, worker, rc);
-        call->talk = start;
-        rc = replace(call->pool, worker);
+        rc = nidoi_exchange_run(worker, &call->exchange);
+        if (rc != -ECHILD || may_have_begun(&call->exchange)) return end_talk(call, worker, rc);
+        call->exchange = start;
+        rc = replace(call->head.pool, worker);
         if (rc) return rc;
     }
 }
 
-static int line_up(struct nidoi_call *call)
+static int line_up(struct call *call)
 {
-    nido_procpool *pool = call->pool;
+    nido_procpool *pool = call->head.pool;
     int rc;
 
     pool->stats.queued++;
@@ -210,16 +220,16 @@ static int line_up(struct nidoi_call *call)
 }
 
 /* A cancel of our own scope, which only the end of the pool makes, becomes -ESHUTDOWN. */
-static int run_call(struct nidoi_call *call)
+static int run_call(struct call *call)
 {
     int inner, rc;
 
-    nidoi_procpool_enter(call);
-    nido_scope_open(&call->scope);
+    nidoi_procpool_enter(&call->head);
+    nido_scope_open(&call->head.scope);
     inner = line_up(call);
-    rc = nido_scope_close(&call->scope, inner);
+    rc = nido_scope_close(&call->head.scope, inner);
     if (rc != inner) fail(call, rc, "was stopped: the pool is being freed");
-    nidoi_procpool_leave(call);
+    nidoi_procpool_leave(&call->head);
     return rc;
 }
 
@@ -243,10 +253,10 @@ static struct nidoi_image image_of(nido_procpool *pool, nido_procjob_fn *fn)
 int nido_procpool_call(nido_procpool *pool, nido_procjob_fn *fn, const void *input, size_t len,
                        const nido_procpool_call_options *options, nido_procpool_result *out)
 {
-    struct nidoi_call call = {.pool = pool,
-                              .fn = fn,
-                              .name = options ? options->name : NULL,
-                              .place = __builtin_return_address(0)};
+    struct call call = {.head.pool = pool,
+                        .fn = fn,
+                        .name = options ? options->name : NULL,
+                        .place = __builtin_return_address(0)};
     struct nidoi_loop *loop;
     int rc = nidoi_io_enter(&loop);
 
@@ -256,11 +266,11 @@ int nido_procpool_call(nido_procpool *pool, nido_procjob_fn *fn, const void *inp
         return -EINVAL;
     rc = admit(pool, loop, len);
     if (rc) return rc;
-    call.talk.input = input;
-    call.talk.request = (struct nidoi_request){.magic = NIDOI_REQUEST_MAGIC,
-                                               .number = ++pool->requests,
-                                               .len = len,
-                                               .image = image_of(pool, fn)};
+    call.exchange.input = input;
+    call.exchange.request = (struct nidoi_request){.magic = NIDOI_REQUEST_MAGIC,
+                                                   .number = ++pool->requests,
+                                                   .len = len,
+                                                   .image = image_of(pool, fn)};
     rc = run_call(&call);
     if (out)
         *out = call.result;

@@ -1,6 +1,7 @@
 /* process/pool/job.c: what runs in a worker: one job after the other, until nobody sends any more. There
  * is one thread, no runtime, and calls block. */
-#include <dlfcn.h>
+#include "process/pool/job.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
-#include "process/pool/procpool.h"
+#include "nido/procpool.h"
 
 struct nido_procjob {
     char *input;
@@ -22,32 +23,6 @@ struct nido_procjob {
 };
 
 /* ---- Where functions lie ---- */
-
-/* FNV-1a over the beginning of a loaded object: its tables of contents, and with most linkers the
- * number of its build. */
-static uint64_t mark_of(const void *base)
-{
-    enum { WORDS = 128 };
-    uint64_t mark = 0xcbf29ce484222325, word;
-
-    for (size_t i = 0; i < WORDS; i++) {
-        memcpy(&word, (const char *)base + i * sizeof word, sizeof word);
-        mark = (mark ^ word) * 0x100000001b3;
-    }
-    return mark;
-}
-
-/* Where the system cannot tell (a static program), the two processes agree that it is nowhere. */
-struct nidoi_image nidoi_image_of(uintptr_t fn)
-{
-    struct nidoi_image image = {.fn = fn};
-    Dl_info info;
-
-    if (!dladdr((void *)fn, &info) || !info.dli_fbase) return image;
-    image.base = (uintptr_t)info.dli_fbase;
-    image.mark = mark_of(info.dli_fbase);
-    return image;
-}
 
 static bool is_here(const struct nidoi_image *image)
 {
@@ -63,7 +38,7 @@ static bool is_here(const struct nidoi_image *image)
 
 /* ---- Before the first job ---- */
 
-int nidoi_procjob_confine(const struct nidoi_order *order)
+int nidoi_procjob_confine(const struct nidoi_forkserver_order *order)
 {
     int err = order->no_new_privs ? nidoi_sys.no_new_privs() : 0;
 
@@ -173,7 +148,7 @@ static int run(const struct nidoi_request *request, struct nido_procjob *job)
     return status;
 }
 
-static void do_job(int fd, const struct nidoi_order *order)
+static void do_job(int fd, const struct nidoi_forkserver_order *order)
 {
     struct nidoi_request request;
     struct nidoi_reply head = {0};
@@ -196,7 +171,7 @@ static void do_job(int fd, const struct nidoi_order *order)
     nidoi_mem.release(job.out);
 }
 
-_Noreturn void nidoi_procjob_serve(int fd, const struct nidoi_order *order)
+_Noreturn void nidoi_procjob_serve(int fd, const struct nidoi_forkserver_order *order)
 {
     for (;;) do_job(fd, order);
 }

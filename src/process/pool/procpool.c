@@ -7,6 +7,8 @@
  * 3. Whatever happens to a worker with a job is the result of its call; what happens to one without
  * is nobody's: it is replaced.
  * 4. The pool lives until its last call is over, even if whoever frees it could not wait. */
+#include "process/pool/procpool.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +21,7 @@
 #include "nido/scope.h"
 #include "nido/sem.h"
 #include "nido/time.h"
-#include "process/pool/procpool.h"
+#include "process/pool/forkserver.h"
 #include "sync/sync.h"
 
 enum { MOST_BAD_STARTS = 3, MOST_WORKERS = 65536, MAX_FRAME = 64 << 20 };
@@ -83,7 +85,7 @@ int nido_procpool_new(const nido_procpool_options *options, nido_procpool **out)
 }
 
 void nidoi_procpool_release(nido_procpool *pool, struct nidoi_procworker *worker,
-                            enum nidoi_held_remove means)
+                            enum nidoi_stop_means means)
 {
     nidoi_procworker_stop(worker, means);
     nidoi_procworker_free(worker);
@@ -108,8 +110,8 @@ static void cancel_calls(nido_procpool *pool)
     struct nidoi_link *link;
 
     for (link = pool->calls.next; link != &pool->calls; link = link->next)
-        nido_scope_cancel(&nidoi_container(link, struct nidoi_call, link)->scope, -ESHUTDOWN,
-                          "the process pool is freed");
+        nido_scope_cancel(&nidoi_container(link, struct nidoi_procpool_call, link)->scope,
+                          -ESHUTDOWN, "the process pool is freed");
 }
 
 /* Cancelled while it waits, it cancels the calls and waits for that; false: not long enough. */
@@ -166,12 +168,6 @@ static struct nidoi_procworker *take_idle(nido_procpool *pool)
     return nidoi_container(link, struct nidoi_procworker, link);
 }
 
-bool nidoi_is_shortage(int code)
-{
-    return code == -EMFILE || code == -ENFILE || code == -EAGAIN || code == -ENOMEM ||
-           code == -ENOBUFS || code == -ENOSPC || code == -ETOOMANYREFS;
-}
-
 /* Failures of long ago say nothing of now. */
 static void count_bad_start(nido_procpool *pool, int64_t now)
 {
@@ -206,7 +202,7 @@ static int find_worker(nido_procpool *pool, struct nidoi_procworker **out)
 
     while ((worker = take_idle(pool))) {
         *out = worker;
-        if (nidoi_procworker_options_valid(worker)) return 0;
+        if (nidoi_procworker_usable(worker)) return 0;
         pool->stats.replaced++;
         nidoi_procpool_release(pool, worker, NIDOI_KILL);
     }
@@ -254,12 +250,12 @@ void nidoi_procpool_give_back(nido_procpool *pool, struct nidoi_procworker *work
 
 /* ---- Calls under way ---- */
 
-void nidoi_procpool_enter(struct nidoi_call *call)
+void nidoi_procpool_enter(struct nidoi_procpool_call *call)
 {
     nidoi_list_append(&call->pool->calls, &call->link);
 }
 
-void nidoi_procpool_leave(struct nidoi_call *call)
+void nidoi_procpool_leave(struct nidoi_procpool_call *call)
 {
     nido_procpool *pool = call->pool;
 
