@@ -8,7 +8,11 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "nido/fd.h"
+#include "nido/time.h"
 #include "sync/sync.h"
+
+/* After SIGKILL only the kernel or a debugger holds a process up. */
+int64_t nidoi_child_reaping_ns = NIDO_SEC(10);
 
 struct children {
     struct nidoi_extension extension;

@@ -14,12 +14,12 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "coro/scope/scope.h"
-#include "process/child.h"
 #include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/group.h"
 #include "nido/latch.h"
 #include "nido/time.h"
+#include "process/child.h"
 
 enum { LIMIT = 16 << 20, FIRST = 4096, MOST_IN_A_PIPE = 1 << 20 };
 
