@@ -35,7 +35,7 @@ struct queue {
     struct queue *next;
     int fd;
     int writes;
-    int bell;
+    int wakeup;
     int process; /* says when the one that is watched has ended; 0: none is */
     void *process_udata;
     uintptr_t pid;
