@@ -18,6 +18,8 @@
 #ifndef NIDO_GROUP_H
 #define NIDO_GROUP_H
 
+#include <string.h>
+
 #include "nido/scope.h"
 
 #ifdef __cplusplus
@@ -83,9 +85,17 @@ typedef struct nido_spawn_options {
 } nido_spawn_options;
 
 /* Fill with zeros and set `size`. Cannot fail. Not a cancellation point. */
-NIDO_API void nido_group_options_init(nido_group_options *options);
+static inline void nido_group_options_init(nido_group_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
 /* See nido_group_options_init. Cannot fail. Not a cancellation point. */
-NIDO_API void nido_spawn_options_init(nido_spawn_options *options);
+static inline void nido_spawn_options_init(nido_spawn_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
 
 /* Opens a group; `name` outlives it, or is NULL. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_group_open(nido_group *group, enum nido_policy policy, const char *name);

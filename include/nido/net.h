@@ -4,6 +4,7 @@
 #define NIDO_NET_H
 
 #include <netdb.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -28,9 +29,17 @@ typedef struct nido_dial_options {
 } nido_dial_options;
 
 /* Fill with zeros and set `size`. Cannot fail. Not a cancellation point. */
-NIDO_API void nido_listen_options_init(nido_listen_options *options);
+static inline void nido_listen_options_init(nido_listen_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
 /* See nido_listen_options_init. Cannot fail. Not a cancellation point. */
-NIDO_API void nido_dial_options_init(nido_dial_options *options);
+static inline void nido_dial_options_init(nido_dial_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
 
 /* Looks a name and a service up, as getaddrinfo(3), on a worker. Look-ups that need a name server never
  * take more than half of the workers, abandoned ones none (up to 256 of them); names of the hosts file,

@@ -19,6 +19,7 @@
 #ifndef NIDO_OFFLOAD_H
 #define NIDO_OFFLOAD_H
 
+#include <string.h>
 #include <sys/types.h>
 
 #include "nido/types.h"
@@ -53,7 +54,11 @@ typedef struct nido_offload_options {
 } nido_offload_options;
 
 /* Fills with zeros and sets `size`. Cannot fail. Not a cancellation point. */
-NIDO_API void nido_offload_options_init(nido_offload_options *options);
+static inline void nido_offload_options_init(nido_offload_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
 
 /* Runs fn(arg) on a worker and waits for its result. Cancellation point until it runs: a cancel then
  * takes it out (-ECANCELED, fn is not called) and afterwards is only noted, the result comes, and

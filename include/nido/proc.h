@@ -23,6 +23,8 @@
 #ifndef NIDO_PROC_H
 #define NIDO_PROC_H
 
+#include <string.h>
+
 #include "nido/types.h"
 
 #ifdef __cplusplus
@@ -77,7 +79,11 @@ typedef struct nido_proc {
 } nido_proc;
 
 /* Fills with zeros and sets `size`. Cannot fail. Not a cancellation point. */
-NIDO_API void nido_proc_options_init(nido_proc_options *options);
+static inline void nido_proc_options_init(nido_proc_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
 
 /* Starts a program and returns when it runs. `options` are read here and not kept. Cancellation
  * point, up to where it is being started: a cancel after that is seen by the next point. 0, and

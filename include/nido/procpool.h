@@ -35,6 +35,8 @@
 #ifndef NIDO_PROCPOOL_H
 #define NIDO_PROCPOOL_H
 
+#include <string.h>
+
 #include "nido/types.h"
 
 #ifdef __cplusplus
@@ -111,9 +113,17 @@ typedef struct nido_procpool_stats {
 NIDO_API int nido_procpool_prepare(void);
 
 /* Fill with zeros and set `size`. Cannot fail. Not a cancellation point. */
-NIDO_API void nido_procpool_options_init(nido_procpool_options *options);
+static inline void nido_procpool_options_init(nido_procpool_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
 /* See nido_procpool_options_init. Cannot fail. Not a cancellation point. */
-NIDO_API void nido_procpool_call_options_init(nido_procpool_call_options *options);
+static inline void nido_procpool_call_options_init(nido_procpool_call_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
 
 /* Makes a pool; `options` may be NULL. Processes are started when calls need them. Not a
  * cancellation point. 0; -EPERM: outside a task, or nido_procpool_prepare was not called in this

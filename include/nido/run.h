@@ -2,6 +2,8 @@
 #ifndef NIDO_RUN_H
 #define NIDO_RUN_H
 
+#include <string.h>
+
 #include "nido/types.h"
 
 #ifdef __cplusplus
@@ -55,7 +57,11 @@ typedef struct nido_options {
 } nido_options;
 
 /* Fills with zeros and sets `size`. Cannot fail. Not a cancellation point. */
-NIDO_API void nido_options_init(nido_options *options);
+static inline void nido_options_init(nido_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+}
 
 /* Runs fn(arg) as the root task on this thread, with everything it spawns, and returns its result
  * when all is over; `options` NULL: defaults. Not a cancellation point; blocks the thread (a

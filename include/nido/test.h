@@ -46,7 +46,14 @@ typedef struct nido_test_options {
 } nido_test_options;
 
 /* Fills with the defaults and sets `size`. Cannot fail. Not a cancellation point. */
-NIDO_API void nido_test_options_init(nido_test_options *options);
+static inline void nido_test_options_init(nido_test_options *options)
+{
+    memset(options, 0, sizeof *options);
+    options->size = sizeof *options;
+    nido_options_init(&options->run);
+    options->run.clock = NIDO_CLOCK_VIRTUAL;
+    options->run.flags = NIDO_RUN_STRICT;
+}
 
 /* nido_run under the virtual clock, so that hours take no time. The clock jumps to what is due next
  * when no task is ready, nothing is posted, and no job or child process is out; if a task waits for

@@ -11,6 +11,11 @@
  * without a running runtime and -EDEADLK from a callback that must not park; headers do not repeat
  * these two.
  *
+ * Structs of options begin with their size, which their init function sets. They may grow with the library: fields
+ * that an older program does not know are zero, the default. A size that is larger than the library's is
+ * accepted if all that is beyond is zero. Else, and for a size smaller than the field itself, the call is
+ * -EINVAL.
+ *
  * Sync objects, channels, broadcasts and watches belong to the thread whose run uses them first, also
  * while they are idle, until they are initialised again: -EXDEV in another thread's run. A thread
  * without a run may use one that no task holds or waits for (-EPERM otherwise), as long as no other

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "base/options.h"
 #include "base/sys.h"
 #include "io/fd.h"
 #include "net/address.h"
@@ -14,11 +15,6 @@
 #include "nido/fd.h"
 #include "nido/net.h"
 #include "nido/time.h"
-
-void nido_listen_options_init(nido_listen_options *options)
-{
-    *options = (nido_listen_options){.size = sizeof *options};
-}
 
 /* ---- Listening ---- */
 
@@ -100,14 +96,13 @@ static bool is_for_ipv4_alone(int err)
 
 int nido_listen(const char *host, const char *service, const nido_listen_options *options)
 {
-    nido_listen_options defaults;
+    nido_listen_options room;
     struct nidoi_loop *loop;
     int fd = nidoi_io_enter(&loop);
 
     if (fd) return fd;
-    nido_listen_options_init(&defaults);
-    if (!options) options = &defaults;
-    if (options->size != sizeof *options || options->backlog < 0) return -EINVAL;
+    options = NIDOI_OPTIONS(options, &room);
+    if (!options || options->backlog < 0) return -EINVAL;
     fd = listen_on(loop, host ? host : "::", service, options);
     if (!host && !options->v6_only && is_for_ipv4_alone(fd))
         fd = listen_on(loop, "0.0.0.0", service, options);

@@ -6,6 +6,7 @@
  * of a group around it, whose end abandons what is still being looked up. */
 #include <stdio.h>
 
+#include "base/options.h"
 #include "io/fd.h"
 #include "net/address.h"
 #include "net/connect.h"
@@ -20,16 +21,6 @@
 enum { MOST_ADDRESSES = 64 };
 #define STAGGER          NIDO_MS(250) /* section 5, "Connection Attempt Delay" */
 #define RESOLUTION_DELAY NIDO_MS(50)  /* section 3 */
-
-void nido_dial_options_init(nido_dial_options *options)
-{
-    *options = (nido_dial_options){.size = sizeof *options};
-}
-
-static bool options_valid(const nido_dial_options *options)
-{
-    return !options || (options->size == sizeof *options && options->stagger_ns >= 0);
-}
 
 /* The addresses of the preferred family, and the others. */
 struct line {
@@ -169,19 +160,21 @@ static int run_race(struct race *race, const char *name)
 static void race_init(struct race *race, int family, const nido_dial_options *options)
 {
     *race = (struct race){.family = family};
-    race->stagger = options && options->stagger_ns ? options->stagger_ns : STAGGER;
+    race->stagger = options->stagger_ns ? options->stagger_ns : STAGGER;
     nido_event_init(&race->failed, "failed attempt");
     nido_event_init(&race->found, "addresses");
 }
 
 int nido_dial_any(const struct addrinfo *list, const nido_dial_options *options)
 {
+    nido_dial_options room;
     struct nidoi_loop *loop;
     struct race race;
     int err = nidoi_io_enter(&loop);
 
     if (err) return err;
-    if (!list || !options_valid(options)) return -EINVAL;
+    options = NIDOI_OPTIONS(options, &room);
+    if (!list || !options || options->stagger_ns < 0) return -EINVAL;
     race_init(&race, list->ai_family, options);
     race.lines[0].next = race.lines[1].next = list;
     return more_to_try(&race) ? run_race(&race, "dial") : -EINVAL;
@@ -277,12 +270,14 @@ static int dial_by_name(const char *host, const char *service, const nido_dial_o
 
 int nido_dial(const char *host, const char *service, const nido_dial_options *options)
 {
+    nido_dial_options room;
     struct nidoi_loop *loop;
     struct nidoi_address address;
     int err = nidoi_io_enter(&loop);
 
     if (err) return err;
-    if (!options_valid(options)) return -EINVAL;
+    options = NIDOI_OPTIONS(options, &room);
+    if (!options || options->stagger_ns < 0) return -EINVAL;
     err = host ? nidoi_address_parse(host, service, 0, &address) : -EINVAL;
     if (!err) return nidoi_connect_address((const void *)&address.bytes, address.length);
     if (!host || nidoi_address_is_path(host) || !nidoi_address_is_service(service))

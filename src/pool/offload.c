@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/options.h"
 #include "pool/interrupt.h"
 #include "pool/offload.h"
 #include "pool/pool.h"
@@ -239,8 +240,7 @@ static ssize_t job_offload(struct nidoi_job *job)
 
 static bool offload_options_valid(const nido_offload_options *options)
 {
-    return options->size == sizeof *options && options->mode >= NIDO_OFFLOAD_WAIT &&
-           options->mode <= NIDO_OFFLOAD_INTERRUPT &&
+    return options->mode >= NIDO_OFFLOAD_WAIT && options->mode <= NIDO_OFFLOAD_INTERRUPT &&
            (options->mode != NIDO_OFFLOAD_ABANDON || options->drop);
 }
 
@@ -250,11 +250,9 @@ ssize_t nidoi_offload(nido_job_fn *fn, void *arg, const nido_offload_options *op
     struct nidoi_job job = {
         .waiter.kind = &waiting, .post.call = job_received, .fn = fn, .arg = arg, .lane = lane};
 
-    if (options && !offload_options_valid(options)) return -EINVAL;
-    if (options)
-        job.options = *options;
-    else
-        nido_offload_options_init(&job.options);
+    options = NIDOI_OPTIONS(options, &job.options);
+    if (!options || !offload_options_valid(options)) return -EINVAL;
+    job.options = *options;
     offload_set_ran(&job.options, false);
     return fn ? job_offload(&job) : offload_drop(&job.options, arg, -EINVAL);
 }
@@ -268,11 +266,6 @@ ssize_t nidoi_offload_no_wait(nido_job_fn *fn, void *arg, bool *has_run)
     job.options.mode = NIDO_OFFLOAD_INTERRUPT;
     job.options.ran = has_run;
     return job_offload(&job);
-}
-
-void nido_offload_options_init(nido_offload_options *options)
-{
-    *options = (nido_offload_options){.size = sizeof *options};
 }
 
 ssize_t nido_offload_with(nido_job_fn *fn, void *arg, const nido_offload_options *options)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/program.h"
 #include "base/sys.h"
 #include "io/fd.h"
@@ -19,11 +20,6 @@ enum {
     LEAST = STDERR_FILENO + 1
 }; /* what the child's three are made from must not be one of them */
 #define GRACE NIDO_SEC(5)
-
-void nido_proc_options_init(nido_proc_options *options)
-{
-    *options = (nido_proc_options){.size = sizeof *options};
-}
 
 /* ---- What a child is to have ---- */
 
@@ -41,8 +37,7 @@ static bool sound_stream(const nido_stdio *stream, enum nido_stdio_kind last)
 
 static bool sound(const nido_proc_options *options)
 {
-    return options && options->size == sizeof *options && options->argv && options->argv[0] &&
-           sound_stream(&options->in, NIDO_STDIO_FD) &&
+    return options->argv && options->argv[0] && sound_stream(&options->in, NIDO_STDIO_FD) &&
            sound_stream(&options->out, NIDO_STDIO_FD) &&
            sound_stream(&options->err, NIDO_STDIO_STDOUT);
 }
@@ -216,6 +211,7 @@ static int explained(int err, const nido_proc_options *options, const char *lack
 int nido_proc_spawn(nido_proc *proc, const nido_proc_options *options)
 {
     struct launch launch = {.wakeup = -1};
+    nido_proc_options room;
     struct nidoi_child *child;
     struct nidoi_loop *loop;
     int err;
@@ -223,7 +219,8 @@ int nido_proc_spawn(nido_proc *proc, const nido_proc_options *options)
     *proc = (nido_proc){0};
     err = nidoi_io_enter(&loop);
     if (err) return err;
-    if (!sound(options)) return -EINVAL;
+    if (options) options = NIDOI_OPTIONS(options, &room);
+    if (!options || !sound(options)) return -EINVAL;
     child = nidoi_mem_zeroed(sizeof *child);
     if (!child) return -ENOMEM;
     launch.child = child;

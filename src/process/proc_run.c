@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/sys.h"
 #include "coro/scope/scope.h"
 #include "nido/error.h"
@@ -262,7 +263,8 @@ int nido_proc_run(const nido_proc_options *options, const void *input, size_t le
 
     nidoi_check_frames();
     *out = (nido_proc_result){0};
-    if (!options || options->size != sizeof *options) return -EINVAL;
+    if (options) options = NIDOI_OPTIONS(options, &chosen);
+    if (!options) return -EINVAL;
     chosen = *options;
     rc = prepare(&run, &chosen);
     if (!rc) rc = nido_proc_spawn(&run.proc, &chosen);

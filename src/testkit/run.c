@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/options.h"
 #include "nido.h"
 #include "testkit/kit.h"
 
@@ -14,18 +15,12 @@ enum { KNOWN_FLAGS = NIDO_TEST_INNERMOST | NIDO_TEST_BRIEF | NIDO_TEST_LOOSE, MO
 
 /* ---- Options ---- */
 
-void nido_test_options_init(nido_test_options *options)
-{
-    *options = (nido_test_options){.size = sizeof *options};
-    nido_options_init(&options->run);
-    options->run.clock = NIDO_CLOCK_VIRTUAL;
-    options->run.flags = NIDO_RUN_STRICT;
-}
-
 bool nidoi_kit_options_valid(const nido_test_options *options)
 {
-    return !options || (options->size == sizeof *options && options->patience_ns >= 0 &&
-                        !(options->flags & ~(uint32_t)KNOWN_FLAGS));
+    nido_test_options room;
+
+    options = NIDOI_OPTIONS(options, &room);
+    return options && options->patience_ns >= 0 && !(options->flags & ~(uint32_t)KNOWN_FLAGS);
 }
 
 int nidoi_kit_tries(const nido_test_options *options)
@@ -56,6 +51,9 @@ static void shuffle(nido_options *run)
 
 void nidoi_kit_finish(const nido_test_options *options, nido_test_options *out)
 {
+    nido_test_options room;
+
+    if (options) options = NIDOI_OPTIONS(options, &room);
     if (options)
         *out = *options;
     else

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/options.h"
 #include "base/sys.h"
 #include "nido.h"
 
@@ -180,8 +181,20 @@ static size_t stack_size(uint64_t n)
     return n & 1 ? (size_t)n : (size_t)(n % SMALL);
 }
 
+/* As much of options as their size says, if that makes sense. */
+static bool seen(void *out, const void *options, size_t size, size_t given)
+{
+    memset(out, 0, size);
+    memcpy(out, options, given < size ? given : size);
+    return given >= sizeof given && given <= NIDOI_OPTIONS_MOST;
+}
+
 static void run_options(const struct numbers *n)
 {
+    union {
+        nido_options options;
+        char room[NIDOI_OPTIONS_MOST];
+    } of = {{0}};
     nido_options options;
     bool sound;
 
@@ -192,17 +205,22 @@ static void run_options(const struct numbers *n)
     options.stack_size = stack_size(n->of[3]);
     options.grace_ns = (int64_t)n->of[4];
     options.spin_ns = (int64_t)(n->of[5] & UINT64_C(0x8000000000000fff));
-    sound = options.size == sizeof options &&
+    of.options = options;
+    sound = seen(&options, &of, sizeof options, of.options.size) &&
             options.flags <= (NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE) &&
             options.clock <= NIDO_CLOCK_MANUAL && options.stack_size <= (size_t)1 << 30 &&
             options.grace_ns >= 0 && options.spin_ns >= 0;
     if (options.stack_size > SMALL && sound) return; /* sound, but not worth its memory */
-    expect("a run with options", nido_run(nothing, NULL, &options), sound ? 0 : -EINVAL);
+    expect("a run with options", nido_run(nothing, NULL, &of.options), sound ? 0 : -EINVAL);
 }
 
 static int group_options(void *arg)
 {
     const struct numbers *n = arg;
+    union {
+        nido_group_options options;
+        char room[NIDOI_OPTIONS_MOST];
+    } of = {{0}};
     nido_group_options options;
     nido_group group;
     bool sound;
@@ -213,9 +231,10 @@ static int group_options(void *arg)
     options.limit = (uint32_t)n->of[2];
     options.stack_size = stack_size(n->of[3]);
     options.deadline = (int64_t)n->of[4];
-    sound = options.size == sizeof options && options.policy <= NIDO_RACE &&
+    of.options = options;
+    sound = seen(&options, &of, sizeof options, of.options.size) && options.policy <= NIDO_RACE &&
             options.stack_size <= (size_t)1 << 30 && options.deadline >= 0;
-    nido_group_open_with(&group, &options);
+    nido_group_open_with(&group, &of.options);
     expect("a group with options", nido_group_close(&group, 0), sound ? 0 : -EINVAL);
     return 0;
 }

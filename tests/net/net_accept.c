@@ -534,7 +534,7 @@ static int listen_wrongly(void *unused)
     options.backlog = -1;
     cr_expect(eq(int, nido_listen("127.0.0.1", "0", &options), -EINVAL));
     options.backlog = 0;
-    options.size--;
+    options.size = 0;
     cr_expect(eq(int, nido_listen("127.0.0.1", "0", &options), -EINVAL));
     cr_expect(eq(int, nido_listen("192.0.2.1", "0", NULL), -EADDRNOTAVAIL));
     listener = io_listen();

@@ -113,7 +113,7 @@ INSIDE(offload_refused, bad_options)
     nido_offload_options bad[3] = {good, good, good};
 
     dropped_init(&dropped);
-    bad[0].size--;
+    bad[0].size = 0;
     bad[1].mode = (enum nido_offload_mode)(NIDO_OFFLOAD_INTERRUPT + 1);
     bad[2].mode = (enum nido_offload_mode) - 1;
     for (int i = 0; i < 3; i++)

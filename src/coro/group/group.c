@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/options.h"
 #include "base/place.h"
 #include "nido/time.h"
 
@@ -40,8 +41,7 @@ void nidoi_group_open(struct nidoi_loop *loop, nido_group *group, const nido_gro
 
 static bool sound(const nido_group_options *options)
 {
-    return options && options->size == sizeof *options &&
-           (unsigned)options->policy <= (unsigned)NIDO_RACE && options->deadline >= 0 &&
+    return options && (unsigned)options->policy <= (unsigned)NIDO_RACE && options->deadline >= 0 &&
            (!options->stack_size || nidoi_stacks_round(options->stack_size));
 }
 
@@ -63,11 +63,6 @@ static void open_here(nido_group *group, const nido_group_options *options, void
     nidoi_group_open(loop, group, options, place);
 }
 
-void nido_group_options_init(nido_group_options *options)
-{
-    *options = (nido_group_options){.size = sizeof *options};
-}
-
 void nido_group_open(nido_group *group, enum nido_policy policy, const char *name)
 {
     nido_group_options options = {.size = sizeof options, .policy = policy, .name = name};
@@ -77,6 +72,9 @@ void nido_group_open(nido_group *group, enum nido_policy policy, const char *nam
 
 void nido_group_open_with(nido_group *group, const nido_group_options *options)
 {
+    nido_group_options room;
+
+    if (options) options = NIDOI_OPTIONS(options, &room);
     open_here(group, options, __builtin_return_address(0), nidoi_frame_end());
 }
 

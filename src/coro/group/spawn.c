@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/options.h"
 #include "base/place.h"
 #include "coro/task/probe.h"
 #include "coro/task/switch.h"
@@ -224,8 +225,7 @@ static int admissible(struct nidoi_loop *loop, const nido_group *group)
 static bool sound(const nido_spawn_options *options)
 {
     if (!options) return true;
-    return options->size == sizeof *options &&
-           (!options->copy || options->copy_size <= MOST_COPY) &&
+    return (!options->copy || options->copy_size <= MOST_COPY) &&
            (!options->memory || options->stack_size);
 }
 
@@ -277,11 +277,6 @@ static int spawn_here(const struct nidoi_spawn_request *request, nido_task *out,
         .place = __builtin_return_address(0), __VA_ARGS__          \
     }
 
-void nido_spawn_options_init(nido_spawn_options *options)
-{
-    *options = (nido_spawn_options){.size = sizeof *options};
-}
-
 /* Flattened: most tasks begin here, and a call in which all is known takes half the work. */
 __attribute__((flatten)) int nido_spawn(nido_group *group, nido_fn *fn, void *arg)
 {
@@ -301,8 +296,11 @@ int nido_spawn_copy(nido_group *group, nido_fn *fn, const void *arg, size_t size
 int nido_spawn_with(nido_group *group, nido_fn *fn, void *arg, const nido_spawn_options *options,
                     nido_task *out)
 {
-    struct nidoi_spawn_request request = SPAWN_REQUEST(.arg = arg, .options = options);
+    struct nidoi_spawn_request request = SPAWN_REQUEST(.arg = arg);
+    nido_spawn_options room;
 
+    request.options = options ? NIDOI_OPTIONS(options, &room) : NULL;
+    if (options && !request.options) return -EINVAL;
     return spawn_here(&request, out, nidoi_frame_end());
 }
 

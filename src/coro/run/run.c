@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/sys.h"
 #include "coro/group/spawn.h"
 #include "coro/run/deadlock.h"
@@ -15,11 +16,6 @@
 
 #define DIGITS(x) #x
 #define TEXT(x)   DIGITS(x)
-
-void nido_options_init(nido_options *options)
-{
-    *options = (nido_options){.size = sizeof *options};
-}
 
 /* The signal that ended this thread's last run, or 0. */
 static _Thread_local int ended_by;
@@ -62,7 +58,7 @@ static int receive_signals(struct nidoi_loop *loop, struct nidoi_receiver *recei
 
 static bool sound(const nido_options *options)
 {
-    return options->size == sizeof *options && nidoi_stacks_round(options->stack_size) &&
+    return nidoi_stacks_round(options->stack_size) &&
            !(options->flags & ~(uint32_t)(NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE)) &&
            (unsigned)options->clock <= NIDO_CLOCK_MANUAL && options->grace_ns >= 0 &&
            options->spin_ns >= 0 && options->timer_slack_ns >= 0 && options->pool_grace_ns >= 0;
@@ -219,18 +215,17 @@ static int run_whole(nido_fn *fn, void *arg, const nido_options *options, void *
 
 static int startable(const nido_options *options)
 {
-    if (!sound(options)) return -EINVAL;
+    if (!options || !sound(options)) return -EINVAL;
     if (nidoi_fork_pending()) return -EPERM;
     return nidoi_loop_self() ? -EBUSY : 0;
 }
 
 int nido_run(nido_fn *fn, void *arg, const nido_options *options)
 {
-    nido_options defaults;
+    nido_options room;
     int err, before;
 
-    nido_options_init(&defaults);
-    if (!options) options = &defaults;
+    options = NIDOI_OPTIONS(options, &room);
     err = fn ? startable(options) : -EINVAL;
     if (err) return err;
     before = nidoi_sys_defer_cancel();
@@ -243,13 +238,12 @@ int nido_run(nido_fn *fn, void *arg, const nido_options *options)
 
 int nido_rt_new(const nido_options *options, nido_rt **out)
 {
-    nido_options defaults;
+    nido_options room;
     struct run *run;
     int err;
 
-    nido_options_init(&defaults);
-    if (!options) options = &defaults;
-    err = options->clock != NIDO_CLOCK_REAL ? -EINVAL : startable(options);
+    options = NIDOI_OPTIONS(options, &room);
+    err = options && options->clock == NIDO_CLOCK_REAL ? startable(options) : -EINVAL;
     if (err) return err;
     err = run_new(options, &run);
     if (err) return err;

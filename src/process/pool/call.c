@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/place.h"
 #include "coro/scope/error.h"
 #include "io/fd.h"
@@ -253,17 +254,16 @@ static struct nidoi_image image_of(nido_procpool *pool, nido_procjob_fn *fn)
 int nido_procpool_call(nido_procpool *pool, nido_procjob_fn *fn, const void *input, size_t len,
                        const nido_procpool_call_options *options, nido_procpool_result *out)
 {
-    struct call call = {.head.pool = pool,
-                        .fn = fn,
-                        .name = options ? options->name : NULL,
-                        .place = __builtin_return_address(0)};
+    struct call call = {.head.pool = pool, .fn = fn, .place = __builtin_return_address(0)};
+    nido_procpool_call_options room;
     struct nidoi_loop *loop;
     int rc = nidoi_io_enter(&loop);
 
     if (out) *out = call.result;
     if (rc) return rc;
-    if (!pool || !fn || (len && !input) || (options && options->size != sizeof *options))
-        return -EINVAL;
+    options = NIDOI_OPTIONS(options, &room);
+    if (!pool || !fn || (len && !input) || !options) return -EINVAL;
+    call.name = options->name;
     rc = admit(pool, loop, len);
     if (rc) return rc;
     call.exchange.input = input;

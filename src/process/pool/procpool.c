@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/options.h"
 #include "base/sys.h"
 #include "coro/scope/error.h"
 #include "io/fd.h"
@@ -31,20 +32,10 @@ enum { MOST_BAD_STARTS = 3, MOST_WORKERS = 65536, MAX_FRAME = 64 << 20 };
 
 /* ---- Making and ending pools ---- */
 
-void nido_procpool_options_init(nido_procpool_options *options)
-{
-    *options = (nido_procpool_options){.size = sizeof *options};
-}
-
-void nido_procpool_call_options_init(nido_procpool_call_options *options)
-{
-    *options = (nido_procpool_call_options){.size = sizeof *options};
-}
-
 static bool sound(const nido_procpool_options *options)
 {
-    return options->size == sizeof *options && options->workers <= MOST_WORKERS &&
-           options->kill_grace_ns >= 0 && options->max_frame < SIZE_MAX / 4;
+    return options->workers <= MOST_WORKERS && options->kill_grace_ns >= 0 &&
+           options->max_frame < SIZE_MAX / 4;
 }
 
 static void set_up(nido_procpool *pool, const nido_procpool_options *options)
@@ -66,14 +57,13 @@ static void set_up(nido_procpool *pool, const nido_procpool_options *options)
 int nido_procpool_new(const nido_procpool_options *options, nido_procpool **out)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
-    nido_procpool_options defaults;
+    nido_procpool_options room;
     nido_procpool *pool;
 
     if (!loop) return -EPERM;
     nidoi_check_frames();
-    nido_procpool_options_init(&defaults);
-    if (!options) options = &defaults;
-    if (!sound(options) || !out) return -EINVAL;
+    options = NIDOI_OPTIONS(options, &room);
+    if (!options || !sound(options) || !out) return -EINVAL;
     if (!nidoi_forkserver_ready())
         return nido_fail(-EPERM, "call nido_procpool_prepare() as the first line of main");
     pool = nidoi_mem_zeroed(sizeof *pool);

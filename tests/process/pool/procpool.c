@@ -134,9 +134,9 @@ INSIDE(procpool, what_makes_no_sense_is_refused)
     nido_procpool_call_options call_options = {0};
     nido_procpool *pool = NULL;
 
-    options.size--;
+    options.size = 0;
     cr_expect(eq(int, nido_procpool_new(&options, &pool), -EINVAL));
-    options.size++;
+    options.size = sizeof options;
     options.kill_grace_ns = -1;
     cr_expect(eq(int, nido_procpool_new(&options, &pool), -EINVAL));
     cr_expect(eq(ptr, pool, NULL));
