@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "coro/scope/park.h"
 #include "io/file.h"
 #include "nido/file.h"
 

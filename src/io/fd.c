@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/sys.h"
+#include "coro/scope/park.h"
 #include "nido/fd.h"
 #include "nido/time.h"
 
@@ -15,7 +16,7 @@ int nidoi_io_enter_from(struct nidoi_loop **out, const char *frame)
     int err = nidoi_enter_from(out, frame);
 
     if (err || (*out)->sched.current->scope->due == NIDO_NEVER) return err;
-    return nidoi_scope_test(*out);
+    return nidoi_enter_check(*out);
 }
 
 /* A number that was never seen is asked about before the table grows for it: it may be any

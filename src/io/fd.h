@@ -16,7 +16,7 @@
 
 #include <sys/types.h>
 
-#include "coro/scope/scope.h"
+#include "coro/scope/park.h"
 #include "reactor/edge.h"
 
 struct nidoi_io {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/sys.h"
+#include "coro/scope/park.h"
 #include "nido/fd.h"
 #include "nido/file.h"
 #include "nido/scope.h"

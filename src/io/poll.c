@@ -3,6 +3,7 @@
  * before parking and before returning. */
 #include "base/mem.h"
 #include "base/sys.h"
+#include "coro/scope/park.h"
 #include "io/fd.h"
 #include "nido/fd.h"
 #include "nido/time.h"

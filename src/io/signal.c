@@ -1,4 +1,5 @@
 #include "nido/signal.h"
+#include "coro/scope/park.h"
 
 #include <signal.h>
 #include <string.h>

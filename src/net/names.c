@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "coro/scope/park.h"
 #include "net/hosts.h"
 #include "nido/error.h"
 #include "nido/net.h"

@@ -1,5 +1,6 @@
 /* pool/offload.c: a job from the side of the task that waits for it. */
 #include "nido/offload.h"
+#include "coro/scope/park.h"
 
 #include <limits.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static void call_received(struct nidoi_loop *loop, struct nidoi_post *post)
 static void job_serve_call(struct nidoi_loop *loop, struct nidoi_job *job)
 {
     struct nidoi_loop_call *call = job->call;
-    int result = nidoi_scope_test(loop);
+    int result = nidoi_enter_check(loop);
 
     job->call = NULL;
     nidoi_loop_expect(loop, -1);
@@ -200,7 +201,7 @@ static ssize_t job_perform_limited(struct nidoi_loop *loop, struct nidoi_job *jo
     ssize_t result = limiter ? nido_limiter_acquire(limiter, &token) : 0;
 
     if (result) return result;
-    result = limiter ? nidoi_scope_test(loop) : 0;
+    result = limiter ? nidoi_enter_check(loop) : 0;
     if (!result) result = job_perform(loop, job);
     if (limiter && job->abandoned)
         nidoi_limiter_detach(limiter, &token);

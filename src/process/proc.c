@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "coro/scope/park.h"
 #include "io/fd.h"
 #include "nido/error.h"
 #include "nido/time.h"

@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "base/sys.h"
-#include "coro/scope/scope.h"
+#include "coro/scope/park.h"
 #include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/group.h"

@@ -1,4 +1,5 @@
 #include "nido/barrier.h"
+#include "coro/scope/park.h"
 
 #include "sync/sync.h"
 

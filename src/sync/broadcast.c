@@ -4,6 +4,7 @@
  * 2. A reader waits only when it has read all that was sent. The claim copies the next item to it and
  * moves its position: later items cannot overwrite the one that it was woken for. */
 #include "nido/broadcast.h"
+#include "coro/scope/park.h"
 
 #include <limits.h>
 #include <string.h>

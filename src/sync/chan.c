@@ -9,6 +9,7 @@
  * 4. Once one side is closed both queues are empty and stay so.
  * 5. A task does not touch the channel after it was claimed: the channel may be gone. */
 #include "nido/chan.h"
+#include "coro/scope/park.h"
 
 #include <string.h>
 

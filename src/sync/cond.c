@@ -1,4 +1,5 @@
 #include "nido/cond.h"
+#include "coro/scope/park.h"
 
 #include "sync/mutex.h"
 

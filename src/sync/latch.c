@@ -1,4 +1,5 @@
 #include "nido/latch.h"
+#include "coro/scope/park.h"
 
 #include "sync/sync.h"
 

@@ -1,5 +1,6 @@
 #include "sync/limiter.h"
 
+#include "coro/scope/park.h"
 #include "sync/sync.h"
 
 static const struct nidoi_wait_kind waiting = {

@@ -1,5 +1,6 @@
 #include "sync/mutex.h"
 #include "coro/group/waits.h"
+#include "coro/scope/park.h"
 
 static struct nidoi_task *mutex_owner(const struct nidoi_waiter *waiter)
 {

@@ -1,4 +1,5 @@
 #include "nido/rwlock.h"
+#include "coro/scope/park.h"
 
 #include "coro/group/waits.h"
 #include "sync/sync.h"

@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "coro/scope/park.h"
 #include "nido/time.h"
 
 struct selection {

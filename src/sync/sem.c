@@ -1,4 +1,5 @@
 #include "nido/sem.h"
+#include "coro/scope/park.h"
 
 #include "sync/select.h"
 #include "sync/sync.h"

@@ -11,7 +11,7 @@
 #ifndef NIDOI_SYNC_H
 #define NIDOI_SYNC_H
 
-#include "coro/scope/scope.h"
+#include "coro/scope/park.h"
 
 /* For nidoi_wait_kind.named, if the waiter's object is a struct nidoi_sync. */
 const char *nidoi_sync_name(const struct nidoi_waiter *waiter);

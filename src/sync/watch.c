@@ -4,6 +4,7 @@
  * list `told`. If the watch is ended before that, deinit copies the value to those in the list and
  * empties it, so that they do not touch a watch that is gone. */
 #include "nido/watch.h"
+#include "coro/scope/park.h"
 
 #include <string.h>
 

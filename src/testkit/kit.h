@@ -47,7 +47,7 @@ extern _Thread_local struct nidoi_seen nidoi_seen;
 void nidoi_watch_begin(const struct nidoi_watcher *listener, void *ctx);
 void nidoi_watch_end(const struct nidoi_watcher *listener);
 
-/* loop->patience of watched runs. */
+/* loop->external_wait_ns of watched runs. */
 void nidoi_watch_patience(int64_t ns);
 
 /* ---- Tapping ---- */

@@ -30,7 +30,7 @@ static void resumes(void *ctx, struct nidoi_task *task)
 {
     (void)ctx;
     nidoi_seen.armed |= task->alarm != INT64_MAX;
-    nidoi_kit_hooks()->loop()->patience = watching.patience;
+    nidoi_kit_hooks()->loop()->external_wait_ns = watching.patience;
     if (watching.listener) watching.listener->resumes(watching.ctx, task);
 }
 

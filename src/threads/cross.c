@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "coro/run/fork.h"
+#include "coro/scope/park.h"
 
 void nidoi_cross_init(struct nidoi_cross *object)
 {

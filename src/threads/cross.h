@@ -13,7 +13,7 @@
 
 #include <pthread.h>
 
-#include "coro/scope/scope.h"
+#include "coro/scope/park.h"
 
 struct nidoi_cross {
     pthread_mutex_t lock;

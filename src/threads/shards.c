@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "coro/run/cancel.h"
 #include "coro/run/fork.h"
-#include "coro/run/run_on.h"
 #include "nido/thread.h"
 
 enum { MOST_SHARDS = 1024 };

@@ -1,5 +1,6 @@
 /* threads/waker.c: one post that is sent again and again. */
 #include "base/mem.h"
+#include "coro/scope/park.h"
 #include "nido/thread.h"
 #include "sync/sync.h"
 

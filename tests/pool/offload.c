@@ -1,6 +1,6 @@
 #include <limits.h>
 
-#include "coro/run/deadlock.h"
+#include "coro/run/report.h"
 #include "pool_help.h"
 
 static ssize_t count(void *arg)

@@ -45,14 +45,14 @@ static void keep_report(void *ctx, const char *text)
     snprintf(brief.report, sizeof brief.report, "%s", text);
 }
 
-NIDO_TEST(deadlock_host, a_report_knows_the_root_from_the_host_of_guests)
+NIDO_TEST(deadlock_host, a_report_knows_the_root_from_the_server_of_calls)
 {
     nido_options options = nido_test_virtual();
     const char *host;
 
     options.on_report = keep_report;
     cr_expect(eq(int, nido_run(be_stuck_after_a_visit, NULL, &options), -EDEADLK));
-    host = strstr(brief.report, "\"host of guests\"");
+    host = strstr(brief.report, "\"server of other threads\"");
     cr_assert(ne(ptr, (void *)host, NULL), "%s", brief.report);
     cr_expect(ne(ptr, strstr(host, "nido's own"), NULL), "%s", host);
     cr_expect(ne(ptr, strstr(brief.report, "the root"), NULL), "%s", brief.report);

@@ -1,5 +1,5 @@
 /* Deadlines: when they strike, who reports them, what moves them. */
-#include "coro/scope/scope.h"
+#include "coro/scope/deadline.h"
 #include "inside_help.h"
 
 #define HOUR NIDO_SEC(3600)
@@ -22,7 +22,7 @@ INSIDE(deadline, work_done_in_time_succeeds_and_leaves_no_timer)
     cr_expect(eq(int, nido_scope_close(&scope, nido_sleep(NIDO_SEC(1))), 0));
     cr_expect(eq(i64, nido_now(), start + NIDO_SEC(1)));
     cr_expect(not(nido_scope_fired(&scope)));
-    cr_expect(eq(i64, nidoi_loop_self()->next_due(nidoi_loop_self()), NIDO_NEVER));
+    cr_expect(eq(i64, nidoi_deadline_next(nidoi_loop_self()), NIDO_NEVER));
 }
 
 /* S128 */

@@ -397,7 +397,7 @@ NIDO_TEST(testkit, patience_is_not_used_up_by_an_interrupted_wait)
 static void set_patience(int64_t ns)
 {
     nidoi_watch_patience(ns);
-    nidoi_loop_self()->patience = ns;
+    nidoi_loop_self()->external_wait_ns = ns;
 }
 
 /* The child reads what nobody writes. It gets all the time that it needs to begin and to end. */

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "coro/scope/park.h"
 #include "coro/scope/scope.h"
 
 void nido_cancel_cause(nido_cause *out)

@@ -4,6 +4,7 @@
 
 #include "base/options.h"
 #include "base/place.h"
+#include "coro/scope/park.h"
 #include "nido/time.h"
 
 static const char *name_of(const struct nidoi_waiter *waiter)
@@ -176,7 +177,7 @@ int nidoi_group_record_slow(struct nidoi_loop *loop, struct nidoi_task *task, in
 {
     nido_group *group = task->group;
 
-    if (rc == -ECANCELED && nidoi_scope_test(loop) == 0) rc = nidoi_error_stray(task);
+    if (rc == -ECANCELED && nidoi_enter_check(loop) == 0) rc = nidoi_error_stray(task);
     if (rc == -ECANCELED) {
         if (!nidoi_scope_cancelled(&group->scope)) return went_alone(task);
         group->flags |= NIDOI_GROUP_SEEN;
@@ -193,7 +194,7 @@ static void judge_body(struct nidoi_loop *loop, nido_group *group, int rc)
 {
     struct nidoi_task *task = loop->sched.current;
 
-    if (rc == -ECANCELED && nidoi_scope_test(loop) == 0) rc = nidoi_error_stray(task);
+    if (rc == -ECANCELED && nidoi_enter_check(loop) == 0) rc = nidoi_error_stray(task);
     if (rc == -ECANCELED)
         group->flags |= NIDOI_GROUP_SEEN;
     else

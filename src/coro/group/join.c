@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "coro/group/waits.h"
+#include "coro/scope/park.h"
 #include "nido/task.h"
 
 static struct nidoi_task *caller(void)

@@ -4,6 +4,7 @@
 
 #include "base/options.h"
 #include "base/place.h"
+#include "coro/scope/park.h"
 #include "coro/task/probe.h"
 #include "coro/task/switch.h"
 
@@ -25,7 +26,7 @@ static void leave_group(struct nidoi_loop *loop, struct nidoi_task *task, int rc
     nidoi_group_notify(group);
 }
 
-/* The root, or the host of guests, whose result is nobody's. */
+/* The root, or the server of other threads' calls, whose result nothing asks for. */
 static void leave_run(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
 {
     if (task != loop->root) {
@@ -40,7 +41,7 @@ static void leave_run(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
     loop->root_rc = rc;
     loop->root = NULL;
     nidoi_slots_leave(&loop->slots, task->slot, rc);
-    if (loop->root_ended) loop->root_ended(loop);
+    nidoi_loop_wake_calls(loop);
 }
 
 static NIDOI_RARE _Noreturn void something_is_open(const struct nidoi_task *task)

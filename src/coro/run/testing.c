@@ -1,6 +1,7 @@
 #include "coro/run/testing.h"
 
-#include "coro/scope/scope.h"
+#include "coro/scope/deadline.h"
+#include "coro/scope/park.h"
 #include "nido.h"
 #include "reactor/asleep.h"
 
@@ -14,7 +15,7 @@ static int wait_all_parked(void)
     int err = nidoi_enter(&loop);
 
     if (err) return err;
-    nidoi_waitq_enlist(&loop->settled, &queued);
+    nidoi_waitq_enlist(&loop->idle_waiters, &queued);
     return (int)nidoi_park(loop, &queued.waiter);
 }
 
@@ -31,7 +32,7 @@ static int advance(int64_t ns)
     for (;;) {
         err = wait_all_parked();
         if (err || loop->clock.now >= end) return err;
-        next = loop->next_due(loop);
+        next = nidoi_deadline_next(loop);
         nidoi_clock_jump(&loop->clock, next < end ? next : end);
     }
 }

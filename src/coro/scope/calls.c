@@ -1,4 +1,5 @@
 /* coro/scope/calls.c: what users call of scopes. */
+#include "coro/scope/park.h"
 #include "coro/scope/scope.h"
 #include "nido/time.h"
 

@@ -8,7 +8,7 @@
 
 /* ---- The tree ---- */
 
-static nido_scope *first_child(const nido_scope *scope)
+static nido_scope *scope_first_child(const nido_scope *scope)
 {
     const struct nidoi_link *children;
 
@@ -20,12 +20,12 @@ static nido_scope *first_child(const nido_scope *scope)
 
 /* The scope after `scope` in pre-order within `root`: its inner one, its tasks, then whatever the
  * parents have left. `deeper` false leaves out what is below. */
-static nido_scope *following(nido_scope *scope, const nido_scope *root, bool deeper)
+static nido_scope *scope_after(nido_scope *scope, const nido_scope *root, bool deeper)
 {
     nido_scope *child = NULL;
 
     if (deeper && scope->inner) return scope->inner;
-    if (deeper) child = first_child(scope);
+    if (deeper) child = scope_first_child(scope);
     while (!child && scope != root) {
         if (scope == &scope->task->base) {
             struct nidoi_link *next = scope->task->sibling.next;
@@ -35,7 +35,7 @@ static nido_scope *following(nido_scope *scope, const nido_scope *root, bool dee
                 child = &nidoi_container(next, struct nidoi_task, sibling)->base;
         } else {
             scope = scope->parent;
-            child = first_child(scope);
+            child = scope_first_child(scope);
         }
     }
     return child;
@@ -43,7 +43,7 @@ static nido_scope *following(nido_scope *scope, const nido_scope *root, bool dee
 
 /* The rule of the tree, for one scope; `bound` cuts shields short. True: something below may change
  * too. */
-static bool settle(struct nidoi_loop *loop, nido_scope *scope, int64_t bound)
+static bool due_update(struct nidoi_loop *loop, nido_scope *scope, int64_t bound)
 {
     int64_t due;
 
@@ -77,7 +77,7 @@ void nidoi_task_expire(struct nidoi_task *task)
 
 /* A parked task under a cancelled scope is woken, if its wait can be undone; one whose alarm has
  * passed has slept enough, whoever notices first. */
-static void call_home(struct nidoi_task *task)
+static void wake_cancelled(struct nidoi_task *task)
 {
     struct nidoi_waiter *waiter = task->waiter;
 
@@ -88,17 +88,18 @@ static void call_home(struct nidoi_task *task)
         nidoi_wake(waiter, -ECANCELED);
 }
 
-static void spread(struct nidoi_loop *loop, nido_scope *root, int64_t bound)
+static void due_spread(struct nidoi_loop *loop, nido_scope *root, int64_t bound)
 {
     nido_scope *scope = root, *next;
 
     nidoi_assert(!loop->spreading);
     loop->spreading = true;
     for (; scope; scope = next) {
-        bool deeper = settle(loop, scope, bound) || scope == root;
+        bool deeper = due_update(loop, scope, bound) || scope == root;
 
-        if (nidoi_scope_cancelled(scope) && scope->task->scope == scope) call_home(scope->task);
-        next = following(scope, root, deeper);
+        if (nidoi_scope_cancelled(scope) && scope->task->scope == scope)
+            wake_cancelled(scope->task);
+        next = scope_after(scope, root, deeper);
         __builtin_prefetch(next);
     }
     loop->spreading = false;
@@ -244,10 +245,10 @@ int nidoi_scope_cancel(struct nidoi_loop *loop, nido_scope *scope, enum nido_cau
     scope->kind = kind;
     scope->code = code;
     scope->reason = reason ? reason : "";
-    scope->order = ++loop->strikes;
+    scope->order = ++loop->cancel_count;
     scope->when = grace == NIDO_NEVER ? loop->sched.now : nidoi_loop_refresh(loop);
     note_author(scope, kind == NIDO_CAUSE_DEADLINE ? &loop->sched.loop : loop->sched.current);
-    spread(loop, scope, nidoi_time_add(scope->when, grace));
+    due_spread(loop, scope, nidoi_time_add(scope->when, grace));
     return 0;
 }
 
@@ -309,12 +310,12 @@ void nidoi_scope_move(struct nidoi_loop *loop, nido_scope *scope, int64_t deadli
     scope->flags |= NIDOI_SCOPE_TIMED;
     if (deadline != NIDO_NEVER && !(scope->flags & NIDOI_SCOPE_UNARMED))
         nidoi_loop_arm(loop, scope->task, scope->deadline);
-    spread(loop, scope, NIDO_NEVER);
+    due_spread(loop, scope, NIDO_NEVER);
 }
 
 void nidoi_scope_relink(struct nidoi_loop *loop, struct nidoi_task *task, nido_scope *parent)
 {
     task->base.parent = parent;
     nidoi_scope_arm(loop, parent);
-    spread(loop, &task->base, nidoi_scope_bounded(loop, parent, NIDO_NEVER));
+    due_spread(loop, &task->base, nidoi_scope_bounded(loop, parent, NIDO_NEVER));
 }

@@ -40,9 +40,6 @@ enum {
     NIDOI_SCOPE_TIMED = 256 /* has had a deadline of its own */
 };
 
-/* Fills the loop's hooks. */
-void nidoi_scope_init(struct nidoi_loop *loop);
-
 /* A scope that was opened wrongly answers `code` to everything. */
 void nidoi_scope_fault(nido_scope *scope, int code);
 
@@ -142,14 +139,6 @@ static inline bool nidoi_scope_suspicious(const struct nidoi_task *task, nido_sc
            (uintptr_t)scope + size > (uintptr_t)task->scope;
 }
 
-/* For public calls that wait by way of others and have no entry of their own. */
-NIDOI_IN_CALLER void nidoi_check_frames(void)
-{
-    const struct nidoi_sched *sched = nidoi_sched_self;
-
-    if (sched) nidoi_scope_check_frames(sched->current, nidoi_frame_end());
-}
-
 static inline bool nidoi_scope_cancelled(const nido_scope *scope)
 {
     return scope->due == INT64_MIN;
@@ -157,47 +146,6 @@ static inline bool nidoi_scope_cancelled(const nido_scope *scope)
 
 /* Counts into another scope's life, or not: `scope` encloses the running task. */
 bool nidoi_scope_encloses(const nido_scope *scope, const struct nidoi_task *task);
-
-/* Reads the clock, fires what has passed, and looks: 0 or -ECANCELED. */
-int nidoi_scope_test(struct nidoi_loop *loop);
-
-int nidoi_enter_slowly(struct nidoi_loop *loop);
-int nidoi_enter_suspiciously(struct nidoi_loop *loop, const char *frame);
-
-/* The entry of every cancellation point: check the frames, charge, yield if the budget is spent,
- * then look at the scope (in this order: a cancel may come during the yield). `frame` is the end of
- * the public call's. 0, -ECANCELED, -EPERM, -EDEADLK. Now and then it reads the clock. */
-static inline int nidoi_enter_from(struct nidoi_loop **out, const char *frame)
-{
-    struct nidoi_sched *sched = nidoi_sched_self;
-
-    if (!sched) return -EPERM;
-    *out = nidoi_loop_of(sched);
-    sched->budget--;
-    if (nidoi_scope_may_be_dead(sched->current, frame))
-        return nidoi_enter_suspiciously(*out, frame);
-    if ((sched->budget & 15) == 0 || sched->current->scope->due <= sched->now)
-        return nidoi_enter_slowly(*out);
-    return 0;
-}
-
-/* In a public call, or in what is part of one (NIDOI_IN_CALLER). */
-NIDOI_IN_CALLER int nidoi_enter(struct nidoi_loop **out)
-{
-    return nidoi_enter_from(out, nidoi_frame_end());
-}
-
-/* For calls that are no cancellation points but may be repeated without end: charged like them. */
-void nidoi_charge_slowly(struct nidoi_loop *loop);
-static inline void nidoi_charge(struct nidoi_loop *loop)
-{
-    if (--loop->sched.budget <= 0) nidoi_charge_slowly(loop);
-}
-
-/* The one way to sleep. `waiter` has its kind and object set and is enlisted wherever somebody will
- * wake it. Returns what it was woken with; -ECANCELED if the scope is cancelled, then it is
- * enlisted nowhere. */
-intptr_t nidoi_park(struct nidoi_loop *loop, struct nidoi_waiter *waiter);
 
 /* ---- Opening and closing, inline: a scope costs a few stores ---- */
 

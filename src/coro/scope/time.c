@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "base/sys.h"
+#include "coro/scope/park.h"
 #include "coro/scope/scope.h"
 #include "coro/task/switch.h"
 #include "nido/time.h"
@@ -84,7 +85,7 @@ int nido_check(void)
 
     if (!loop || !nidoi_on_task(&loop->sched)) return -EPERM;
     nidoi_scope_check_frames(loop->sched.current, nidoi_frame_end());
-    return nidoi_scope_test(loop);
+    return nidoi_enter_check(loop);
 }
 
 int nido_ticker_init(nido_ticker *ticker, int64_t period_ns, enum nido_missed missed)

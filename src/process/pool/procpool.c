@@ -17,6 +17,7 @@
 #include "base/options.h"
 #include "base/sys.h"
 #include "coro/scope/error.h"
+#include "coro/scope/park.h"
 #include "io/fd.h"
 #include "nido/event.h"
 #include "nido/scope.h"

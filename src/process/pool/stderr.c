@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "coro/scope/park.h"
 #include "coro/scope/scope.h"
 #include "nido/fd.h"
 

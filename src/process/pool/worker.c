@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "coro/scope/park.h"
 #include "io/fd.h"
 #include "nido/fd.h"
 #include "nido/scope.h"

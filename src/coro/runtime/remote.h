@@ -1,0 +1,50 @@
+/* coro/runtime/remote.h: the part of a runtime that other threads may touch, struct nido_rt: posts, and
+ * the wake-up of a loop that sleeps. It outlives the run.
+ *
+ * The loop sets `sleeping` and then looks at the posts and handles once more; other threads change
+ * those and then look at `sleeping`: one of the two sees the other. */
+#ifndef NIDOI_REMOTE_H
+#define NIDOI_REMOTE_H
+
+#include "base/list.h"
+#include "base/mpsc.h"
+#include "nido/run.h"
+#include "reactor/backend.h"
+
+struct nidoi_loop;
+
+/* Something for the loop to do between two batches; the sender's memory until it is called. */
+struct nidoi_post {
+    struct nidoi_mpsc_link link;
+    void (*call)(struct nidoi_loop *loop, struct nidoi_post *post);
+};
+
+struct nido_rt {
+    struct nidoi_mpsc posts;
+    struct nidoi_wakeup wakeup;
+    uint32_t refs;           /* atomic: keeps this struct; the loop holds one while it runs */
+    uint32_t handles;        /* atomic: held by users, who may still post */
+    uint32_t sleeping;       /* atomic: the loop is about to wait in the kernel and must be woken */
+    uint32_t forks;          /* of the process when it was made */
+    struct nidoi_loop *loop; /* for its own thread; NULL after the run */
+    struct nidoi_link link;  /* among the runtimes of the process, while it runs */
+};
+
+/* How many forks lie between this process and the program's first: what was made before the last one
+ * is the parent's. */
+extern uint32_t nidoi_forks;
+
+/* Its wake-up is not open yet. NULL: no memory. */
+nido_rt *nidoi_remote_new(struct nidoi_loop *loop);
+
+/* A reference that keeps the memory but is no user's handle: nothing is posted by it unless that is
+ * counted by nidoi_loop_expect. Any thread. */
+nido_rt *nidoi_remote_retain(nido_rt *remote);
+void nidoi_remote_release(nido_rt *remote);
+
+/* Has the loop call post->call; the order of one sender is kept. Any thread, and signal handlers.
+ * The caller has a reference, or the run cannot end before it has the post; it may have ended when
+ * this returns. False: the run is over, it will not be called. */
+bool nidoi_remote_post(nido_rt *remote, struct nidoi_post *post);
+
+#endif
