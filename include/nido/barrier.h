@@ -1,4 +1,4 @@
-/* nido/barrier.h: so many tasks wait for each other, again and again. */
+/* nido/barrier.h: a fixed number of tasks wait for each other, round after round. */
 #ifndef NIDO_BARRIER_H
 #define NIDO_BARRIER_H
 
@@ -12,11 +12,11 @@ enum nido_barrier_flags {
     NIDO_BARRIER_BREAKS = 1 /* a waiter that is cancelled aborts the barrier for all */
 };
 
-/* Caller's memory; fields are private. It must not move or go away while tasks wait. */
+/* Caller's memory; fields are private. It must stay at its address while tasks wait. */
 typedef struct nido_barrier {
     struct nidoi_sync sync;
     uint32_t size;
-    uint32_t arrived; /* who wait now */
+    uint32_t arrived; /* tasks that wait now */
     uint32_t flags;
     uint32_t aborted;
 } nido_barrier;
@@ -25,22 +25,22 @@ typedef struct nido_barrier {
  * or is NULL. Not a cancellation point. 0; -EINVAL: n is 0, or an unknown flag. */
 NIDO_API int nido_barrier_init(nido_barrier *barrier, uint32_t n, uint32_t flags, const char *name);
 
-/* Waits until n tasks have come; then all go on and the next round begins. A task that is cancelled
- * while it waits withdraws, and one more has to come; with NIDO_BARRIER_BREAKS it aborts the
- * barrier instead. Cancellation point. 1 for the task that came last, 0 for the others; -ECANCELED;
+/* Waits until n tasks have arrived; then all go on and the next round begins. A task that is
+ * cancelled while it waits is not counted any more; with NIDO_BARRIER_BREAKS it aborts the barrier
+ * instead. Cancellation point. 1 for the task that arrived last, 0 for the others; -ECANCELED;
  * -EPIPE: aborted; -EXDEV: another thread's. A round that was complete gives 0 even to a task that
  * is cancelled before it runs. */
 NIDO_API int nido_barrier_wait(nido_barrier *barrier);
 
-/* Everybody who waits, and who comes before the reset, gets -EPIPE. Not a cancellation point.
- * 0; -EXDEV; -EPERM: tasks wait and this thread has no runtime. */
+/* Aborts the barrier: tasks that wait, and tasks that arrive before the reset, get -EPIPE. Not a
+ * cancellation point. 0; -EXDEV; -EPERM: tasks wait and this thread has no runtime. */
 NIDO_API int nido_barrier_abort(nido_barrier *barrier);
 
-/* Makes an aborted barrier usable again; another is left as it is. Not a cancellation point.
- * 0; -EXDEV; -EPERM: tasks wait and this thread has no runtime. */
+/* Makes an aborted barrier usable again; does nothing to any other. Not a cancellation point. 0;
+ * -EXDEV; -EPERM: tasks wait and this thread has no runtime. */
 NIDO_API int nido_barrier_reset(nido_barrier *barrier);
 
-/* Ends its life. Not a cancellation point. 0; -EBUSY: tasks wait, nothing is done. */
+/* Ends the use of the barrier. Not a cancellation point. 0; -EBUSY: tasks wait, nothing is done. */
 NIDO_API int nido_barrier_deinit(nido_barrier *barrier);
 
 #ifdef __cplusplus

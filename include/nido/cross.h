@@ -1,11 +1,13 @@
-/* nido/cross.h: a channel, an event and permits for any thread: tasks of every runtime wait in them,
- * and threads without one block in them. The plain ones (nido/chan.h, event.h, sem.h) belong to one
- * runtime and cost a tenth; use these where two threads meet.
+/* nido/cross.h: a channel, an event and permits for any thread: tasks of every runtime wait in
+ * them, and threads without a runtime block in them. The plain ones (nido/chan.h, event.h, sem.h)
+ * belong to one runtime and cost a tenth; use these between threads.
  *
- * All objects are made and freed by calls, which may be anybody's; whoever frees one must be its last
- * user, and who was given what it waited for may do so at once. A wait is a cancellation point for a task; a thread without a runtime waits until it is served
- * (no -EPERM here), or is cancelled by pthread_cancel, which takes it out of the line. In a forked
- * child every call on an object of the parent's is -EPERM, or does nothing. While a task waits in one of these, a silent program is not called deadlocked. */
+ * Any thread may make and free these objects. When one is freed, no other user may be left; a task
+ * or thread that was given what it waited for may free the object at once. A wait is a cancellation
+ * point for a task; a thread without a runtime blocks until it is served (no -EPERM here);
+ * pthread_cancel ends its wait and takes it out of the line. In a forked child every call on an
+ * object of the parent returns -EPERM, or does nothing. While a task waits in one of these objects,
+ * no deadlock is reported. */
 #ifndef NIDO_CROSS_H
 #define NIDO_CROSS_H
 
@@ -25,11 +27,13 @@ typedef struct nido_xchan nido_xchan;
 NIDO_API int nido_xchan_new(size_t item_size, size_t capacity, nido_drop_fn *drop, void *ctx,
                             nido_xchan **out);
 
-/* Ends it; nobody may be in it. NULL is fine. Cannot fail. Not a cancellation point. */
+/* Frees it; no task or thread may still use it. NULL is fine. Cannot fail. Not a cancellation
+ * point. */
 NIDO_API void nido_xchan_free(nido_xchan *chan);
 
-/* Sends *item, a copy of it; waits for room or a receiver, first come first served. Cancellation
- * point. 0; -ECANCELED, -EPIPE: it is closed: not sent, the item is still the caller's. */
+/* Sends a copy of *item; waits for room or a receiver, first come first served. Cancellation point.
+ * 0; -ECANCELED; -EPIPE: it is closed. On an error the item was not sent and is still the caller's.
+ */
 NIDO_API int nido_xchan_send(nido_xchan *chan, const void *item);
 /* Receives into *item, first come first served. Cancellation point. 0; -ECANCELED; -EPIPE: it is
  * closed and empty. */
@@ -39,8 +43,8 @@ NIDO_API int nido_xchan_try_send(nido_xchan *chan, const void *item);
 /* See nido_xchan_try_send. Not a cancellation point. 0; -EAGAIN; -EPIPE. */
 NIDO_API int nido_xchan_try_recv(nido_xchan *chan, void *item);
 
-/* No more items: who waits to send gets -EPIPE, who receives gets what is in it and then -EPIPE.
- * Not a cancellation point. 0; -EALREADY. */
+/* No more items: senders get -EPIPE, receivers get the items that are left and then -EPIPE. Not a
+ * cancellation point. 0; -EALREADY: it is closed. */
 NIDO_API int nido_xchan_close(nido_xchan *chan);
 
 /* ---- An event ---- */
@@ -49,12 +53,12 @@ typedef struct nido_xevent nido_xevent;
 
 /* Makes an event that is not set. Not a cancellation point. 0; -ENOMEM. */
 NIDO_API int nido_xevent_new(nido_xevent **out);
-/* Ends it; nobody may be in it. NULL is fine. Cannot fail. Not a cancellation point. */
-NIDO_API void nido_xevent_free(nido_xevent *event);
-/* Sets it and lets everybody pass who waits now or comes later. Cannot fail. Not a cancellation
+/* Frees it; no task or thread may still use it. NULL is fine. Cannot fail. Not a cancellation
  * point. */
+NIDO_API void nido_xevent_free(nido_xevent *event);
+/* Sets it: every present and later waiter passes. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_xevent_set(nido_xevent *event);
-/* Unsets it. Cannot fail. Not a cancellation point. */
+/* Resets it: later waiters wait again. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_xevent_reset(nido_xevent *event);
 /* Waits until it is set. Cancellation point. 0; -ECANCELED. */
 NIDO_API int nido_xevent_wait(nido_xevent *event);
@@ -65,7 +69,8 @@ typedef struct nido_xsem nido_xsem;
 
 /* Makes a semaphore with `permits`. Not a cancellation point. 0; -ENOMEM. */
 NIDO_API int nido_xsem_new(uint32_t permits, nido_xsem **out);
-/* Ends it; nobody may be in it. NULL is fine. Cannot fail. Not a cancellation point. */
+/* Frees it; no task or thread may still use it. NULL is fine. Cannot fail. Not a cancellation
+ * point. */
 NIDO_API void nido_xsem_free(nido_xsem *sem);
 /* Takes a permit, first come first served. Cancellation point. 0; -ECANCELED: none was taken. */
 NIDO_API int nido_xsem_acquire(nido_xsem *sem);

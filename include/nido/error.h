@@ -1,10 +1,11 @@
-/* nido/error.h: failures that say more than a number.
+/* nido/error.h: failures with more than a code.
  *
- * A result code is always enough to act on. Beside it a task may keep one error object: text, who
- * failed, where. `return nido_fail(-EIO, "disk %d", n)` makes one and returns the code; the end of
- * the task hands it to the group if the result is that code; closing the group hands it to the
- * closing task. Objects are immutable and counted, they outlive the tasks and groups they speak of.
- * Making one never fails: without memory there is a constant object for each code. */
+ * A result code is always enough to act on. Beside it a task may keep one error object: a text, the
+ * task that failed, the place. `return nido_fail(-EIO, "disk %d", n)` makes one and returns the
+ * code; the end of the task hands it to the group if the result is that code; closing the group
+ * hands it to the closing task. Error objects are immutable and reference-counted, and may outlive
+ * the tasks and groups that they describe. Making one never fails: without memory a constant object
+ * for the code takes its place. */
 #ifndef NIDO_ERROR_H
 #define NIDO_ERROR_H
 
@@ -17,9 +18,9 @@
 extern "C" {
 #endif
 
-/* Keeps a text (up to 255 bytes) with the code for the calling task, replacing what it kept; code 0
- * drops it. Returns `code`. Outside a task it only returns the code. Cannot fail. Not a
- * cancellation point. */
+/* Keeps a text (up to 255 bytes) with the code for the calling task, in place of the error it kept
+ * before; code 0 drops that. Returns `code`. Outside a task it only returns the code. Cannot fail.
+ * Not a cancellation point. */
 NIDO_API int nido_fail(int code, const char *format, ...) NIDO_PRINTF(2, 3);
 
 /* The same for callers that have a va_list. Cannot fail. Not a cancellation point. */
@@ -30,8 +31,8 @@ NIDO_API int nido_vfail(int code, const char *format, va_list args) NIDO_PRINTF(
 NIDO_API int nido_fail_text(int code, const char *text);
 
 #if defined(__GNUC__)
-/* `return nido_fail(...)` as the last act of a function would be a jump that leaves no trace of the
- * place; this keeps it a call. The function itself is there for everybody else. */
+/* As a tail call `return nido_fail(...)` would be a jump, and the place of the failure would be
+ * lost; this keeps it a call. Other compilers call the function itself. */
 static inline int nidoi_stay(int code)
 {
     __asm__ volatile("" : "+r"(code));
@@ -45,27 +46,28 @@ static inline int nidoi_stay(int code)
  * fail. Not a cancellation point. */
 NIDO_API const nido_error *nido_error_last(void);
 
-/* One reference more, one less; NULL is fine. Any thread. Cannot fail. Not a cancellation point. */
+/* Adds a reference, or drops one; NULL is fine. Any thread. Cannot fail. Not a cancellation point.
+ */
 NIDO_API nido_error *nido_error_retain(const nido_error *error);
 /* See nido_error_retain. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_error_release(nido_error *error);
 
-/* What an error says; strings live as long as the error. Of a group with several failures: those of
- * the first. Errors are constant, so any thread may ask. */
+/* The parts of an error; strings live as long as the error. For a group with several failures they
+ * are those of the first. Errors are constant, so any thread may read them. */
 
 /* A negated errno; 0 for NULL. Cannot fail. Not a cancellation point. */
 NIDO_API int nido_error_code(const nido_error *error);
-/* "" if there is none. Cannot fail. Not a cancellation point. */
+/* Its text, "" if there is none. Cannot fail. Not a cancellation point. */
 NIDO_API const char *nido_error_text(const nido_error *error);
-/* More that came with it, several lines perhaps: what a worker process wrote on stderr before it
- * died (nido/procpool.h). "" if there is none. Cannot fail. Not a cancellation point. */
+/* Details that came with it, possibly several lines: what a worker process wrote on stderr before
+ * it died (nido/procpool.h). "" if there is none. Cannot fail. Not a cancellation point. */
 NIDO_API const char *nido_error_detail(const nido_error *error);
 /* Id of the task that failed, 0 if unknown. Cannot fail. Not a cancellation point. */
 NIDO_API uint64_t nido_error_task_id(const nido_error *error);
 /* Its name, "" if it had none. Cannot fail. Not a cancellation point. */
 NIDO_API const char *nido_error_task_name(const nido_error *error);
-/* Code address of the call that spawned the task, for the root the one that began its run. Cannot
- * fail. Not a cancellation point. */
+/* Code address of the call that spawned the task, for the root, of the call that began its run.
+ * Cannot fail. Not a cancellation point. */
 NIDO_API void *nido_error_spawn_place(const nido_error *error);
 /* Code address of the nido_fail, NULL if there was none. Cannot fail. Not a cancellation point. */
 NIDO_API void *nido_error_fail_place(const nido_error *error);

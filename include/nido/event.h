@@ -1,5 +1,5 @@
-/* nido/event.h: a sticky event: once set, everybody passes. Belongs to the thread of its first
- * waiter. */
+/* nido/event.h: an event: once it is set, every present and later waiter passes, until it is reset.
+ */
 #ifndef NIDO_EVENT_H
 #define NIDO_EVENT_H
 
@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* Caller's memory; fields are private. It must not move or go away while tasks wait. */
+/* Caller's memory; fields are private. It must stay at its address while tasks wait. */
 typedef struct nido_event {
     struct nidoi_sync sync;
     uint32_t set;
@@ -25,10 +25,10 @@ NIDO_API void nido_event_init(nido_event *event, const char *name);
  * runtime. */
 NIDO_API int nido_event_set(nido_event *event);
 
-/* Unsets it. Not a cancellation point. 0; -EXDEV, -EPERM as for set. */
+/* Resets it: later waiters wait again. Not a cancellation point. 0; -EXDEV, -EPERM as for set. */
 NIDO_API int nido_event_reset(nido_event *event);
 
-/* Is it set? Cannot fail. Not a cancellation point. */
+/* True if it is set. Cannot fail. Not a cancellation point. */
 NIDO_API bool nido_event_is_set(const nido_event *event);
 
 /* Waits until it is set; returns at once if it is. Cancellation point.
@@ -36,7 +36,7 @@ NIDO_API bool nido_event_is_set(const nido_event *event);
  */
 NIDO_API int nido_event_wait(nido_event *event);
 
-/* Ends its life. Not a cancellation point. 0; -EBUSY: tasks wait, nothing is done. */
+/* Ends the use of the event. Not a cancellation point. 0; -EBUSY: tasks wait, nothing is done. */
 NIDO_API int nido_event_deinit(nido_event *event);
 
 #ifdef __cplusplus

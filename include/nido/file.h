@@ -1,12 +1,12 @@
-/* nido/file.h: files. A disk is never "ready" or "not ready", it just takes its time, so these calls
- * run on workers (nido/offload.h) while other tasks go on; of what the page cache has up to 256 KiB
- * are taken at once. One call moves 4 MiB at most: nido_read_full, nido_write_all and nido_sendfile
- * move all, and can be cancelled in between.
- * nido_read, nido_write and their kin do the same by themselves when a descriptor is a file.
+/* nido/file.h: files. A disk is never "ready" or "not ready", it takes time; so these calls run on
+ * workers (nido/offload.h) while other tasks go on. Up to 256 KiB that the page cache has are read
+ * at once, without a worker. One call moves 4 MiB at most; nido_read_full, nido_write_all and
+ * nido_sendfile move everything, and can be cancelled in between. nido_read, nido_write and the
+ * other calls of nido/fd.h do the same by themselves when a descriptor is a file.
  *
- * All wait for the system call once it runs on a worker: a cancel before that takes it out
- * (-ECANCELED, nothing has happened), a later one finds its real result. All may fail with -EAGAIN
- * (no worker can be started) and -ENOMEM. */
+ * A cancel before the system call runs on a worker takes it out of the queue (-ECANCELED, and
+ * nothing has happened). Once it runs, the call waits for it and returns its real result. All may
+ * fail with -EAGAIN (no worker can be started) and -ENOMEM. */
 #ifndef NIDO_FILE_H
 #define NIDO_FILE_H
 
@@ -21,25 +21,25 @@ extern "C" {
 struct stat; /* <sys/stat.h> */
 
 /* As open(2), close-on-exec and non-blocking: it does not wait for the other end of a named pipe,
- * and what can be polled is owned (nido/fd.h). `mode`: for O_CREAT. Cancellation point. The
- * descriptor, for nido_close; -ECANCELED: none was opened; or open's own. */
+ * and a descriptor that can be polled is owned (nido/fd.h). `mode`: for O_CREAT. Cancellation
+ * point. The descriptor, to be closed by nido_close; -ECANCELED: none was opened; or open's own. */
 NIDO_API int nido_open(const char *path, int flags, unsigned mode);
 
 /* As pread(2) and pwrite(2): at `offset` bytes, any number of tasks at once. Cancellation point.
- * Bytes, fewer than `len` are possible, 0 at the end; -ECANCELED; -EBADF; or the system call's own.
- */
+ * Bytes moved, possibly fewer than `len`, 0 at the end; -ECANCELED; -EBADF; or the system call's
+ * own. */
 NIDO_API ssize_t nido_pread(int fd, void *buf, size_t len, int64_t offset);
 /* See nido_pread. Cancellation point. Errors as nido_pread (-EBADF, -ENOSPC, ...). */
 NIDO_API ssize_t nido_pwrite(int fd, const void *buf, size_t len, int64_t offset);
 
-/* As fsync(2): returns when the disk has it. Cancellation point. 0; -ECANCELED; -EBADF; or the
- * system call's own. */
+/* As fsync(2): returns when the data are on the disk. Cancellation point. 0; -ECANCELED; -EBADF; or
+ * the system call's own. */
 NIDO_API int nido_fsync(int fd);
 /* As fdatasync(2), see nido_fsync. Cancellation point. Errors as nido_fsync (-EBADF, ...). */
 NIDO_API int nido_fdatasync(int fd);
 
-/* On 32 bit a struct stat has as many forms as glibc has widths of sizes and times: nido's are the wide
- * ones, for which nido.pc and the CMake targets give the flags. */
+/* On 32 bit, glibc has a struct stat for each width of sizes and times. nido uses the one with 64
+ * bits; nido.pc and the CMake targets give the flags for it. */
 #if defined(__GLIBC__) && ((!defined(__OFF_T_MATCHES_OFF64_T) && !defined(__USE_FILE_OFFSET64)) || \
                            (__TIMESIZE == 32 && !defined(__USE_TIME_BITS64)))
 #define NIDOI_WIDE __attribute__((error("compile with -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64")))
@@ -54,9 +54,9 @@ NIDO_API NIDOI_WIDE int nido_lstat(const char *path, struct stat *out);
 /* See nido_stat. Cancellation point. Errors as nido_stat (-EBADF, ...). */
 NIDO_API NIDOI_WIDE int nido_fstat(int fd, struct stat *out);
 
-/* As nido_close, but on a worker, for file systems whose close takes long (a network's): the calling
- * task waits, and is not to be cancelled meanwhile. Not a cancellation point. 0; -EBADF: it was not
- * open; -EPERM: not in a task; or close's own, the number is free all the same. */
+/* As nido_close, but on a worker, for file systems whose close takes long (a network's): the
+ * calling task waits, and a cancel does not end that wait. Not a cancellation point. 0; -EBADF: it
+ * was not open; -EPERM: not in a task; or close's own, after which the number is free too. */
 NIDO_API int nido_file_close(int fd);
 
 /* ---- Directories ---- */
@@ -72,21 +72,21 @@ enum nido_file_kind {
 };
 
 typedef struct nido_dirent {
-    const char *name; /* of any length; good until the next nido_readdir or nido_closedir */
+    const char *name; /* of any length; valid until the next nido_readdir or nido_closedir */
     uint64_t inode;
     enum nido_file_kind kind;
 } nido_dirent;
 
-/* Opens a directory. Cancellation point. 0, and *out is for nido_closedir; -ECANCELED; or opendir's
- * own. */
+/* Opens a directory. Cancellation point. 0, and *out is to be closed by nido_closedir; -ECANCELED;
+ * or opendir's own. */
 NIDO_API int nido_opendir(const char *path, nido_dir **out);
 
-/* The next entry, without "." and "..", in the order of the file system. Goes to a worker once for
- * many entries. Cancellation point. 1 and *out; 0: there are no more; -ECANCELED: none was passed
- * over; -EBUSY: another task is reading; or readdir's own. */
+/* The next entry, without "." and "..", in the order of the file system. One job of a worker reads
+ * many entries. Cancellation point. 1 and *out; 0: there are no more; -ECANCELED: no entry was
+ * skipped; -EBUSY: another task reads; or readdir's own. */
 NIDO_API int nido_readdir(nido_dir *dir, nido_dirent *out);
 
-/* Closes it; NULL is fine. Not a cancellation point. 0; -EBUSY: another task is reading. */
+/* Closes it; NULL is fine. Not a cancellation point. 0; -EBUSY: another task reads. */
 NIDO_API int nido_closedir(nido_dir *dir);
 
 #ifdef __cplusplus

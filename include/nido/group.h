@@ -7,14 +7,14 @@
  *
  * The code between open and close, the body, is a member: the first failure of a child cancels it
  * like the other children, and its own failure (rc < 0 at the close) cancels them. A group is a
- * scope (nido/scope.h says how cancelling works) in the caller's memory; opening allocates nothing
- * and cannot fail. It is closed by the task that opened it, in reverse order of opening, before the
- * function that holds it returns. Any task of the thread may spawn into an open group whose address
- * it has, and cancel it.
+ * scope (nido/scope.h says how cancelling works) in the caller's memory; opening it allocates
+ * nothing and cannot fail. It is closed by the task that opened it, in reverse order of opening,
+ * before the function that holds it returns. Any task of the thread may spawn into an open group
+ * whose address it has, and cancel it.
  *
- * A group opened outside a task is faulty: every use and its close return -EPERM; one opened in a
- * callback that must not park, -EDEADLK; one opened with a
- * bad policy or bad options returns -EINVAL in the same way. */
+ * A group opened outside a task is faulty: every use and its close return -EPERM. In the same way a
+ * group opened in a callback that must not park returns -EDEADLK, and a group opened with a bad
+ * policy or bad options -EINVAL. */
 #ifndef NIDO_GROUP_H
 #define NIDO_GROUP_H
 
@@ -36,7 +36,7 @@ enum nido_policy {
 struct nido_group {
     nido_scope scope; /* first: a group is a scope */
     struct nidoi_link children;
-    struct nidoi_waitq places;       /* nido_spawn_wait: who waits for a place under the limit */
+    struct nidoi_waitq places;       /* nido_spawn_wait: waits for a place under the limit */
     struct nidoi_waiter *closer;     /* set while the close waits */
     struct nidoi_failures *failures; /* NULL until one fails */
     nido_drop_fn *drop;
@@ -105,21 +105,23 @@ NIDO_API void nido_group_open(nido_group *group, enum nido_policy policy, const 
 NIDO_API void nido_group_open_with(nido_group *group, const nido_group_options *options);
 
 /* Waits for all children, then for the services, and closes the group. Not a cancellation point: a
- * cancel from outside goes down to the children, and it ends when they do. `rc` is the body's
- * result; rc < 0 cancels the children. Returns, the first that applies: NIDO_RACE: the winner's
- * value, if there is one and the body did not fail; the code of the first failure, in order of
- * completion; the others are in nido_error_last(); -ECANCELED, if somebody came home with it and an
- * enclosing scope is cancelled; the code of this group's own cancel, if somebody came home with
- * -ECANCELED (0: a clean stop); rc. A stray -ECANCELED (no scope around was cancelled) counts as
- * the failure -EPROTO. -EPERM: another task opened it, nothing is closed. -EBADF: it is closed
- * already. */
+ * cancel from outside goes down to the children, and the wait ends when they do. `rc` is the body's
+ * result; rc < 0 cancels the children. Returns the first of these that applies:
+ *   the winner's value, under NIDO_RACE, if there is a winner and the body did not fail;
+ *   the code of the first failure in order of completion (nido_error_last() has the others);
+ *   -ECANCELED, if a child or the body returned it and an enclosing scope is cancelled;
+ *   the code of this group's own cancel, if a child or the body returned -ECANCELED (code 0: a
+ *   clean stop);
+ *   rc.
+ * A stray -ECANCELED (no scope around was cancelled) counts as the failure -EPROTO. -EPERM: another
+ * task opened it, nothing is closed. -EBADF: it is closed already. */
 NIDO_API int nido_group_close(nido_group *group, int rc);
 
 /* Cancels everything in the group, the body too; see nido_scope_cancel for code and reason. Returns
  * at once. Not a cancellation point. 0, -EALREADY, -EINVAL, -ESRCH: closed; -EXDEV. */
 NIDO_API int nido_group_cancel(nido_group *group, int code, const char *reason);
 
-/* The group as a scope, to move its deadline or ask whether it fired. Cannot fail. Not a
+/* The group as a scope, to move its deadline, or to ask whether it has fired. Cannot fail. Not a
  * cancellation point. */
 NIDO_API nido_scope *nido_group_scope(nido_group *group);
 
@@ -130,13 +132,12 @@ NIDO_API int nido_with_group(enum nido_policy policy, int (*body)(nido_group *gr
                              void *arg);
 
 /* Makes a task that runs fn(arg), last in the queue: it does not start before the caller parks or
- * yields. Success means that fn runs exactly once, even if the group is cancelled before; failure
- * that arg is still the caller's. Not a cancellation point.
- * 0; -ECANCELED: the group is cancelled, and it encloses the caller or the caller is cancelled too;
- * -ESHUTDOWN: the group is cancelled (for a stranger), or over; -EAGAIN: the group's limit or the
- * run's max_tasks is reached, or the kernel has no room for a guarded stack (nido_error_last() says
- * which); -ENOMEM; -EINVAL: fn is NULL or a bad option; -EBADF: the group is closed; -EPERM: no
- * runtime; -EXDEV: another thread's group. */
+ * yields. On success fn runs exactly once, even if the group is cancelled before; on failure arg is
+ * still the caller's. Not a cancellation point. 0; -ECANCELED: the group is cancelled, and encloses
+ * the caller or the caller is cancelled too; -ESHUTDOWN: the group is cancelled otherwise, or it is
+ * over; -EAGAIN: the group's limit or the run's max_tasks is reached, or the kernel has no room for
+ * a guarded stack (nido_error_last() says which); -ENOMEM; -EINVAL: fn is NULL or a bad option;
+ * -EBADF: the group is closed; -EPERM: no runtime; -EXDEV: another thread's group. */
 NIDO_API NIDO_MUST_CHECK int nido_spawn(nido_group *group, nido_fn *fn, void *arg);
 
 /* nido_spawn with `size` bytes (at most 1024) at `arg` copied onto the new stack; fn gets the copy.
@@ -156,26 +157,27 @@ NIDO_API NIDO_MUST_CHECK int nido_spawn_with(nido_group *group, nido_fn *fn, voi
 NIDO_API NIDO_MUST_CHECK int nido_spawn_wait(nido_group *group, nido_fn *fn, void *arg);
 
 /* Spawns fn(arg) and waits until it calls nido_started(value); gives that value. Until then the
- * task counts to the caller: a cancel of the caller cancels it, its failure is this call's result
- * and does not touch the group. Afterwards it is the group's. `arg` stays the caller's until the
- * task has called nido_started. A pending start keeps the group open, except one for which a
- * service of the group waits. Cancellation point, but it waits for a task that it has cancelled.
- * 0 and *out (may be NULL); the task's failure; -EPROTO: it ended with >= 0 and never called
- * nido_started; -ECANCELED, also if a task that was cancelled with the caller ended with >= 0;
- * -ESHUTDOWN: the group was over first; else as nido_spawn. */
+ * task belongs to the caller: a cancel of the caller cancels it, and its failure is the result of
+ * this call and does not touch the group. Afterwards it belongs to the group. `arg` stays the
+ * caller's until the task has called nido_started. A pending start keeps the group open, except one
+ * for which a service of the group waits. Cancellation point, but it waits for a task that it has
+ * cancelled. 0 and *out (may be NULL); the task's failure; -EPROTO: it ended with >= 0 and never
+ * called nido_started; -ECANCELED, also if a task that was cancelled with the caller ended with >=
+ * 0; -ESHUTDOWN: the group was over first; else as nido_spawn. */
 NIDO_API int nido_start(nido_group *group, nido_fn *fn, void *arg, intptr_t *out);
 
-/* Called by a task made by nido_start: it is ready, from now on it belongs to the group. Not a
- * cancellation point. 0; -ECANCELED: the caller of nido_start is cancelled, or its group is over:
- * the task should return; -EALREADY: called before; -EPERM: not a task that was started so. */
+/* Called by a task that nido_start made: the task is ready, and from now on it belongs to the
+ * group. Not a cancellation point. 0; -ECANCELED: the caller of nido_start is cancelled, or its
+ * group is over: the task should return; -EALREADY: called before; -EPERM: the caller is not a task
+ * made by nido_start. */
 NIDO_API int nido_started(intptr_t value);
 
 /* Children alive now, services not counted; 0 for a closed group. Cannot fail. Not a cancellation
  * point. */
 NIDO_API size_t nido_group_live(const nido_group *group);
 
-/* After a race (also after its close): who won. The handle is stale; compare its id with those from
- * spawn. Not a cancellation point. 0 and *out; -ESRCH: nobody won. */
+/* The winner of a race, also after its close. The handle is stale; compare its id with those from
+ * the spawns. Not a cancellation point. 0 and *out; -ESRCH: no task has won. */
 NIDO_API int nido_race_winner(const nido_group *group, nido_task *out);
 
 #ifdef __cplusplus

@@ -25,7 +25,7 @@ struct nidoi_sync {
     const char *name; /* for reports, or NULL */
 };
 
-/* A place in such a queue. In a queue it belongs to a waiter that nobody has claimed. */
+/* A place in such a queue. In a queue it belongs to a waiter that has not been claimed. */
 struct nidoi_node {
     struct nidoi_link link;
     struct nidoi_waiter *waiter;
@@ -35,7 +35,7 @@ struct nidoi_node {
 
 enum nidoi_direction { NIDOI_READING = 0, NIDOI_WRITING = 1, NIDOI_NEITHER = 2 };
 
-/* Somebody waits for a descriptor by it: linked exactly as long as that. */
+/* One wait for a descriptor; linked exactly as long as it waits. */
 struct nidoi_watch {
     struct nidoi_link link;
     /* result: 0, try now; -EBADF, the descriptor was closed. May only wake and unlink. */
@@ -43,7 +43,7 @@ struct nidoi_watch {
     uint64_t ticket; /* its turn in the line; 0: a new one, at the end */
     int fd;
     enum nidoi_direction direction;
-    bool shared;  /* one of many who each want one item (accept, datagrams): an edge fires the first
+    bool shared; /* one of many that each want one item (accept, datagrams): an edge fires the first
                     only */
     uint8_t also; /* NEITHER waits for a hang-up or an error, and for these kinds of reports */
 };
@@ -54,15 +54,15 @@ struct nidoi_held {
     void (*orphaned)(struct nidoi_held *held);
 };
 
-/* Somebody who wants to be told of certain signals: linked while it is open. */
+/* A receiver of certain signals; linked while it is open. */
 struct nidoi_receiver {
     struct nidoi_link link;
     uint64_t set; /* 1 << (number - 1) */
-    bool root;    /* of a run itself: stands back while the program has a receiver */
+    bool root;    /* of a run itself: gets nothing while the program has a receiver */
     void (*arrived)(struct nidoi_receiver *receiver, int number);
 };
 
-/* An object that must look at its queue again because somebody left it. */
+/* An object that must look at its queue again because a waiter has left it. */
 struct nidoi_recheck {
     struct nidoi_link link;
     void (*look)(struct nidoi_recheck *recheck);
@@ -72,7 +72,7 @@ struct nidoi_recheck {
 extern "C" {
 #endif
 
-/* What the test kit (nido/test.h) rests on. Cannot fail. Not a cancellation point. */
+/* What the test kit (nido/test.h) is built on. Cannot fail. Not a cancellation point. */
 NIDO_API const struct nidoi_test_hooks *nido_test_hooks(void);
 
 #ifdef __cplusplus

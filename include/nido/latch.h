@@ -1,4 +1,4 @@
-/* nido/latch.h: a count of things still to be done, and tasks that wait until it is 0. */
+/* nido/latch.h: a count of pieces of work, and tasks that wait until it is 0. */
 #ifndef NIDO_LATCH_H
 #define NIDO_LATCH_H
 
@@ -8,35 +8,33 @@
 extern "C" {
 #endif
 
-/* Caller's memory; fields are private. It must not move or go away before every task that waited
- * has returned. */
+/* Caller's memory; fields are private. It must stay at its address until every task that waited has
+ * returned. */
 typedef struct nido_latch {
     struct nidoi_sync sync;
     uint32_t count;
     uint32_t leaving; /* released, but have not run yet */
 } nido_latch;
 
-/* Makes a latch with `count` things to be done; `name` (for reports) outlives it, or is NULL.
- * Cannot fail. Not a cancellation point. */
+/* Makes a latch with `count` pieces of work to be done; `name` (for reports) outlives it, or is
+ * NULL. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_latch_init(nido_latch *latch, uint32_t count, const char *name);
 
-/* n more things are to be done. Not a cancellation point. 0; -EINVAL: the count came to 0 and tasks
- * that waited for that have not returned yet; -EOVERFLOW: more than UINT32_MAX; nothing changes
- * then. -EXDEV; -EPERM: tasks wait and this thread has no runtime. */
+/* Adds n to the count. Not a cancellation point. 0; -EINVAL: the count came to 0 and tasks that
+ * waited for that have not returned yet; -EOVERFLOW: more than UINT32_MAX; nothing changes then.
+ * -EXDEV; -EPERM: tasks wait and this thread has no runtime. */
 NIDO_API int nido_latch_add(nido_latch *latch, uint32_t n);
 
-/* One thing is done; the last one releases every task that waits. Not a cancellation point.
- * 0; -EINVAL: there is nothing to be done; -EXDEV; -EPERM: tasks wait and this thread has no
- * runtime. */
+/* Takes 1 from the count; at 0 every task that waits is released. Not a cancellation point. 0;
+ * -EINVAL: the count is 0; -EXDEV; -EPERM: tasks wait and this thread has no runtime. */
 NIDO_API int nido_latch_done(nido_latch *latch);
 
-/* Waits until nothing is to be done; returns at once if that is so. Cancellation point. 0;
- * -ECANCELED; -EXDEV: another thread's. A wait that was released returns 0 even if it is cancelled
- * before it runs. */
+/* Waits until the count is 0; returns at once if it is. Cancellation point. 0; -ECANCELED; -EXDEV:
+ * another thread's. A wait that was released returns 0 even if it is cancelled before it runs. */
 NIDO_API int nido_latch_wait(nido_latch *latch);
 
-/* Ends its life. Not a cancellation point. 0; -EBUSY: tasks wait, or were released and have not
- * returned yet; nothing is done. */
+/* Ends the use of the latch. Not a cancellation point. 0; -EBUSY: tasks wait, or were released and
+ * have not returned yet; nothing is done. */
 NIDO_API int nido_latch_deinit(nido_latch *latch);
 
 #ifdef __cplusplus

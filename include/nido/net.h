@@ -20,7 +20,7 @@ typedef struct nido_listen_options {
     size_t size;     /* sizeof(nido_listen_options); nido_listen_options_init sets it */
     int backlog;     /* 0: SOMAXCONN */
     bool reuse_port; /* SO_REUSEPORT */
-    bool v6_only;    /* IPV6_V6ONLY on an IPv6 address, and on every address */
+    bool v6_only;    /* IPV6_V6ONLY at an IPv6 address, and at host NULL */
 } nido_listen_options;
 
 typedef struct nido_dial_options {
@@ -41,40 +41,40 @@ static inline void nido_dial_options_init(nido_dial_options *options)
     options->size = sizeof *options;
 }
 
-/* Looks a name and a service up, as getaddrinfo(3), on a worker. Look-ups that need a name server never
- * take more than half of the workers, abandoned ones none (up to 256 of them); names of the hosts file,
- * which is asked first, are looked up beside these. Numbers need no worker. Cancellation point; a cancel
- * leaves at once, and the late answer is freed.
- * 0, and *out is the caller's, for freeaddrinfo; -ECANCELED; -ENOENT: no such name or service;
- * -EHOSTUNREACH: no name server answered; -EIO: it answered nonsense; -EINVAL: bad hints, or neither
- * host nor service; -ENOMEM; -EAGAIN: there is no worker. The resolver's text is in
- * nido_error_last(). */
+/* Looks a name and a service up, as getaddrinfo(3), on a worker. Look-ups that need a name server
+ * take at most half of the workers, and abandoned look-ups none (up to 256 of them). The hosts file
+ * is read first, and its names are looked up without these limits. Numbers need no worker.
+ * Cancellation point: a cancel returns at once, and the late answer is freed. 0, and *out is to be
+ * freed by freeaddrinfo; -ECANCELED; -ENOENT: no such name or service; -EHOSTUNREACH: no name
+ * server answered; -EIO: its answer was invalid; -EINVAL: bad hints, or neither host nor service;
+ * -ENOMEM; -EAGAIN: no worker can be started. The resolver's text is in nido_error_last(). */
 NIDO_API int nido_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                               struct addrinfo **out);
 
-/* A listening stream socket at an address ("127.0.0.1", "::") or name and a port ("0": any free one)
- * or service, or at a Unix path (host "unix:/path", service ignored); of several addresses of a name, at
- * the first where it can be. NULL is every address of both families, where there is IPv6: an IPv4
- * peer is named ::ffff:a.b.c.d by accept. Options may be NULL. Cancellation point. The
- * descriptor; -ECANCELED; -EINVAL: a service that is neither a name nor a port (0 to 65535), or a bad
- * option; errors of nido_getaddrinfo; or the system calls' own (-EADDRINUSE, ...). */
+/* A listening stream socket at an address ("127.0.0.1", "::") or name and a port ("0": any free
+ * one) or service, or at a Unix path (host "unix:/path", service ignored); of several addresses of
+ * a name, at the first one where that is possible. Host NULL is every address, of both families
+ * where there is IPv6: accept then gives the address of an IPv4 peer as ::ffff:a.b.c.d. Options may
+ * be NULL. Cancellation point. The descriptor; -ECANCELED; -EINVAL: a service that is neither a
+ * name nor a port (0 to 65535), or a bad option; the errors of nido_getaddrinfo; or the system
+ * calls' own (-EADDRINUSE, ...). */
 NIDO_API int nido_listen(const char *host, const char *service, const nido_listen_options *options);
 
 /* Connects a stream socket to an address or name and a port or service, or to a Unix path
- * ("unix:/path"). The addresses of a name are looked up for IPv6 and IPv4 at once and tried as
- * nido_dial_any does, as soon as they come; IPv4 gives IPv6 a start of 50 ms (RFC 8305, sections 3 to 5).
- * Cancellation point. The descriptor; -ECANCELED: all attempts are closed; -EINVAL: no host, a
- * service that is neither a name nor a port (0 to 65535), or a bad option; errors of
- * nido_getaddrinfo (-ENOENT only if both families say so); -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT
- * (the network's: nido_scope_fired tells it from a deadline), or the system calls' own. TCP_NODELAY is
- * on. */
+ * ("unix:/path"). The IPv6 and IPv4 addresses of a name are looked up at the same time, and tried
+ * as by nido_dial_any as soon as they arrive; IPv4 addresses wait 50 ms for IPv6 ones (RFC 8305,
+ * sections 3 to 5). Cancellation point. The descriptor; -ECANCELED: all attempts are closed;
+ * -EINVAL: no host, a service that is neither a name nor a port (0 to 65535), or a bad option; the
+ * errors of nido_getaddrinfo (-ENOENT only if both families give it); -ECONNREFUSED, -ENETUNREACH,
+ * -ETIMEDOUT (the network's: nido_scope_fired distinguishes it from a deadline), or the system
+ * calls' own. TCP_NODELAY is set. */
 NIDO_API int nido_dial(const char *host, const char *service, const nido_dial_options *options);
 
-/* Connects to the first of a list of addresses that answers: attempts start in order (families
- * alternating), each with a head start, sooner when one fails; the first success cancels and closes
- * the rest (RFC 8305, sections 4 and 5). The list stays the caller's. Cancellation point. The
- * descriptor, or the first attempt's failure with the others in nido_error_last(); -EINVAL: the
- * list is empty; -ECANCELED. */
+/* Connects to the first address of a list that answers: attempts start one after the other
+ * (families alternating), each with a head start over the next, or at once when one fails; the
+ * first success cancels and closes the rest (RFC 8305, sections 4 and 5). The list stays the
+ * caller's. Cancellation point. The descriptor, or the first attempt's failure with the others in
+ * nido_error_last(); -EINVAL: the list is empty; -ECANCELED. */
 NIDO_API int nido_dial_any(const struct addrinfo *list, const nido_dial_options *options);
 
 /* A socket of any kind, owned. Not a cancellation point. The descriptor, or the system call's own;
@@ -85,30 +85,30 @@ NIDO_API int nido_socket(int domain, int type, int protocol);
  * -EPERM. */
 NIDO_API int nido_socketpair(int domain, int type, int protocol, int out[2]);
 
-/* Takes the next connection. Any number of tasks may wait, served in order. Connections that died
- * in the queue are skipped; without free descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), or
- * when one after the other is refused (a firewall), it pauses 100 ms at a time and goes on. TCP_NODELAY
- * is on. Cancellation point; an accepted connection is never dropped. `address` and `length` as
- * accept(2), may be NULL. The descriptor; -ECANCELED; -EBADF: closed, also meanwhile; or the system
- * call's own. */
+/* Takes the next connection. Any number of tasks may wait; they are served in order. Connections
+ * that died in the queue are skipped. Without free descriptors or memory (EMFILE, ENFILE, ENOBUFS,
+ * ENOMEM), or when many are refused in a row (by a firewall), it pauses for 100 ms and tries again.
+ * TCP_NODELAY is set. Cancellation point; an accepted connection is never dropped. `address` and
+ * `length` as accept(2), may be NULL. The descriptor; -ECANCELED; -EBADF: closed, also meanwhile;
+ * or the system call's own. */
 NIDO_API int nido_accept(int fd, struct sockaddr *address, socklen_t *length);
 
-/* Connects the caller's own socket (a blocking foreign one is made non-blocking for the instant of
- * the system call) and waits for the outcome; it stays open on failure.
- * Cancellation point. 0; -ECANCELED: the attempt may still go on, close the socket; -EBUSY; -EBADF;
- * or the system call's own. */
+/* Connects a socket of the caller and waits for the result; the socket stays open on failure. (A
+ * blocking foreign one is made non-blocking for the instant of the system call.) Cancellation
+ * point. 0; -ECANCELED: the attempt may still go on, so close the socket; -EBUSY; -EBADF; or the
+ * system call's own. */
 NIDO_API int nido_connect(int fd, const struct sockaddr *address, socklen_t length);
 
-/* As recv(2) and send(2). Of all flags of these and the following calls MSG_DONTWAIT, MSG_ERRQUEUE
- * and MSG_FASTOPEN are -EOPNOTSUPP; MSG_WAITALL on a stream is honoured by nido_recv without other
- * flags (what came before an end, a cancel or a failure is given), elsewhere -EOPNOTSUPP.
- * Cancellation point. Errors as nido_read (-EBADF, -EBUSY, ...) and nido_write. */
+/* As recv(2) and send(2). For these and the following calls the flags MSG_DONTWAIT, MSG_ERRQUEUE
+ * and MSG_FASTOPEN are -EOPNOTSUPP. So is MSG_WAITALL on a stream, except in nido_recv without
+ * other flags, which then returns what came before an end, a cancel or a failure. Cancellation
+ * point. Errors as nido_read (-EBADF, -EBUSY, ...) and nido_write. */
 NIDO_API ssize_t nido_recv(int fd, void *buf, size_t len, int flags);
 /* See nido_recv. Cancellation point. Errors as nido_write (-EPIPE, -EBUSY, ...). */
 NIDO_API ssize_t nido_send(int fd, const void *buf, size_t len, int flags);
 
-/* As recvfrom(2); any number of tasks may wait, served in order; an empty datagram gives 0 and its
- * address. Cancellation point. Errors as nido_read (-EBADF, ...). */
+/* As recvfrom(2); any number of tasks may wait, and are served in order; an empty datagram gives 0
+ * and its address. Cancellation point. Errors as nido_read (-EBADF, ...). */
 NIDO_API ssize_t nido_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
                                socklen_t *length);
 /* As sendto(2). Cancellation point. Errors as nido_write (-EPIPE, -EBADF, ...). */

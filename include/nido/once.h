@@ -1,8 +1,8 @@
-/* nido/once.h: something that is to be done once, however many tasks want it.
+/* nido/once.h: work that is done once, however many tasks ask for it.
  *
- * The first task does it, in its own name; others who come meanwhile wait. Its success is kept and
- * given to all. If it fails, or is cancelled, that is its own affair: the next one who waits tries.
- * Who waits may leave at any time, that does not touch the work. */
+ * The first task does the work; tasks that ask meanwhile wait. Its success is kept and given to all
+ * of them. If it fails or is cancelled, only its own call fails, and the next task in line tries. A
+ * task that waits may be cancelled at any time; that does not disturb the work. */
 #ifndef NIDO_ONCE_H
 #define NIDO_ONCE_H
 
@@ -12,27 +12,28 @@
 extern "C" {
 #endif
 
-/* Caller's memory; fields are private. It must not move or go away while tasks run or wait. */
+/* Caller's memory; fields are private. It must stay at its address while tasks run or wait. */
 typedef struct nido_once {
     struct nidoi_sync sync;
-    struct nidoi_task *runner; /* who is at it, or NULL */
+    struct nidoi_task *runner; /* does the work now, or NULL */
     int32_t rc;                /* the success that is kept */
     uint32_t done;             /* there is one */
 } nido_once;
 
-/* Makes a once that is still to be done; `name` (for reports) outlives it, or is NULL. Cannot fail.
- * Not a cancellation point. */
+/* Makes a once whose work is still to be done; `name` (for reports) outlives it, or is NULL. Cannot
+ * fail. Not a cancellation point. */
 NIDO_API void nido_once_init(nido_once *once, const char *name);
 
-/* Calls fn(arg) in the calling task, unless that was done with success before; waits while another
- * task is at it. Cancellation point. The result of the fn that succeeded (>= 0), or the failure of
- * the caller's own; -ECANCELED; -EINVAL: fn is NULL; -EDEADLK: from inside fn, or the task that is
- * at it waits for the caller, by locks, joins or the close of a group; -EXDEV: another thread's. A
- * wait that was given the result returns it even if it is cancelled before it runs; one that was
- * given the work calls fn, whose first cancellation point is refused then. */
+/* Calls fn(arg) in the calling task, unless a call has succeeded before; waits while another task
+ * does the work. Cancellation point. The result of the fn that succeeded (>= 0), or the failure of
+ * the caller's own fn; -ECANCELED; -EINVAL: fn is NULL; -EDEADLK: called from inside fn, or the
+ * task that does the work waits for the caller, by locks, joins or the close of a group; -EXDEV:
+ * another thread's. A wait that was given the result returns it even if it is cancelled before it
+ * runs; one that was given the work calls fn, whose first cancellation point is refused then. */
 NIDO_API int nido_once_do(nido_once *once, nido_fn *fn, void *arg);
 
-/* Ends its life. Not a cancellation point. 0; -EBUSY: a task is at it, nothing is done. */
+/* Ends the use of the once. Not a cancellation point. 0; -EBUSY: a task does the work now, nothing
+ * is done. */
 NIDO_API int nido_once_deinit(nido_once *once);
 
 #ifdef __cplusplus

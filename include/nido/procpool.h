@@ -1,7 +1,7 @@
 /* nido/procpool.h: functions that run in processes of their own.
  *
- * A job gets bytes and gives bytes. A crash, an exit, a hang, hunger for memory happen to its worker
- * process and fail its own call, nothing else:
+ * A job gets bytes and returns bytes. If it crashes, exits, hangs or uses too much memory, that
+ * ends its worker process and fails its own call, nothing else:
  *
  *     static int parse(nido_procjob *job)                    runs in a worker
  *     {
@@ -17,20 +17,21 @@
  *
  * Workers are forks of a small server, which is itself a fork of this program as it was at
  * nido_procpool_prepare. So a job may use every function of the program, and sees its memory as it
- * was then: what has been opened, loaded, allocated or changed since (the directory and the
- * environment too) is not there. Of descriptors a worker has 0 and 1 of the program, and its own 2.
+ * was then: what has been opened, loaded, allocated or changed since (also the directory and the
+ * environment) is not there. A worker has descriptors 0 and 1 of the program, and a descriptor 2 of
+ * its own.
  *
- * Workers are no children of this program: no SIGCHLD comes for them, no waitpid finds them (nor of
- * the server, in a program that is PID 1 or adopts orphans). They end with it, however it ends.
- * Signals of the terminal do not reach them; to read from it is EIO; one that is stopped is
- * continued. What a job has started (its
- * process group, on Linux whatever descends from it) ends with the job: if something lives when it
- * returns, the worker does no other. A job must not wait for such children by waitpid(-1, ...), it
- * may get others' as well. Threads that a job leaves stay; where that matters, `max_jobs` is 1.
+ * Workers are not children of this program: no SIGCHLD arrives for them and no waitpid finds them
+ * (nor the server, in a program that is PID 1 or adopts orphans). They end with the program,
+ * however it ends. Signals of the terminal do not reach them; reading from the terminal gives EIO;
+ * a stopped worker is continued. The processes that a job has started (its process group, and on
+ * Linux all its descendants) end with the job: if one still runs when the job returns, the worker
+ * does no other job. A job must not wait for them by waitpid(-1, ...), which may return other
+ * children. Threads that a job leaves stay; where that matters, set `max_jobs` to 1.
  *
- * This keeps mistakes apart, it is no security boundary: a job has the rights of the program, its
- * files and its user, can signal its processes, and can lie about its own result. What brings it
- * nearer: `max_jobs = 1`, so that no job meets what another left in its process; `no_new_privs`;
+ * This isolates mistakes; it is no security boundary: a job has the rights of the program, its
+ * files and its user, can signal its processes, and can return a wrong result. To restrict it
+ * further: `max_jobs = 1`, so that no job sees what another left in its process; `no_new_privs`;
  * and `confine`, which installs the program's own filter (seccomp, Landlock) in each worker. */
 #ifndef NIDO_PROCPOOL_H
 #define NIDO_PROCPOOL_H
@@ -44,14 +45,15 @@ extern "C" {
 #endif
 
 typedef struct nido_procpool nido_procpool; /* belongs to the runtime in which it was made */
-typedef struct nido_procjob nido_procjob;   /* what a running job has of its call */
+typedef struct nido_procjob nido_procjob;   /* a job's view of its call */
 
 /* A job. >= 0 is success, < 0 a negated errno; the call returns the same. */
 typedef int nido_procjob_fn(nido_procjob *job);
 
-/* Called in each new worker before its first job, with the pool's name (its first 15 bytes), to give
- * up rights. A worker itself then still needs read, write, close, recvfrom, sendto, getpid, waitid,
- * exit_group, what malloc needs, and with `cpu_seconds` clock_gettime and prlimit64. 0; a negated errno: it does no job, and the call fails with that. */
+/* Called in each new worker before its first job, with the pool's name (its first 15 bytes), to
+ * give up rights. The worker itself still needs read, write, close, recvfrom, sendto, getpid,
+ * waitid, exit_group, what malloc needs, and with `cpu_seconds` clock_gettime and prlimit64. 0; or
+ * a negated errno: the worker does no job, and the call fails with that code. */
 typedef int nido_procpool_confine_fn(const char *pool);
 
 /* Zero is the default of every field except size. */
@@ -81,12 +83,12 @@ typedef struct nido_procpool_call_options {
     const char *name; /* of the job, for errors; NULL: its function's */
 } nido_procpool_call_options;
 
-/* What became of a job. Ended by nido_procpool_result_deinit. */
+/* The result of a job, to be freed by nido_procpool_result_deinit. */
 typedef struct nido_procpool_result {
     void *data;       /* the reply, and a zero byte behind it; NULL if the job did not return */
     size_t len;       /* bytes of the reply */
-    int32_t pid;      /* of the worker that had the job; 0: none has, it has not begun */
-    int32_t status;   /* what the job gave to exit, if it died so */
+    int32_t pid;      /* of the worker that had the job; 0: the job has not begun */
+    int32_t status;   /* what the job gave to exit, if it called that */
     int32_t signal;   /* the signal that killed its worker; 0: none */
     bool died;        /* instead of returning: nido_procpool_call gave -ECHILD for this */
     bool core_dumped; /* the signal left a core file */
@@ -102,14 +104,14 @@ typedef struct nido_procpool_stats {
     uint64_t answered; /* jobs that returned */
     uint64_t deaths;   /* jobs that died */
     uint64_t stopped;  /* jobs that were cancelled while they ran */
-    uint64_t replaced; /* workers that died or wrote nonsense while they had no job */
+    uint64_t replaced; /* workers that died or sent invalid data while they had no job */
     uint64_t recycled; /* workers that had done max_jobs, or whose job left processes behind */
 } nido_procpool_stats;
 
-/* Forks the server that workers come from. To be called as the first line of main, before there is
- * a thread; again is fine, and a child of fork that wants pools must. Not a cancellation point;
- * blocks for the moment of a fork. 0; -EPERM: in a run; -EMFILE, -ENFILE, -ENOMEM, -EAGAIN: the
- * limit of processes; -EPIPE: the server died at once. */
+/* Forks the server that starts the workers. Call it in the first line of main, before there are
+ * threads. A second call does nothing; a child of fork that wants pools must call it again. Not a
+ * cancellation point; blocks for the duration of a fork. 0; -EPERM: in a run; -EMFILE, -ENFILE,
+ * -ENOMEM, -EAGAIN: the limit of processes; -EPIPE: the server died at once. */
 NIDO_API int nido_procpool_prepare(void);
 
 /* Fill with zeros and set `size`. Cannot fail. Not a cancellation point. */
@@ -130,22 +132,22 @@ static inline void nido_procpool_call_options_init(nido_procpool_call_options *o
  * process; -EINVAL: a bad option; -ENOMEM. *out is untouched on failure. */
 NIDO_API int nido_procpool_new(const nido_procpool_options *options, nido_procpool **out);
 
-/* Ends a pool made by this thread's runtime, which still runs: new calls are refused, those under
- * way (or in line) go on to their end, or are cancelled if `cancel_on_free` says so or the caller
- * is cancelled; then the workers end. When it returns 0 none is left. NULL is fine. Parks, but is
- * not a cancellation point. 0; -EALREADY: being freed; -EBUSY: the grace of the run is over and
- * calls are still being ended, the last of them frees the pool; -EXDEV; -EPERM: no runtime;
- * -EDEADLK: in a callback that must not park. */
+/* Ends a pool made by this thread's runtime, which still runs: new calls are refused, calls under
+ * way or in line go on to their end, or are cancelled if `cancel_on_free` is set or the caller is
+ * cancelled; then the workers end. When it returns 0, no worker is left. NULL is fine. Parks, but
+ * is not a cancellation point. 0; -EALREADY: it is being freed; -EBUSY: the grace of the run is
+ * over while calls are still being ended, and the last of them frees the pool; -EXDEV; -EPERM: no
+ * runtime; -EDEADLK: in a callback that must not park. */
 NIDO_API int nido_procpool_free(nido_procpool *pool);
 
 /* Runs fn in a worker, with a copy of the `len` bytes at `input`. Calls get workers in the order of
- * asking. Cancellation point: in line, the call leaves it; a running job gets SIGTERM (its whole
- * process group does), after the grace SIGKILL, and the call returns when it is gone; a reply that
- * was complete by then is returned instead.
+ * the requests. Cancellation point: a call in line leaves the line; a running job gets SIGTERM
+ * (with its whole process group) and after the grace SIGKILL, and the call returns when the process
+ * has ended. A reply that was complete by then is returned instead.
  *
  * What the job returned (if negative, with whatever it replied), or
- *   -ECHILD      the job died: `out` says how, nido_error_last() with the last 4 KiB that it wrote
- *                on stderr (nido_error_detail). Nothing else is disturbed. It is not tried again.
+ *   -ECHILD      the job died: `out` says how, nido_error_last() has the last 4 KiB that it wrote on
+ *                stderr (nido_error_detail). Nothing else is disturbed. It is not tried again.
  *   -ECANCELED   and the job has not begun (pid 0) or was stopped
  *   -EMSGSIZE    input longer than max_frame, nothing was sent
  *   -ENOMEM      no room for the reply: the job has run; or none for the input: it has not
@@ -154,8 +156,8 @@ NIDO_API int nido_procpool_free(nido_procpool *pool);
  *   -EPROTO      the job returned -ECANCELED, which only a scope may
  *   -ESHUTDOWN   the pool is being freed
  *   -EXDEV       another thread's pool
- *   or why no worker could be started: a shortage (-EMFILE, -EAGAIN, -ENOMEM, ...) that has lasted
- *   for 2 s, anything else after three failures in a row. Later calls try again.
+ *   or the reason why no worker could be started: a shortage (-EMFILE, -EAGAIN, -ENOMEM, ...) after
+ *   2 s, any other reason after three failures in a row. Later calls try again.
  * `out` (may be NULL) is always written; the caller ends it by nido_procpool_result_deinit. */
 NIDO_API int nido_procpool_call(nido_procpool *pool, nido_procjob_fn *fn, const void *input,
                                 size_t len, const nido_procpool_call_options *options,
@@ -165,7 +167,7 @@ NIDO_API int nido_procpool_call(nido_procpool *pool, nido_procjob_fn *fn, const 
  * Not a cancellation point. */
 NIDO_API void nido_procpool_result_deinit(nido_procpool_result *result);
 
-/* How it goes. Cannot fail. Not a cancellation point. */
+/* Numbers about a pool. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_procpool_stats_get(const nido_procpool *pool, nido_procpool_stats *out);
 
 /* ---- In the worker ---- */

@@ -1,4 +1,4 @@
-/* nido/run.h: the runtime: its first task, its options, its door for other threads. */
+/* nido/run.h: the runtime: its first task, its options, its calls for other threads. */
 #ifndef NIDO_RUN_H
 #define NIDO_RUN_H
 
@@ -35,8 +35,8 @@ typedef struct nido_options {
     bool signals;     /* the first SIGINT or SIGTERM cancels the root with -EINTR and "signal N", if
                            it was not ignored and the program has no receiver for it (nido/signal.h);
                            the next one does what it does by default */
-    int64_t grace_ns; /* how long shields may hold up a cancelled tree in all; 0: NIDO_NEVER */
-    int64_t spin_ns;  /* how long an idle loop, and an idle worker, spins for news before it sleeps;
+    int64_t grace_ns; /* how long shields may delay a cancelled tree in all; 0: NIDO_NEVER */
+    int64_t spin_ns;  /* how long an idle loop, and an idle worker, polls before it sleeps;
                          0: not at all */
     int64_t
         timer_slack_ns; /* how much later than asked a real sleep or deadline may end, so that one
@@ -64,15 +64,16 @@ static inline void nido_options_init(nido_options *options)
 }
 
 /* Runs fn(arg) as the root task on this thread, with everything it spawns, and returns its result
- * when all is over; `options` NULL: defaults. Not a cancellation point; blocks the thread (a
- * pthread_cancel of it takes effect afterwards). The
- * root's result (a cancel of the root by nido_rt_shutdown gives its code); -EDEADLK: nothing could
- * ever have woken anybody, and the root did not fail otherwise; -ENOMEM, -EMFILE, -EAGAIN ...: it
- * could not start; -EBUSY: this thread runs one already; -EINVAL: fn is NULL or a bad option. */
+ * when all tasks have ended; `options` NULL: defaults. Not a cancellation point; blocks the thread
+ * (a pthread_cancel of it takes effect afterwards). The root's result (a cancel of the root by
+ * nido_rt_shutdown gives its code); -EDEADLK: nothing could ever have woken any task, and the root
+ * did not fail otherwise; -ENOMEM, -EMFILE, -EAGAIN ...: the run could not start; -EBUSY: this
+ * thread has a run already; -EINVAL: fn is NULL or a bad option. */
 NIDO_API int nido_run(nido_fn *fn, void *arg, const nido_options *options);
 
-/* What main should return for a result: 0 for rc >= 0; 128 + N if it is the -EINTR of this thread's
- * last run, which signal N ended; else 1. Cannot fail. Not a cancellation point. */
+/* The exit status that main should return for a result: 0 for rc >= 0; 128 + N if it is the -EINTR
+ * of this thread's last run, which signal N ended; else 1. Cannot fail. Not a cancellation point.
+ */
 NIDO_API int nido_exit_status(int rc);
 
 /* ---- Inside another loop ----
@@ -82,13 +83,14 @@ NIDO_API int nido_exit_status(int rc);
  *     the other loop: whenever nido_rt_fd(rt) is readable or nido_rt_timeout(rt) has passed:
  *         if (nido_rt_step(rt) == 0) ... it is over: nido_rt_result(rt, &rc), nido_rt_free(rt)
  *
- * All of these belong to the thread that made the runtime and to the other loop's callbacks there,
- * which may also call whatever a posted function may (nido_post). A program that is stuck is not
- * found out: the other loop may know better. */
+ * These calls are for the thread that made the runtime. The other loop's callbacks on that thread
+ * may also make every call that a posted function may (nido_post). Deadlocks are not detected: the
+ * other loop may still have something that wakes a task. */
 
-/* Makes a runtime that somebody else drives; options as for nido_run. Not a cancellation point. 0,
- * and *out is for nido_rt_free; -EBUSY: this thread has a runtime; -EINVAL: a bad option, or the
- * virtual clock; -ENOMEM, -EMFILE ...: it could not be made. */
+/* Makes a runtime that the caller drives by nido_rt_step; options as for nido_run. Not a
+ * cancellation point. 0, and *out is to be freed by nido_rt_free; -EBUSY: this thread has a
+ * runtime; -EINVAL: a bad option, or the virtual clock; -ENOMEM, -EMFILE ...: it could not be made.
+ */
 NIDO_API int nido_rt_new(const nido_options *options, nido_rt **out);
 
 /* Makes fn(arg) its root task; it runs in the steps. Not a cancellation point. 0; -EALREADY: it has
@@ -96,60 +98,60 @@ NIDO_API int nido_rt_new(const nido_options *options, nido_rt **out);
  * from inside it. */
 NIDO_API int nido_rt_start(nido_rt *rt, nido_fn *fn, void *arg);
 
-/* A descriptor that is readable when a step has something to do; it is the runtime's. Not a
+/* A descriptor that is readable when a step has something to do. It belongs to the runtime. Not a
  * cancellation point. The descriptor; -EPERM, -EBUSY as nido_rt_start. */
 NIDO_API int nido_rt_fd(const nido_rt *rt);
 
-/* For how many nanoseconds, from now, no step is needed unless the descriptor becomes readable: 0:
- * one is needed now; NIDO_NEVER. To be asked again after each step and after whatever other code did with nido.
- * Not a cancellation point. Errors as nido_rt_fd (-EPERM, -EBUSY). */
+/* For how many nanoseconds from now no step is needed, unless the descriptor becomes readable: 0 if
+ * one is needed now, NIDO_NEVER if only the descriptor tells. Ask again after each step, and after
+ * other code has called nido. Not a cancellation point. Errors as nido_rt_fd (-EPERM, -EBUSY). */
 NIDO_API int64_t nido_rt_timeout(const nido_rt *rt);
 
-/* Runs what is ready, without waiting, for about 200 us at most. Not a cancellation point. 1: there are tasks still; 0: all is
- * over; -EPERM, -EBUSY as nido_rt_start. */
+/* Runs what is ready, without waiting, for about 200 us at most. Not a cancellation point. 1: there
+ * are still tasks; 0: all have ended; -EPERM, -EBUSY as nido_rt_start. */
 NIDO_API int nido_rt_step(nido_rt *rt);
 
-/* The root's result, when all is over. Not a cancellation point. 0 and *out; -EBUSY: it is not over;
- * -EPERM. */
+/* The root's result, when all tasks have ended. Not a cancellation point. 0 and *out; -EBUSY: there
+ * are still tasks; -EPERM. */
 NIDO_API int nido_rt_result(const nido_rt *rt, int *out);
 
-/* Ends a runtime in which no task lives (any more). Not a cancellation point. 0; -EBUSY: tasks live;
+/* Frees a runtime in which no task lives. Not a cancellation point. 0; -EBUSY: tasks live;
  * nido_rt_shutdown and further steps end them; -EPERM. */
 NIDO_API int nido_rt_free(nido_rt *rt);
 
-/* ---- The door ---- */
+/* ---- For other threads ---- */
 
-/* A handle on the runtime of this thread for other threads: one reference, to be released. NULL
- * outside a run or without memory. While one is held nido does not call a silent program
- * deadlocked. The handle outlives the loop: a late call through it returns -ESHUTDOWN. Not a
- * cancellation point. */
+/* A handle on the runtime of this thread, for other threads: one reference, which the caller
+ * releases. NULL outside a run or without memory. While a handle is held, no deadlock is reported.
+ * A handle may outlive the run: calls with it then return -ESHUTDOWN. Not a cancellation point. */
 NIDO_API nido_rt *nido_rt_self(void);
-/* One reference more. Any thread. Cannot fail. Not a cancellation point. */
+/* Adds a reference. Any thread. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_rt_retain(nido_rt *rt);
-/* One reference less; NULL is fine. Any thread. Cannot fail. Not a cancellation point. */
+/* Drops a reference; NULL is fine. Any thread. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_rt_release(nido_rt *rt);
 
 /* ---- Forking ----
  *
- * After fork() in a process with runtimes the parent's go on undisturbed. In the child they are dead:
- * every call of nido says -EPERM there (objects that nobody waits for or holds are plain memory, and
- * nido_close closes), plain C, _exit and exec work, and no function that nido has called may return.
- * Signals that nido received do again what they did before. (nido/proc.h starts programs without
- * any of this.) */
+ * After fork() in a process with runtimes, those of the parent go on undisturbed. In the child they
+ * are dead: every call of nido returns -EPERM there, except that objects which no task holds or
+ * waits for work as plain memory, and nido_close closes. Plain C, _exit and exec work. A function
+ * that nido has called must not return. Signals that nido received have their former disposition
+ * again. (To start a program, nido/proc.h needs none of this.) */
 
-/* In a forked child: lets go of the runtime that the forking thread had, after which nido_run works
- * here. Not a cancellation point. 0; -EINVAL: there is none. */
+/* In a forked child: forgets the runtime that the forking thread had; nido_run then works here. Not
+ * a cancellation point. 0; -EINVAL: there is no such runtime. */
 NIDO_API int nido_after_fork_reset(void);
 
-/* Cancels the root scope with -EINTR and `reason` (a string that lives on). Any thread. Not a
- * cancellation point. 0, -ENOMEM, -ESHUTDOWN: the run is over, freed or not; -EPERM: it is the
- * parent's. */
+/* Cancels the root scope with -EINTR and `reason` (a string that stays valid). Any thread. Not a
+ * cancellation point. 0, -ENOMEM, -ESHUTDOWN: the run is over, freed or not; -EPERM: the runtime is
+ * the parent's, and this is a forked child. */
 NIDO_API int nido_rt_shutdown(nido_rt *rt, const char *reason);
 
-/* Has the loop call fn(arg) between two batches of tasks, in order of posting. fn may spawn, cancel
- * and release, it must not park; its result is ignored. Any thread. Not a cancellation point. 0: fn
- * will be called, exactly once, even if the run ends meanwhile; -ENOMEM; -EINVAL: fn is NULL;
- * -ESHUTDOWN; -EPERM: it is the parent's, and this is a forked child. */
+/* Makes the loop call fn(arg) between two batches of tasks; posts are called in their order. fn may
+ * spawn, cancel and release, and must not park; its result is ignored. Any thread. Not a
+ * cancellation point. 0: fn will be called, exactly once, even if the run ends meanwhile; -ENOMEM;
+ * -EINVAL: fn is NULL; -ESHUTDOWN; -EPERM: the runtime is the parent's, and this is a forked child.
+ */
 NIDO_API int nido_post(nido_rt *rt, nido_fn *fn, void *arg);
 
 #ifdef __cplusplus

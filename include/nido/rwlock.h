@@ -1,10 +1,10 @@
 /* nido/rwlock.h: a lock for many readers or one writer, in strict order of arrival.
  *
- * Readers that stand next to each other in line enter together; a waiting writer keeps the readers
- * behind it out. The writer is known, as the owner of a mutex is: a task that ends while it writes
- * leaves the lock broken, and whoever gets it next gets it with -EOWNERDEAD until a writer calls
- * nido_rwlock_repair. Readers are only counted: a reader that asks again while a writer waits, or
- * asks to write, waits for itself. */
+ * Readers next to each other in line enter together; a waiting writer keeps the readers behind it
+ * out. The lock knows its writer, as a mutex knows its owner: a task that ends while it writes
+ * leaves the lock broken, and every later reader or writer gets it with -EOWNERDEAD until a writer
+ * calls nido_rwlock_repair. Readers are only counted: a reader that locks again while a writer
+ * waits, or that locks to write, waits for itself. */
 #ifndef NIDO_RWLOCK_H
 #define NIDO_RWLOCK_H
 
@@ -14,52 +14,54 @@
 extern "C" {
 #endif
 
-/* Caller's memory; fields are private. It must not move or go away while tasks hold it or wait. */
+/* Caller's memory; fields are private. It must stay at its address while tasks hold it or wait. */
 typedef struct nido_rwlock {
     struct nidoi_sync sync;
     struct nidoi_recheck recheck;
     struct nidoi_held held;    /* in the writer's list */
-    struct nidoi_task *writer; /* who writes, or NULL */
+    struct nidoi_task *writer; /* that writes, or NULL */
     uint32_t readers;          /* how many read */
-    uint32_t broken;           /* a writer died, and nobody has repaired it since */
+    uint32_t broken;           /* a writer ended inside, not repaired since */
 } nido_rwlock;
 
 /* Makes a free lock; `name` (for reports) outlives it, or is NULL. Cannot fail. Not a cancellation
  * point. */
 NIDO_API void nido_rwlock_init(nido_rwlock *lock, const char *name);
 
-/* Enters as a reader, waits for it if need be. Cancellation point. 0; -EOWNERDEAD: entered, but a
- * writer died inside and nobody has repaired it; -ECANCELED, and not entered; -EDEADLK: the caller
- * writes, or the writer waits for the caller, by locks, joins or the close of a group; -EXDEV:
- * another thread's. A wait that got in returns so even if it is cancelled before it runs. */
+/* Enters as a reader, and waits if necessary. Cancellation point. 0; -EOWNERDEAD: entered, but a
+ * writer ended inside and the lock has not been repaired; -ECANCELED, and not entered; -EDEADLK:
+ * the caller writes, or the writer waits for the caller, by locks, joins or the close of a group;
+ * -EXDEV: another thread's. A wait that was let in returns that result even if it is cancelled
+ * before it runs. */
 NIDO_API int nido_rwlock_read_lock(nido_rwlock *lock);
 
-/* Enters as the writer, waits for it if need be. Cancellation point. As
- * nido_rwlock_read_lock: 0, -EOWNERDEAD, -ECANCELED, -EDEADLK, -EXDEV. */
+/* Enters as the writer, and waits if necessary. Cancellation point. As nido_rwlock_read_lock: 0,
+ * -EOWNERDEAD, -ECANCELED, -EDEADLK, -EXDEV. */
 NIDO_API int nido_rwlock_write_lock(nido_rwlock *lock);
 
 /* Enters as a reader if that needs no waiting. Not a cancellation point. 0; -EOWNERDEAD: entered,
- * as nido_rwlock_read_lock; -EAGAIN: somebody writes or waits in line; -EDEADLK: the caller writes,
+ * as nido_rwlock_read_lock; -EAGAIN: a task writes or waits in line; -EDEADLK: the caller writes,
  * or is in a callback that must not park; -EXDEV; -EPERM: no runtime. */
 NIDO_API int nido_rwlock_try_read_lock(nido_rwlock *lock);
 
 /* Enters as the writer if that needs no waiting. Not a cancellation point. As
- * nido_rwlock_try_read_lock; -EAGAIN: somebody is inside or waits in line. */
+ * nido_rwlock_try_read_lock; -EAGAIN: a task is inside or waits in line. */
 NIDO_API int nido_rwlock_try_write_lock(nido_rwlock *lock);
 
-/* A reader leaves; with the last one the first in line gets in. Not a cancellation point.
- * 0; -EPERM: nobody reads; -EXDEV. */
+/* A reader leaves; when the last one has left, the first in line enters. Not a cancellation point.
+ * 0; -EPERM: no task reads; -EXDEV. */
 NIDO_API int nido_rwlock_read_unlock(nido_rwlock *lock);
 
-/* The writer leaves; the first in line get in. Not a cancellation point. 0; -EPERM: the caller does
+/* The writer leaves; the first in line enter. Not a cancellation point. 0; -EPERM: the caller does
  * not write; -EXDEV. */
 NIDO_API int nido_rwlock_write_unlock(nido_rwlock *lock);
 
-/* The writer says that what the lock protects is whole again. Not a cancellation point. 0; -EINVAL:
- * it is not broken; -EPERM: the caller does not write; -EXDEV. */
+/* Called by the writer: what the lock protects is consistent again. Not a cancellation point. 0;
+ * -EINVAL: it is not broken; -EPERM: the caller does not write; -EXDEV. */
 NIDO_API int nido_rwlock_repair(nido_rwlock *lock);
 
-/* Ends its life. Not a cancellation point. 0; -EBUSY: somebody is inside, nothing is done. */
+/* Ends the use of the lock. Not a cancellation point. 0; -EBUSY: a task is inside, nothing is done.
+ */
 NIDO_API int nido_rwlock_deinit(nido_rwlock *lock);
 
 #ifdef __cplusplus

@@ -8,8 +8,8 @@
  *     case 1: ... a second has passed ...
  *     default: ... cancelled: nothing was done ...
  *
- * Exactly one arm is done, or none if the result is an error: an item goes, a place is held, a
- * permit is taken for that arm alone, and only its memory is written. */
+ * Exactly one arm is done, or none if the result is an error: an item is moved, a place reserved or
+ * a permit taken for that arm alone, and only its memory is written. */
 #ifndef NIDO_SELECT_H
 #define NIDO_SELECT_H
 
@@ -24,8 +24,8 @@ struct nido_event;
 struct nido_sem;
 struct nidoi_arm_kind;
 
-/* One thing to wait for, in the caller's memory; made by one of the constructors below, and good
- * for any number of selects, one at a time. */
+/* One thing to wait for, in the caller's memory. Made by one of the constructors below; may be used
+ * in any number of selects, one at a time. */
 typedef struct nido_arm {
     int status; /* when it was done: what the call alone would have returned */
     int result; /* of nido_arm_join: the task's */
@@ -47,35 +47,38 @@ enum nido_select_flags {
     NIDO_PRIORITY = 2 /* of several arms that can be done, the first listed */
 };
 
-/* Does one of the arms, waits until one can be done. Without NIDO_PRIORITY each of those that can
- * be done at once gets its turn by a drawing (nido_options.seed). An arm whose call would fail
- * (a closed channel, a stale handle, another runtime's object) counts as done, with that status.
- * The same object may occur in several arms; a select never does business with itself. Cancellation
- * point. The index of the arm that was done; or an error and none was: -ECANCELED; -EAGAIN: under
- * NIDO_POLL none could be done at once; -EINVAL: n is 0 or above INT_MAX, or an unknown flag. */
+/* Does one of the arms, and waits until one can be done. Of several that can be done at once, one
+ * is drawn at random (nido_options.seed); with NIDO_PRIORITY it is the first listed. An arm whose
+ * call would fail (a closed channel, a stale handle, another runtime's object) counts as done, with
+ * that status. The same object may occur in several arms; a select never exchanges an item with
+ * itself. Cancellation point. The index of the arm that was done; or an error, and none was done:
+ * -ECANCELED; -EAGAIN: under NIDO_POLL none could be done at once; -EINVAL: n is 0 or above
+ * INT_MAX, or an unknown flag. */
 NIDO_API int nido_select(nido_arm *arms, size_t n, unsigned flags);
 
-/* Constructors: what the arm will do, with the status of the call of that name. All they point to
- * must last while the arm is used. None can fail, none is a cancellation point. */
+/* Constructors. Each names the call that the arm will make; the arm's status is what that call
+ * would return. What an arm points to must last while the arm is used. None can fail, none is a
+ * cancellation point. */
 
 /* Sends *item: nido_chan_send. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_arm_send(nido_arm *arm, struct nido_chan *chan, const void *item);
 /* Receives into *item: nido_chan_recv. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_arm_recv(nido_arm *arm, struct nido_chan *chan, void *item);
-/* Holds a place: nido_chan_reserve. Cannot fail. Not a cancellation point. */
+/* Reserves a place: nido_chan_reserve. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_arm_reserve(nido_arm *arm, struct nido_chan *chan);
 /* Waits until it is set: nido_event_wait. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_arm_event(nido_arm *arm, struct nido_event *event);
 /* Takes one permit: nido_sem_acquire. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_arm_sem(nido_arm *arm, struct nido_sem *sem);
-/* Waits for the end of a task: nido_join, the result in arm->result. (Tasks that wait for each other
- * are not looked for; the caller itself is -EDEADLK.) Cannot fail. Not a cancellation point. */
+/* Waits for the end of a task: nido_join, the result in arm->result. (Tasks that join each other
+ * are not detected here; joining the caller itself is -EDEADLK.) Cannot fail. Not a cancellation
+ * point. */
 NIDO_API void nido_arm_join(nido_arm *arm, nido_task task);
 /* Waits until the instant `when`: status 0. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_arm_timer(nido_arm *arm, int64_t when);
 /* Waits until a descriptor can be read (NIDO_IN) or written (NIDO_OUT) or is broken: nido_wait_fd,
- * but one of the two only, else -EINVAL. Reads and writes nothing. Cannot fail. Not a cancellation
- * point. */
+ * for one of the two only, else -EINVAL. It neither reads nor writes. Cannot fail. Not a
+ * cancellation point. */
 NIDO_API void nido_arm_fd(nido_arm *arm, int fd, unsigned event);
 
 #ifdef __cplusplus

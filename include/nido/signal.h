@@ -9,9 +9,9 @@
  *     while (nido_signal_wait(&hangups) == SIGHUP) reload();
  *     nido_signal_close(&hangups);
  *
- * While a receiver is open, its signals do nothing else. Equal signals that come close together
- * may count as one, as with the kernel. Every open receiver of a number gets it. To end the whole
- * run on Ctrl-C nothing of this is needed: nido_options.signals. */
+ * While a receiver is open, its signals have no other effect. Equal signals that arrive close
+ * together may count as one, as with the kernel. Every open receiver of a number gets the signal.
+ * To end the whole run on Ctrl-C, nido_options.signals is enough. */
 #ifndef NIDO_SIGNAL_H
 #define NIDO_SIGNAL_H
 
@@ -26,35 +26,35 @@ extern "C" {
 struct nido_arm;
 
 /* A receiver for a set of signals. Caller's memory; fields are private. It belongs to the task that
- * opened it, whose end closes it; any task of the run may wait on it. */
+ * opened it, and is closed when that task ends; any task of the run may wait on it. */
 typedef struct nido_signal {
     struct nidoi_sync sync;
     struct nidoi_held held;
     struct nidoi_receiver receiver;
-    uint8_t pending[64]; /* numbers that nobody has taken, oldest first */
+    uint8_t pending[64]; /* numbers that no task has taken, oldest first */
     uint32_t count;
     uint32_t spare;
 } nido_signal;
 
 /* Opens a receiver for the signals in `set`, which is copied. Not a cancellation point. 0, and it
- * must be closed; or it is not open: -EINVAL: the set is empty or has a signal that cannot be
- * received (SIGKILL, SIGSTOP, and those that a fault of the program raises: SIGSEGV, SIGBUS, SIGFPE,
- * SIGILL); -ENOMEM; -EPERM: not in a task. */
+ * must be closed; or an error, and it is not open: -EINVAL: the set is empty or has a signal that
+ * cannot be received (SIGKILL, SIGSTOP, and those that a fault of the program raises: SIGSEGV,
+ * SIGBUS, SIGFPE, SIGILL); -ENOMEM; -EPERM: not in a task. */
 NIDO_API int nido_signal_open(nido_signal *signal, const sigset_t *set);
 
-/* Waits for the next signal of the set: oldest first, and tasks in the order they came.
- * Cancellation point. Its number; -ECANCELED: none was taken; -EBADF: it is not open, or was closed
- * meanwhile; -EXDEV: another thread's. While a task waits here, a silent program is not deadlocked. */
+/* Waits for the next signal of the set, oldest first; tasks are served in the order in which they
+ * came. Cancellation point. Its number; -ECANCELED: none was taken; -EBADF: it is not open, or was
+ * closed meanwhile; -EXDEV: another thread's. While a task waits here, no deadlock is reported. */
 NIDO_API int nido_signal_wait(nido_signal *signal);
 
 /* The same without waiting. Not a cancellation point. Its number; -EAGAIN: none has come; -EBADF,
  * -EXDEV. */
 NIDO_API int nido_signal_try(nido_signal *signal);
 
-/* Closes it: who waits gets -EBADF, and the signals do again what they did before; a handler that the
- * program has set meanwhile stays. One that no receiver has taken is raised anew when the last receiver
- * of its number closes. Not a cancellation point. 0; -EBADF: it is
- * not open; -EXDEV. */
+/* Closes it: tasks that wait get -EBADF, and the signals have their former disposition again; a
+ * handler that the program has set meanwhile stays. A signal that no receiver has taken is raised
+ * again when the last receiver of its number closes. Not a cancellation point. 0; -EBADF: it is not
+ * open; -EXDEV. */
 NIDO_API int nido_signal_close(nido_signal *signal);
 
 /* An arm of nido_select: waits for a signal as nido_signal_wait does, the number is the arm's

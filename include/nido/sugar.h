@@ -9,8 +9,8 @@
 #include "nido/fd.h"
 #include "nido/group.h"
 
-/* NIDO_SCOPED_FD fd = nido_dial(...);  closed by nido_close when the block is left, whichever way.
- */
+/* NIDO_SCOPED_FD fd = nido_dial(...);  is closed by nido_close when the block is left, in whatever
+ * way. */
 #define NIDO_SCOPED_FD __attribute__((cleanup(nidoi_scoped_fd))) int
 
 static inline void nidoi_scoped_fd(int *fd)
@@ -18,8 +18,8 @@ static inline void nidoi_scoped_fd(int *fd)
     if (*fd >= 0) nido_close(*fd);
 }
 
-/* NIDO_SCOPED_GROUP(g, NIDO_FAIL_FAST);  declares and opens a group; leaving the block without
- * nido_group_close cancels it, waits, and drops its result. */
+/* NIDO_SCOPED_GROUP(g, NIDO_FAIL_FAST);  declares and opens a group. If the block is left without
+ * nido_group_close, the group is cancelled and waited for, and its result dropped. */
 #define NIDO_SCOPED_GROUP(group, policy)                           \
     __attribute__((cleanup(nidoi_scoped_group))) nido_group group; \
     nido_group_open(&group, policy, #group)
@@ -44,9 +44,9 @@ static inline void nidoi_scoped_group(nido_group *group)
     nido_spawn_copy(group, fn, &(struct fn##_args){__VA_ARGS__}, sizeof(struct fn##_args))
 #endif
 
-/* NIDO_CHAN_TYPE(jobs, struct job);  makes calls for channels of struct job: jobs_new, jobs_send and
- * so on, which are those of nido/chan.h for that type. A channel whose items have another size is
- * -EINVAL. */
+/* NIDO_CHAN_TYPE(jobs, struct job);  defines calls for channels of struct job: jobs_new, jobs_send
+ * and so on, the calls of nido/chan.h for that type. For a channel whose items have another size
+ * they return -EINVAL. */
 #define NIDO_CHAN_TYPE(name, T)                                                                 \
     NIDOI_TYPED int name##_new(size_t capacity, nido_drop_fn *drop, void *ctx, nido_chan **out) \
     {                                                                                           \

@@ -1,11 +1,11 @@
 /* nido/test.h: for the tests of programs that use nido. A library of its own, nido::test; nido.h
  * does not include it. docs/testing.md shows how it is used.
  *
- * It works in any test framework, or none: nothing here asserts, everything returns. What it finds
- * it says on `out`, by default stderr.
+ * It works in any test framework, or none: nothing here asserts, every call returns. What it finds
+ * is printed on `out`, by default stderr.
  *
- * Sweeps and orders about system calls see the library's own calls and allocations, those of the
- * thread that gave the order; one thread of a process may do so at a time. */
+ * Sweeps and injected failures concern the library's own system calls and allocations, and only
+ * those of the thread that asked; one thread of a process may do so at a time. */
 #ifndef NIDO_TEST_KIT_H
 #define NIDO_TEST_KIT_H
 
@@ -20,12 +20,12 @@ extern "C" {
 /* ---- Runs ---- */
 
 enum nido_test_flags {
-    NIDO_TEST_INNERMOST = 1, /* nido_sweep cancels the innermost scope of the task that it strikes,
+    NIDO_TEST_INNERMOST = 1, /* nido_sweep cancels the innermost scope of the task at the point,
                                 not the whole run */
     NIDO_TEST_BRIEF = 2,     /* a table is printed only if something broke */
     NIDO_TEST_LOOSE = 4      /* runs of a sweep may differ by chance, for there are other threads or
-                                processes: who does not find his place is given ten runs, and then left
-                                out */
+                                processes: a place that is not reached gets ten runs, and is
+                                then left out */
 };
 
 typedef struct nido_test_options {
@@ -57,30 +57,31 @@ static inline void nido_test_options_init(nido_test_options *options)
 
 /* nido_run under the virtual clock, so that hours take no time. The clock jumps to what is due next
  * when no task is ready, nothing is posted, and no job or child process is out; if a task waits for
- * a descriptor or a handle is held, also 2 ms of real time must pass in which nothing happens, and no
- * TCP connection between two descriptors of this runtime may have bytes on their way to an end that
- * a task waits to read from. So peers in the same run are exact; others should be quick. If NIDO_TEST_SEED is set in the
- * environment the ready tasks are shuffled by that seed, and a run that fails says so. Not a
- * cancellation point; blocks the thread. fn's result; errors as nido_run (-EINVAL,
- * -EBUSY, -ENOMEM, -EDEADLK, ...). */
+ * a descriptor or a handle is held, also 2 ms of real time must pass in which nothing happens, and
+ * no TCP connection between two descriptors of this runtime may have bytes on their way to an end
+ * that a task waits to read from. So time is exact for peers in the same run; other peers must
+ * answer within that time. If NIDO_TEST_SEED is set in the environment, the ready tasks are
+ * shuffled by that seed, and a run that fails prints it. Not a cancellation point; blocks the
+ * thread. fn's result; errors as nido_run (-EINVAL, -EBUSY, -ENOMEM, -EDEADLK, ...). */
 NIDO_API int nido_test_run(nido_fn *fn, void *arg);
 
 /* nido_run, then looks at what it has left behind: memory of the library, descriptors, locks held
- * by tasks that ended, timers, complaints of the runtime. `options` NULL: defaults. A run that was
- * shuffled and fails says by which seed; NIDO_TEST_SEED in the environment wins over the options.
+ * by tasks that ended, timers, complaints of the runtime. `options` NULL: defaults. A shuffled run
+ * that fails prints its seed; NIDO_TEST_SEED in the environment takes precedence over the options.
  * Not a cancellation point; blocks the thread. As nido_run; -ENOTEMPTY: something is left, or
- * `check` said so; what, is on `out`. -EINVAL: a bad option. */
+ * `check` failed; `out` has what. -EINVAL: a bad option. */
 NIDO_API int nido_test_run_with(nido_fn *fn, void *arg, const nido_test_options *options);
 
 /* Parks the caller until every other task is parked, nothing is due and nothing has arrived; the
- * clock stands still meanwhile, if it is virtual. Of several callers one goes on at a time.
- * Under nido_run only: in a runtime driven by nido_rt_step it does not end. Cancellation point. 0; -ECANCELED. */
+ * clock stands still meanwhile, if it is virtual. Several callers go on one at a time. Only under
+ * nido_run: in a runtime driven by nido_rt_step it never returns. Cancellation point. 0;
+ * -ECANCELED. */
 NIDO_API int nido_test_wait_all_parked(void);
 
 /* Moves the virtual or manual clock on by `ns` nanoseconds: to each instant on the way at which
  * something is due, in order, waiting there and at the end until every other task is parked.
- * Cancellation point. 0; -ECANCELED: it has stopped on the way; -EINVAL: ns < 0, or the clock is
- * real. */
+ * Cancellation point. 0; -ECANCELED: the clock has stopped on the way; -EINVAL: ns < 0, or the
+ * clock is real. */
 NIDO_API int nido_test_advance(int64_t ns);
 
 /* Tasks alive in this thread's run, the caller too; 0 without a run. Cannot fail. Not a
@@ -94,14 +95,14 @@ NIDO_API size_t nido_test_descriptors(void);
 /* ---- Cancellation points ---- */
 
 /* True if `expr`, a call with an integer result, is a cancellation point: in a scope that is
- * cancelled already it is entered and gives -ECANCELED. False, and a line on stderr, if not. In a
- * task, in a scope that is not cancelled; expr is evaluated once. */
+ * cancelled already, it is entered and gives -ECANCELED. Else false, and a line on stderr. To be
+ * used in a task, in a scope that is not cancelled; expr is evaluated once. */
 #define NIDO_TEST_IS_POINT(expr)                                                            \
     nido_test_point_end((nido_test_point_begin(), (intptr_t)(expr)), true, #expr, __FILE__, \
                         __LINE__)
 
-/* True if `expr` goes through without passing a cancellation point, in a scope that is cancelled
- * already. What it gives does not matter. */
+/* True if `expr` passes no cancellation point in a scope that is cancelled already. Its value does
+ * not matter. */
 #define NIDO_TEST_IS_NO_POINT(expr)                                                          \
     nido_test_point_end((nido_test_point_begin(), (intptr_t)(expr)), false, #expr, __FILE__, \
                         __LINE__)
@@ -114,46 +115,45 @@ NIDO_API bool nido_test_point_end(intptr_t result, bool expected, const char *ex
 
 /* ---- Failing and short calls ---- */
 
-/* The nth call (1 is the next) of a kind goes wrong, once. `call` is "memory" (any allocation of
- * the library) or the name of a system call as the library sees it: "read", "recv", "send",
- * "accept", "connect", "socket", "epoll_ctl" and so on (src/base/sys.h has the list). result < 0:
- * the call is not made and answers this negated errno (memory: whatever it is, NULL; a close is
- * made all the same). result > 0: one that moves bytes of a stream moves at most so many. One order
- * a kind; a new one replaces it, nido_test_forget ends it. Not a cancellation point. 0; -EINVAL: no
- * such call, or nothing that this call could do. */
+/* Makes the nth call (1 is the next) of a kind fail, or fall short, once. `call` is "memory" (any
+ * allocation of the library) or the name of a system call as the library sees it: "read", "recv",
+ * "send", "accept", "connect", "socket", "epoll_ctl" and so on (src/base/sys.h has the list).
+ * result < 0: the call is not made and returns this negated errno (memory: NULL for any value; a
+ * close is made nevertheless). result > 0: a call that moves bytes of a stream moves at most so
+ * many. There is one order for each kind; a new one replaces it, nido_test_forget removes it. Not a
+ * cancellation point. 0; -EINVAL: no such call, or a result that it cannot have. */
 NIDO_API int nido_test_disturb(const char *call, unsigned nth, int result);
 
-/* How many calls of a kind this thread has made since the first nido_test_disturb or
+/* The number of calls of a kind that this thread has made since the first nido_test_disturb or
  * nido_test_count of the process or the last nido_test_forget. Not a cancellation point. -EINVAL:
  * no such call. */
 NIDO_API int64_t nido_test_count(const char *call);
 
-/* All orders are void and counts zero: calls go their ordinary way. Cannot fail. Not a cancellation
- * point. */
+/* Removes all orders and sets the counts to zero. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_test_forget(void);
 
 /* ---- Sweeps ----
  *
- * A sweep runs fn(arg) again and again, each time in a fresh runtime with one thing going wrong at
- * another place, until each place has had its turn. After each run nothing may be left behind
- * (nido_test_run_with says what is looked at), the runtime may not have complained of a deadlock or
- * of an ignored cancel, and a cancel may not have become -EPROTO. A table shows what came of each
- * run; the first that broke is described with the place of the call.
+ * A sweep runs fn(arg) again and again, each time in a new runtime and with one failure or cancel
+ * at another place, until each place has had its turn. After each run nothing may be left behind
+ * (as by nido_test_run_with), the runtime may not have complained of a deadlock or of an ignored
+ * cancel, and a cancel may not have become -EPROTO. A table shows the result of each run; the first
+ * broken run is described with the place of the call.
  *
- * fn must do the same each time that it is run; a run that goes another way before its turn comes
- * is counted as broken (see NIDO_TEST_LOOSE). It needs its peers in the same process: then all is exact under the virtual
- * clock. A run that cannot be stopped (it goes on calling after the cancel, a million times) ends
- * the process, after naming the place.
+ * fn must do the same in each run; a run that differs before the place is reached counts as broken
+ * (see NIDO_TEST_LOOSE). Its peers must be in the same process: then everything is exact under the
+ * virtual clock. A run that cannot be stopped (it makes a million calls after the cancel) ends the
+ * process, after the place is printed.
  *
- * All return how many runs broke, 0 if none; the undisturbed ones count. -EINVAL: fn is NULL or a
- * bad option. Not cancellation points; they block the thread, and must not be called inside a
+ * All return the number of broken runs, 0 if none; undisturbed runs count too. -EINVAL: fn is NULL
+ * or a bad option. Not cancellation points; they block the thread, and must not be called inside a
  * run (-EBUSY). */
 
 /* A cancel at each cancellation point of every task: on entry, so that the call is refused; when it
  * has just parked; when it is parked and no other task is ready either; and when it has been woken
- * but has not run again. The run's root scope is
- * cancelled, with -EINTR, or with NIDO_TEST_INNERMOST the innermost scope of the task that is
- * there. Waits that no cancel ends are struck too. -EINVAL, -EBUSY. Not a cancellation point. */
+ * but has not run again. The run's root scope is cancelled, with -EINTR, or with
+ * NIDO_TEST_INNERMOST the innermost scope of the task that is there. Waits that no cancel ends are
+ * cancelled too. -EINVAL, -EBUSY. Not a cancellation point. */
 NIDO_API int nido_sweep(nido_fn *fn, void *arg, const nido_test_options *options);
 
 /* Each allocation of the library fails once. -EINVAL, -EBUSY. Not a cancellation point. */

@@ -25,30 +25,32 @@ NIDO_API int64_t nido_now(void);
 /* now + ns, saturating: NIDO_NEVER stays NIDO_NEVER. Cannot fail. Not a cancellation point. */
 NIDO_API int64_t nido_after(int64_t ns);
 
-/* Parks the task for `ns` nanoseconds, never shorter. ns <= 0 yields and tests. Cancellation point.
- * 0, or -ECANCELED. */
+/* Parks the task for at least `ns` nanoseconds. ns <= 0 yields once and then tests for a cancel.
+ * Cancellation point. 0, or -ECANCELED. */
 NIDO_API int nido_sleep(int64_t ns);
 
-/* Parks the task until the instant `when`, never shorter; a past one yields and tests. Cancellation
- * point. A sleep that ends at the same instant as a deadline returns 0. 0, or -ECANCELED. */
+/* Parks the task until the instant `when`, never shorter; a past instant yields once and then tests
+ * for a cancel. Cancellation point. A sleep that ends at the same instant as a deadline returns 0.
+ * 0, or -ECANCELED. */
 NIDO_API int nido_sleep_until(int64_t when);
 
-/* Lets every task that is ready now run first, then tests. Cancellation point. 0, or -ECANCELED. */
+/* Lets every task that is ready now run first, then tests for a cancel. Cancellation point. 0, or
+ * -ECANCELED. */
 NIDO_API int nido_yield(void);
 
-/* Reads the clock and tests the scope; never parks, never yields, so it is not a cancellation point
- * by the letter: the question a loop that only computes should ask. 0, or -ECANCELED (also when a
- * deadline has just passed); -EPERM outside a task. */
+/* Reads the clock and tests whether the caller is cancelled. Never parks and never yields, so it is
+ * not a cancellation point in the strict sense; meant for loops that only compute. 0, or -ECANCELED
+ * (also when a deadline has just passed); -EPERM outside a task. */
 NIDO_API int nido_check(void);
 
 /* What a ticker does about ticks that passed while its task was busy. */
 enum nido_missed {
     NIDO_SKIP = 0, /* they are dropped; the next tick is the next multiple of the period */
-    NIDO_BURST = 1 /* they are made up for, one after the other */
+    NIDO_BURST = 1 /* each is delivered late, one after the other */
 };
 
-/* A ticker: instants start + period, start + 2 period, ... without drift. Caller's memory, fields
- * private. */
+/* A ticker: the instants start + period, start + 2 period, ..., without drift. Caller's memory,
+ * fields private. */
 typedef struct nido_ticker {
     int64_t next;
     int64_t period;
@@ -59,8 +61,8 @@ typedef struct nido_ticker {
  * 0, or -EINVAL: period_ns <= 0 or an unknown `missed`. */
 NIDO_API int nido_ticker_init(nido_ticker *ticker, int64_t period_ns, enum nido_missed missed);
 
-/* Waits for the next tick. Cancellation point: a cancelled wait does not use the tick up.
- * The number of ticks (1, or under NIDO_SKIP 1 plus those that were dropped), or -ECANCELED. */
+/* Waits for the next tick. Cancellation point: a cancelled wait does not consume the tick. The
+ * number of ticks (1, or under NIDO_SKIP 1 plus those that were dropped), or -ECANCELED. */
 NIDO_API int nido_ticker_wait(nido_ticker *ticker);
 
 #ifdef __cplusplus

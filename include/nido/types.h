@@ -1,29 +1,29 @@
-/* nido/types.h: the words that every other header uses.
+/* nido/types.h: the terms and types that every other header uses.
  *
  * Results: every call that can fail returns >= 0 on success and a negated errno on failure; `errno`
  * itself is never part of the interface. Times: int64_t nanoseconds; `deadline` and `when` are
- * instants of the runtime's monotonic clock, `ns` is a length. NIDO_NEVER is the instant that does
- * not come.
+ * instants of the runtime's monotonic clock, `ns` is a length. NIDO_NEVER is an instant that never
+ * comes.
  *
- * A "cancellation point" is a call that may park the calling task and that a cancel may end. It
- * looks at the task's scope when it is entered, ready or not; if the scope is cancelled it returns
- * -ECANCELED and has had no effect at all. Every cancellation point returns -EPERM on a thread
- * without a running runtime and -EDEADLK from a callback that must not park; headers do not repeat
- * these two.
+ * A "cancellation point" is a call that may park the calling task and that a cancel may end. On
+ * entry it looks at the task's scope, even if it could complete at once: if the scope is cancelled,
+ * it returns -ECANCELED and has had no effect at all. Every cancellation point returns -EPERM on a
+ * thread without a running runtime and -EDEADLK from a callback that must not park; headers do not
+ * repeat these two.
  *
- * Structs of options begin with their size, which their init function sets. They may grow with the library: fields
- * that an older program does not know are zero, the default. A size that is larger than the library's is
- * accepted if all that is beyond is zero. Else, and for a size smaller than the field itself, the call is
- * -EINVAL.
+ * Structs of options begin with their size, which their init function sets. They may grow with the
+ * library: fields that an older program does not know are zero, the default. A size larger than the
+ * library's is accepted if all bytes beyond it are zero. Otherwise, and for a size smaller than the
+ * field itself, the call returns -EINVAL.
  *
- * Sync objects, channels, broadcasts and watches belong to the thread whose run uses them first, also
- * while they are idle, until they are initialised again: -EXDEV in another thread's run. A thread
- * without a run may use one that no task holds or waits for (-EPERM otherwise), as long as no other
- * thread does at the same time.
+ * Sync objects, channels, broadcasts and watches belong to the thread whose run uses them first,
+ * also while they are idle, until they are initialised again: -EXDEV in another thread's run. A
+ * thread without a run may use one that no task holds or waits for (-EPERM otherwise), as long as
+ * no other thread does at the same time.
  *
- * From C++: exceptions may be thrown and caught inside a task, which may park meanwhile. No exception
- * may leave a function that nido calls: out of a task, a posted function or a callback of the run
- * it ends the program. */
+ * From C++: exceptions may be thrown and caught inside a task, which may park while one is in
+ * flight. No exception may leave a function that nido calls: one that leaves a task, a posted
+ * function or a callback of the run ends the program. */
 #ifndef NIDO_TYPES_H
 #define NIDO_TYPES_H
 
@@ -31,8 +31,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Public calls are never inlined, by link-time optimisation either: they note who called, and take
- * their own frame for the end of the caller's. */
+/* Public calls are never inlined, not by link-time optimisation either: they note the address of
+ * their caller, and take their own frame as the end of the caller's. */
 #if defined(__GNUC__)
 #define NIDO_API                 __attribute__((visibility("default"), noinline))
 #define NIDO_MUST_CHECK          __attribute__((warn_unused_result))
@@ -55,12 +55,12 @@ typedef struct nido_error nido_error; /* a failure with its text and its history
 /* What a task runs. >= 0 is success, < 0 (a negated errno) is failure. */
 typedef int nido_fn(void *arg);
 
-/* Takes back what nobody else will: `arg` and `result` of a task whose success was not wanted. Must
- * not park. */
+/* Takes back what has no owner any more: `arg` and `result` of a task whose success was not wanted.
+ * Must not park. */
 typedef void nido_drop_fn(void *ctx, void *arg, int result);
 
-/* A task, by value. Copies are free; a handle never dangles: one whose task is gone answers -ESRCH.
- */
+/* A task, by value. It may be copied freely and never dangles: a handle whose task is over gives
+ * -ESRCH. */
 typedef struct nido_task {
     uint32_t slot;
     uint32_t runtime;
