@@ -1,6 +1,107 @@
 #include "base/program.h"
 
-#include "base/sys_other.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#ifdef __APPLE__
+#include <crt_externs.h>
+#endif
+
+/* ---- As the systems have it: these return an error number, as posix_spawn does ---- */
+
+#ifdef __APPLE__
+
+/* Inherited is what the actions name; to name what is closed is an error. */
+enum { SPAWN_INHERITS_NAMED = POSIX_SPAWN_CLOEXEC_DEFAULT };
+
+static int inherit_stream(posix_spawn_file_actions_t *actions, int fd)
+{
+    return fcntl(fd, F_GETFD) < 0 ? 0 : posix_spawn_file_actions_addinherit_np(actions, fd);
+}
+
+static int close_from(posix_spawn_file_actions_t *actions, int fd)
+{
+    (void)actions, (void)fd;
+    return 0;
+}
+
+static int start_in(posix_spawn_file_actions_t *actions, const char *directory)
+{
+    return posix_spawn_file_actions_addchdir_np(actions, directory);
+}
+
+/* Shared libraries have no `environ` there. */
+static char **environment(void)
+{
+    return *_NSGetEnviron();
+}
+
+#else
+
+extern char **environ;
+
+enum { SPAWN_INHERITS_NAMED = 0 };
+
+static int inherit_stream(posix_spawn_file_actions_t *actions, int fd)
+{
+    (void)actions, (void)fd;
+    return 0;
+}
+
+#ifdef NIDOI_NO_SPAWN_CLOSEFROM
+
+/* musl, and glibc before 2.34: what is open now is closed by number. What another thread opens
+ * meanwhile without O_CLOEXEC is inherited. */
+static int close_from(posix_spawn_file_actions_t *actions, int least)
+{
+    DIR *table = opendir("/proc/self/fd");
+    struct dirent *entry;
+    int err = 0;
+
+    if (!table) return errno;
+    while (!err && (entry = readdir(table)) != NULL) {
+        int fd = atoi(entry->d_name); /* 0: not a number */
+
+        if (fd >= least && fd != dirfd(table)) err = posix_spawn_file_actions_addclose(actions, fd);
+    }
+    closedir(table);
+    return err;
+}
+
+#else
+
+/* glibc 2.34, FreeBSD 13.1 */
+static int close_from(posix_spawn_file_actions_t *actions, int fd)
+{
+    return posix_spawn_file_actions_addclosefrom_np(actions, fd);
+}
+
+#endif
+
+/* glibc 2.29, musl 1.1.24 */
+static int start_in(posix_spawn_file_actions_t *actions, const char *directory)
+{
+#ifdef NIDOI_NO_SPAWN_CHDIR
+    (void)actions, (void)directory;
+    return EOPNOTSUPP;
+#else
+    return posix_spawn_file_actions_addchdir_np(actions, directory);
+#endif
+}
+
+static char **environment(void)
+{
+    return environ;
+}
+
+#endif
+
+/* ---- What a program is to have ---- */
 
 static int add_stream(posix_spawn_file_actions_t *actions, const nido_stdio *of, int fd)
 {
