@@ -1,5 +1,5 @@
-/* A signal may reach a thread before it has entered its system call, or after it has left it, so one
- * signal is not enough: they are sent until the job is over. */
+/* A signal may reach a thread before it has entered its system call, or after it has left it, so
+ * one signal is not enough: they are sent until the job is over. */
 #include "pool/interrupt.h"
 
 #include <signal.h>
@@ -22,7 +22,8 @@ struct nidoi_interrupter {
     bool closing;
 };
 
-/* The signal's handler is the process's: the first pool sets it, the last one restores the old one. */
+/* The signal's handler is the process's: the first pool sets it, the last one restores the old
+ * one. */
 static pthread_mutex_t disposition = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction before;
 static unsigned users;

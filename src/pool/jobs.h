@@ -9,8 +9,9 @@
 #include "coro/scope/scope.h"
 #include "nido/offload.h"
 
-/* Look-ups of names, which may be slow, occupy at most half of the workers. An abandoned one occupies
- * none: its worker becomes surplus, which means that it counts no longer and ends with its job. */
+/* Look-ups of names, which may be slow, occupy at most half of the workers. An abandoned one
+ * occupies none: its worker becomes surplus, which means that it counts no longer and ends with its
+ * job. */
 enum nidoi_lane { NIDOI_LANE_GENERAL, NIDOI_LANE_NAMES, NIDOI_LANES };
 enum nidoi_job_state { NIDOI_JOB_QUEUED, NIDOI_JOB_RUNNING, NIDOI_JOB_OVER };
 

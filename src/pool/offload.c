@@ -38,8 +38,8 @@ static void call_answer(struct nidoi_loop_call *call, int result)
     pthread_mutex_unlock(&pool->lock);
 }
 
-/* While the worker waits for the answer the job's caller is parked, unless it has abandoned the job. A
- * cancelled caller is not woken: it would only refuse the call. */
+/* While the worker waits for the answer the job's caller is parked, unless it has abandoned the
+ * job. A cancelled caller is not woken: it would only refuse the call. */
 static void call_received(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     struct nidoi_loop_call *call = nidoi_container(post, struct nidoi_loop_call, post);
@@ -131,8 +131,8 @@ static int clip_result(ssize_t result)
     return result > INT_MAX ? INT_MAX : (int)result;
 }
 
-/* Drops the argument of a job that was not called or has failed. On the loop's thread; an abandoned job
- * does this on its worker instead. */
+/* Drops the argument of a job that was not called or has failed. On the loop's thread; an abandoned
+ * job does this on its worker instead. */
 static ssize_t offload_drop(const nido_offload_options *options, void *arg, ssize_t result)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
@@ -192,8 +192,8 @@ static ssize_t job_perform(struct nidoi_loop *loop, struct nidoi_job *job)
     return err ? err : job->result;
 }
 
-/* With a place in the limiter, if there is one. A place that was granted before a cancel is kept, but
- * no job begins in a cancelled scope. */
+/* With a place in the limiter, if there is one. A place that was granted before a cancel is kept,
+ * but no job begins in a cancelled scope. */
 static ssize_t job_perform_limited(struct nidoi_loop *loop, struct nidoi_job *job)
 {
     nido_limiter *limiter = job->options.limiter;

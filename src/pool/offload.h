@@ -8,8 +8,8 @@
 ssize_t nidoi_offload(nido_job_fn *fn, void *arg, const nido_offload_options *options,
                       enum nidoi_lane lane);
 
-/* A job of one system call that could wait but must not: it is interrupted from the beginning on, until
- * it returns. *ran: it was called. */
+/* A job of one system call that could wait but must not: it is interrupted from the beginning on,
+ * until it returns. *ran: it was called. */
 ssize_t nidoi_offload_no_wait(nido_job_fn *fn, void *arg, bool *ran);
 
 #endif

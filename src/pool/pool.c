@@ -27,8 +27,8 @@ int nidoi_pool_submit(struct nidoi_pool *pool, struct nidoi_job *job)
     return err;
 }
 
-/* The worker of an abandoned look-up becomes surplus, so that another may take its place: a name server
- * that does not answer delays only the tasks that wait for it. The lock is held. */
+/* The worker of an abandoned look-up becomes surplus, so that another may take its place: a name
+ * server that does not answer delays only the tasks that wait for it. The lock is held. */
 static void pool_replace_worker(struct nidoi_pool *pool, struct nidoi_job *job)
 {
     if (job->lane != NIDOI_LANE_NAMES || pool->surplus >= nidoi_pool_most_surplus) return;

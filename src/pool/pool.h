@@ -1,14 +1,15 @@
 /* pool/pool.h: the worker threads of one runtime, from the side of its loop.
  *
- * 1. A job is QUEUED, RUNNING or OVER; the pool's lock guards each change, so a cancel either takes it
- * out of the queue before it has run or finds it running.
+ * 1. A job is QUEUED, RUNNING or OVER; the pool's lock guards each change, so a cancel either takes
+ * it out of the queue before it has run or finds it running.
  * 2. The loop learns of its end by a post: there is no second way to wake. Ends that come close
  * together are taken in one batch, and the loop is woken only if it sleeps.
- * 3. Workers are woken or started one at a time, and each wakes the next one when it has taken a job:
- * a burst of short jobs does not wake sixty threads, and no job waits while a worker could run it.
+ * 3. Workers are woken or started one at a time, and each wakes the next one when it has taken a
+ * job: a burst of short jobs does not wake sixty threads, and no job waits while a worker could run
+ * it.
  * 4. Nothing is polled. An idle worker sleeps until it is woken or its idle time is over.
- * 5. The loop and each worker have a reference to the pool's memory: a worker that outlives the run,
- * in an abandoned job, still finds it. */
+ * 5. The loop and each worker have a reference to the pool's memory: a worker that outlives the
+ * run, in an abandoned job, still finds it. */
 #ifndef NIDOI_POOL_H
 #define NIDOI_POOL_H
 

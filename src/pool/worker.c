@@ -161,9 +161,10 @@ static ssize_t worker_call(const struct nidoi_job *job)
     return result;
 }
 
-/* The lock is held before and after, not while the job runs. When the job is over its caller may submit
- * the next one at once: this worker takes that, and no other is woken for it. The job keeps its place
- * in the lane until the worker is free, which then looks for the next job there itself. */
+/* The lock is held before and after, not while the job runs. When the job is over its caller may
+ * submit the next one at once: this worker takes that, and no other is woken for it. The job keeps
+ * its place in the lane until the worker is free, which then looks for the next job there
+ * itself. */
 static void worker_run(struct nidoi_worker *worker, struct nidoi_job *job)
 {
     struct nidoi_pool *pool = worker->pool;

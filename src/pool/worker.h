@@ -7,8 +7,8 @@
 /* How long a worker stays without work; a variable for tests. */
 extern int64_t nidoi_pool_idle_ns;
 
-/* Wakes or starts a worker for the first job, if there is one and no worker is about to look for it.
- * The lock is held. */
+/* Wakes or starts a worker for the first job, if there is one and no worker is about to look for
+ * it. The lock is held. */
 void nidoi_workers_wake(struct nidoi_pool *pool);
 
 /* Joins the threads that have ended. The lock is held. */

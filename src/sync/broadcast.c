@@ -1,8 +1,8 @@
 /* sync/broadcast.c: a ring of the latest items, and readers with a position of their own.
  *
  * 1. Item number i lies at i % capacity as long as i + capacity >= sent.
- * 2. A reader waits only when it has read all that was sent. The claim copies the next item to it and
- * moves its position: later items cannot overwrite the one that it was woken for. */
+ * 2. A reader waits only when it has read all that was sent. The claim copies the next item to it
+ * and moves its position: later items cannot overwrite the one that it was woken for. */
 #include "nido/broadcast.h"
 #include "coro/scope/park.h"
 

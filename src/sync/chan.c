@@ -1,7 +1,7 @@
 /* sync/chan.c: channels.
  *
- * 1. An item changes its owner when a waiter is claimed, never when a task runs: the item of a parked
- * sender is copied from its memory, the one for a parked receiver into its memory.
+ * 1. An item changes its owner when a waiter is claimed, never when a task runs: the item of a
+ * parked sender is copied from its memory, the one for a parked receiver into its memory.
  * 2. count + reserved <= capacity.
  * 3. A receiver waits only while the buffer is empty. A sender, or a task that wants a reservation,
  * waits only while there is no room: every place is taken or reserved; at capacity 0, no receiver
@@ -80,8 +80,8 @@ static void chan_put(nido_chan *chan, const void *item)
     nidoi_claim(receiver, 0);
 }
 
-/* A place has become free: the first sender in the queue takes it. The claim comes before the put, so
- * that a select with a receive beside its send does not get its own item. */
+/* A place has become free: the first sender in the queue takes it. The claim comes before the put,
+ * so that a select with a receive beside its send does not get its own item. */
 static void chan_admit_senders(nido_chan *chan)
 {
     struct nidoi_node *sender;

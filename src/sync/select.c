@@ -1,10 +1,11 @@
 /* sync/select.c: the first of several things.
  *
- * 1. A select first tries its arms, one after the other. The first that does not return -EAGAIN ends
- * it, and nothing was enlisted.
- * 2. Then one waiter waits by the nodes of all arms. The claim of one node withdraws the others before
- * anything else runs, so that a node in a queue belongs to an unclaimed waiter here too. They are
- * enlisted in the random order of the attempts: of two arms in one queue either may be first.
+ * 1. A select first tries its arms, one after the other. The first that does not return -EAGAIN
+ * ends it, and nothing was enlisted.
+ * 2. Then one waiter waits by the nodes of all arms. The claim of one node withdraws the others
+ * before anything else runs, so that a node in a queue belongs to an unclaimed waiter here too.
+ * They are enlisted in the random order of the attempts: of two arms in one queue either may be
+ * first.
  * 3. The item of an arm is in its node. The claim copies it, so an item is written for the winner
  * alone.
  * 4. After the claim no object of an arm is touched: it may be gone. */
@@ -45,7 +46,8 @@ static nido_arm *select_loser(const struct selection *selection, uint32_t tries)
     return arm != selection->winner ? arm : NULL;
 }
 
-/* No queue is rechecked before the last node is out: it could grant something to this select again. */
+/* No queue is rechecked before the last node is out: it could grant something to this select
+ * again. */
 static void select_withdraw_others(struct selection *selection)
 {
     struct nidoi_loop *loop = selection->loop;

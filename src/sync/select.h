@@ -11,17 +11,17 @@ struct nidoi_arm_kind {
     /* Tries without waiting. -EAGAIN: it would have to wait, and nothing has changed; every other
      * value is the arm's status. */
     int (*attempt)(struct nidoi_loop *loop, nido_arm *arm);
-    /* Enlists the arm after an attempt has returned -EAGAIN: by arm->node in a queue, so that a claim
-     * of that node completes the arm; or where something will call nidoi_arm_done. 0; otherwise it is
-     * the arm's status, and the arm is not enlisted. */
+    /* Enlists the arm after an attempt has returned -EAGAIN: by arm->node in a queue, so that a
+     * claim of that node completes the arm; or where something will call nidoi_arm_done. 0;
+     * otherwise it is the arm's status, and the arm is not enlisted. */
     int (*enlist)(struct nidoi_loop *loop, nido_arm *arm);
     /* Undoes `enlist`. May only unlink. */
     void (*withdraw)(struct nidoi_loop *loop, nido_arm *arm);
-    /* Called after all arms were withdrawn: rechecks the queue that this one has left. NULL: the queue
-     * needs no recheck. */
+    /* Called after all arms were withdrawn: rechecks the queue that this one has left. NULL: the
+     * queue needs no recheck. */
     void (*left)(struct nidoi_loop *loop, nido_arm *arm);
-    /* `since`: the reactor's count of renewals at the start of the call. True: the arm's descriptor was
-     * closed in it, and its number may be another one's now. NULL: it has no descriptor. */
+    /* `since`: the reactor's count of renewals at the start of the call. True: the arm's descriptor
+     * was closed in it, and its number may be another one's now. NULL: it has no descriptor. */
     bool (*lost)(struct nidoi_loop *loop, const nido_arm *arm, uint64_t since);
     /* Called by the task after this arm woke it with `value`: the arm's status; -EAGAIN: there was
      * nothing after all, the select starts again. NULL: the status is `value`. */

@@ -1,3 +1,5 @@
+/* sync/sem.c: permits, granted in the order of the queue: while the first waiter waits for more
+ * permits than there are, those behind it wait too. */
 #include "nido/sem.h"
 #include "coro/scope/park.h"
 

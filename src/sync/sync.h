@@ -4,10 +4,10 @@
  *    threads may find it idle at the same time, and neither could know of the other. From another
  *    thread's run it is -EXDEV; without a run it can be used as long as no task waits for it or
  *    holds it, else -EPERM.
- * 2. What an object grants changes its owner in the claim (nidoi_claim), never when the claimed task
- *    runs: so a cancel between the two finds a task that has what it waited for.
- * 3. When a waiter leaves the queue, the waiters behind it may be granted something although nothing
- *    was given back: the object rechecks its queue (nidoi_recheck_run). */
+ * 2. What an object grants changes its owner in the claim (nidoi_claim), never when the claimed
+ *    task runs: so a cancel between the two finds a task that has what it waited for.
+ * 3. When a waiter leaves the queue, the waiters behind it may be granted something although
+ *    nothing was given back: the object rechecks its queue (nidoi_recheck_run). */
 #ifndef NIDOI_SYNC_H
 #define NIDOI_SYNC_H
 

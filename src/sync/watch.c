@@ -1,8 +1,8 @@
 /* sync/watch.c: a value and its version.
  *
- * A change claims all waiters, but each of them reads the value when it runs: until then it is in the
- * list `told`. If the watch is ended before that, deinit copies the value to those in the list and
- * empties it, so that they do not touch a watch that is gone. */
+ * A change claims all waiters, but each of them reads the value when it runs: until then it is in
+ * the list `told`. If the watch is ended before that, deinit copies the value to those in the list
+ * and empties it, so that they do not touch a watch that is gone. */
 #include "nido/watch.h"
 #include "coro/scope/park.h"
 

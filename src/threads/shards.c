@@ -15,7 +15,7 @@ struct shard {
     struct shards *all;
     unsigned number;
     pthread_t thread;
-    nido_rt *rt; /* lock: while its root runs */
+    nido_rt *rt; /* lock: set while its root runs */
     struct nidoi_post stop;
     bool stopped; /* lock: `stop` was sent */
     int rc;
@@ -33,33 +33,33 @@ struct shards {
 
 static _Thread_local struct shard *self;
 
-static void forked(void)
+static void shard_forked(void)
 {
     self = NULL;
 }
 
-static struct nidoi_fork_handler at_fork = {.forked = forked};
+static struct nidoi_fork_handler at_fork = {.forked = shard_forked};
 
 /* ---- One shard ---- */
 
-static void stop(struct nidoi_loop *loop, struct nidoi_post *post)
+static void shard_stop(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     (void)post;
     nidoi_run_cancel(loop, NIDO_CAUSE_SHUTDOWN, -EINTR, "another shard failed");
 }
 
 /* The lock is held. */
-static void cancel_others(struct shards *all, const struct shard *failed)
+static void shards_cancel_others(struct shards *all, const struct shard *failed)
 {
     for (struct shard *shard = all->shards; shard < all->shards + all->count; shard++) {
         if (shard == failed || !shard->rt || shard->stopped) continue;
-        shard->stop.call = stop;
+        shard->stop.call = shard_stop;
         shard->stopped = nidoi_remote_post(shard->rt, &shard->stop);
     }
 }
 
-/* True: another one has failed already. */
-static bool enter(struct shard *shard)
+/* True: another shard has failed already. */
+static bool shard_enter(struct shard *shard)
 {
     bool late;
 
@@ -70,7 +70,7 @@ static bool enter(struct shard *shard)
     return late;
 }
 
-static void leave(struct shard *shard, int rc)
+static void shard_leave(struct shard *shard, int rc)
 {
     nido_rt *rt = shard->rt;
 
@@ -78,56 +78,56 @@ static void leave(struct shard *shard, int rc)
     shard->rt = NULL;
     if (rc < 0 && !shard->all->failure) {
         shard->all->failure = rc;
-        cancel_others(shard->all, shard);
+        shards_cancel_others(shard->all, shard);
     }
     pthread_mutex_unlock(&shard->all->lock);
     nido_rt_release(rt);
 }
 
-static int root(void *arg)
+static int shard_root(void *arg)
 {
     struct shard *shard = arg;
 
-    return enter(shard) ? 0 : shard->all->fn(shard->number, shard->all->arg);
+    return shard_enter(shard) ? 0 : shard->all->fn(shard->number, shard->all->arg);
 }
 
-/* The handle on the runtime is let go of when its root has ended: its result, as nido_run gives it,
- * is known only after the run. */
-static void *run(void *arg)
+/* The handle of the runtime is released only after the run, because nido_run's result is not known
+ * before. */
+static void *shard_main(void *arg)
 {
     struct shard *shard = self = arg;
 
-    shard->rc = nido_run(root, shard, shard->all->options);
-    leave(shard, shard->rc);
+    shard->rc = nido_run(shard_root, shard, shard->all->options);
+    shard_leave(shard, shard->rc);
     self = NULL;
     return NULL;
 }
 
 /* ---- All of them ---- */
 
-static unsigned start_threads(struct shards *all)
+static unsigned shards_start(struct shards *all)
 {
     unsigned started = 1;
     int err = 0;
 
     while (started < all->count && !err) {
-        err = nidoi_sys.thread(&all->shards[started].thread, run, &all->shards[started]);
+        err = nidoi_sys.thread(&all->shards[started].thread, shard_main, &all->shards[started]);
         if (!err) started++;
     }
     if (!err) return started;
     pthread_mutex_lock(&all->lock);
     if (!all->failure) all->failure = err;
-    cancel_others(all, NULL);
+    shards_cancel_others(all, NULL);
     pthread_mutex_unlock(&all->lock);
     return started;
 }
 
-static int run_all(struct shards *all)
+static int shards_run(struct shards *all)
 {
     int before = nidoi_sys_defer_cancel();
-    unsigned started = start_threads(all);
+    unsigned started = shards_start(all);
 
-    run(&all->shards[0]);
+    shard_main(&all->shards[0]);
     for (unsigned i = 1; i < started; i++) pthread_join(all->shards[i].thread, NULL);
     nidoi_sys_allow_cancel(before);
     return all->failure ? all->failure : all->shards[0].rc;
@@ -150,7 +150,7 @@ int nido_shards(unsigned n, nido_shard_fn *fn, void *arg, const nido_options *op
     all->options = options;
     all->count = n;
     for (unsigned i = 0; i < n; i++) all->shards[i] = (struct shard){.all = all, .number = i};
-    rc = run_all(all);
+    rc = shards_run(all);
     pthread_mutex_destroy(&all->lock);
     nidoi_mem.release(all);
     return rc;

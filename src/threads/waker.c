@@ -1,4 +1,4 @@
-/* threads/waker.c: one post that is sent again and again. */
+/* threads/waker.c: one post that is used for each wake. */
 #include "base/mem.h"
 #include "coro/scope/park.h"
 #include "nido/thread.h"
@@ -6,22 +6,22 @@
 
 struct nido_waker {
     struct nidoi_post post;
-    nido_rt *rt;                /* a handle: somebody may wake us */
-    uint32_t refs;              /* atomic: users', and the post's while it is on its way */
-    uint32_t sent;              /* atomic: it is on its way */
-    struct nidoi_waitq waiters; /* the loop's, as is all that follows */
-    bool woken;                 /* and nobody has taken it */
+    nido_rt *rt;                /* a handle: any thread may wake the loop */
+    uint32_t refs;              /* atomic: the users', and one for a post that was sent */
+    uint32_t sent;              /* atomic: the post was sent and has not been called */
+    struct nidoi_waitq waiters; /* the loop's, as is the next field */
+    bool woken;                 /* and no wait has taken the wake yet */
 };
 
-static enum nidoi_undo undo(struct nidoi_waiter *waiter)
+static enum nidoi_undo waker_undo(struct nidoi_waiter *waiter)
 {
     nidoi_loop_outside(nidoi_loop_of(waiter->task->sched), -1);
     return nidoi_waitq_undo(waiter);
 }
 
-static const struct nidoi_wait_kind waiting = {.name = "waker", .undo = undo};
+static const struct nidoi_wait_kind waiting = {.name = "waker", .undo = waker_undo};
 
-static void arrived(struct nidoi_loop *loop, struct nidoi_post *post)
+static void waker_received(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     nido_waker *waker = nidoi_container(post, nido_waker, post);
 
@@ -41,7 +41,7 @@ int nido_waker_new(nido_waker **out)
     if (!loop) return -EPERM;
     waker = nidoi_mem_zeroed(sizeof *waker);
     if (!waker) return -ENOMEM;
-    waker->post.call = arrived;
+    waker->post.call = waker_received;
     waker->rt = nido_rt_self();
     waker->refs = 1;
     nidoi_waitq_init(&waker->waiters);

@@ -1,3 +1,5 @@
+/* threads/xchan.c: a channel between any threads. No receiver waits while there are items, and no
+ * sender while there is room. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -5,7 +7,6 @@
 #include "sync/items.h"
 #include "threads/cross.h"
 
-/* No receiver waits while there are items, no sender while there is room. */
 struct nido_xchan {
     struct nidoi_cross cross; /* first */
     struct nidoi_link senders, receivers;
@@ -22,7 +23,7 @@ static const struct nidoi_wait_kind sending = {.name = "room in a cross-thread c
 static const struct nidoi_wait_kind receiving = {.name = "item of a cross-thread channel",
                                                  .undo = nidoi_cross_undo};
 
-static void *place(nido_xchan *chan, size_t n)
+static void *xchan_place(nido_xchan *chan, size_t n)
 {
     return chan->items + (chan->head + n) % chan->capacity * chan->item_size;
 }
@@ -51,15 +52,16 @@ void nido_xchan_free(nido_xchan *chan)
 {
     if (!chan || nidoi_cross_inherited(&chan->cross)) return;
     nidoi_assert(nidoi_list_empty(&chan->senders) && nidoi_list_empty(&chan->receivers));
-    for (size_t i = 0; chan->drop && i < chan->count; i++) chan->drop(chan->ctx, place(chan, i), 0);
+    for (size_t i = 0; chan->drop && i < chan->count; i++)
+        chan->drop(chan->ctx, xchan_place(chan, i), 0);
     nidoi_cross_deinit(&chan->cross);
     nidoi_mem.release(chan);
 }
 
 /* The lock is held. 0, -EAGAIN, -EPIPE. */
-static int give(nido_xchan *chan, const void *item)
+static int xchan_give(nido_xchan *chan, const void *item)
 {
-    struct nidoi_crossing *receiver = nidoi_cross_first(&chan->receivers);
+    struct nidoi_cross_node *receiver = nidoi_cross_first(&chan->receivers);
 
     if (chan->closed) return -EPIPE;
     if (receiver) {
@@ -68,28 +70,29 @@ static int give(nido_xchan *chan, const void *item)
         return 0;
     }
     if (chan->count == chan->capacity) return -EAGAIN;
-    nidoi_items_copy(place(chan, chan->count++), item, chan->item_size);
+    nidoi_items_copy(xchan_place(chan, chan->count++), item, chan->item_size);
     return 0;
 }
 
-static void take_oldest(nido_xchan *chan, void *item)
+static void xchan_pop(nido_xchan *chan, void *item)
 {
-    nidoi_items_copy(item, place(chan, 0), chan->item_size);
+    nidoi_items_copy(item, xchan_place(chan, 0), chan->item_size);
     chan->head = (chan->head + 1) % chan->capacity;
     chan->count--;
 }
 
 /* The lock is held. 0, -EAGAIN, -EPIPE. */
-static int take(nido_xchan *chan, void *item)
+static int xchan_take(nido_xchan *chan, void *item)
 {
-    struct nidoi_crossing *sender = nidoi_cross_first(&chan->senders);
+    struct nidoi_cross_node *sender = nidoi_cross_first(&chan->senders);
 
     if (!chan->count && !sender) return chan->closed ? -EPIPE : -EAGAIN;
     if (!chan->count) {
         nidoi_items_copy(item, sender->item, chan->item_size);
     } else {
-        take_oldest(chan, item);
-        if (sender) nidoi_items_copy(place(chan, chan->count++), sender->item, chan->item_size);
+        xchan_pop(chan, item);
+        if (sender)
+            nidoi_items_copy(xchan_place(chan, chan->count++), sender->item, chan->item_size);
     }
     if (sender) nidoi_cross_grant(sender, 0);
     return 0;
@@ -100,7 +103,7 @@ int nido_xchan_try_send(nido_xchan *chan, const void *item)
     int err = nidoi_cross_lock(&chan->cross);
 
     if (err) return err;
-    err = give(chan, item);
+    err = xchan_give(chan, item);
     nidoi_cross_unlock(&chan->cross);
     return err;
 }
@@ -110,7 +113,7 @@ int nido_xchan_try_recv(nido_xchan *chan, void *item)
     int err = nidoi_cross_lock(&chan->cross);
 
     if (err) return err;
-    err = take(chan, item);
+    err = xchan_take(chan, item);
     nidoi_cross_unlock(&chan->cross);
     return err;
 }
@@ -121,7 +124,7 @@ int nido_xchan_send(nido_xchan *chan, const void *item)
     int err = nidoi_cross_enter(&chan->cross, &loop);
 
     if (err) return err;
-    err = give(chan, item);
+    err = xchan_give(chan, item);
     if (err == -EAGAIN)
         return nidoi_cross_wait(&chan->cross, &chan->senders, loop, &sending,
                                 (void *)(intptr_t)item);
@@ -135,16 +138,16 @@ int nido_xchan_recv(nido_xchan *chan, void *item)
     int err = nidoi_cross_enter(&chan->cross, &loop);
 
     if (err) return err;
-    err = take(chan, item);
+    err = xchan_take(chan, item);
     if (err == -EAGAIN)
         return nidoi_cross_wait(&chan->cross, &chan->receivers, loop, &receiving, item);
     nidoi_cross_unlock(&chan->cross);
     return err;
 }
 
-static void refuse_all(struct nidoi_link *queue)
+static void xchan_refuse(struct nidoi_link *queue)
 {
-    struct nidoi_crossing *first;
+    struct nidoi_cross_node *first;
 
     while ((first = nidoi_cross_first(queue)) != NULL) nidoi_cross_grant(first, -EPIPE);
 }
@@ -156,8 +159,8 @@ int nido_xchan_close(nido_xchan *chan)
     if (err) return err;
     err = chan->closed ? -EALREADY : 0;
     chan->closed = true;
-    refuse_all(&chan->senders);
-    refuse_all(&chan->receivers);
+    xchan_refuse(&chan->senders);
+    xchan_refuse(&chan->receivers);
     nidoi_cross_unlock(&chan->cross);
     return err;
 }

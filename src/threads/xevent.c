@@ -1,3 +1,4 @@
+/* threads/xevent.c: an event for any thread. */
 #include "base/mem.h"
 #include "nido/cross.h"
 #include "threads/cross.h"
@@ -32,7 +33,7 @@ void nido_xevent_free(nido_xevent *event)
 
 void nido_xevent_set(nido_xevent *event)
 {
-    struct nidoi_crossing *first;
+    struct nidoi_cross_node *first;
 
     if (nidoi_cross_lock(&event->cross)) return;
     event->set = true;

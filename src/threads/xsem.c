@@ -1,8 +1,8 @@
+/* threads/xsem.c: permits for any thread. No waiter is left while there are permits. */
 #include "base/mem.h"
 #include "nido/cross.h"
 #include "threads/cross.h"
 
-/* Nobody waits while there are permits. */
 struct nido_xsem {
     struct nidoi_cross cross; /* first */
     struct nidoi_link waiters;
@@ -59,7 +59,7 @@ int nido_xsem_acquire(nido_xsem *sem)
 
 int nido_xsem_release(nido_xsem *sem, uint32_t n)
 {
-    struct nidoi_crossing *first;
+    struct nidoi_cross_node *first;
     int err = nidoi_cross_lock(&sem->cross);
 
     if (err) return err;
