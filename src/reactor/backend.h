@@ -1,11 +1,10 @@
-/* reactor/backend.h: what the reactor asks of a kernel. epoll.c and kqueue.c implement it, the build
- * chooses one of them. A backend translates and decides nothing: it knows no watches, no tasks, no
- * policy.
+/* reactor/backend.h: what the reactor asks of a kernel. epoll.c and kqueue.c implement it, the
+ * build chooses one of them. A backend translates and decides nothing: it knows no watches, no
+ * tasks, no policy.
  *
- * Descriptors are registered under {fd, generation}; the pair comes back with every report, so that
- * reports about an earlier owner of a number can be told from those about the present one. All
- * calls but nidoi_wakeup_send belong to the loop's thread. All return 0 or more, or a negated errno.
- */
+ * A descriptor is registered with {fd, generation}. Each report carries the pair, so that a report
+ * about an earlier owner of the number can be told from one about the present owner. All functions
+ * but nidoi_wakeup_send are for the loop's thread. All return 0 or more, or a negated errno. */
 #ifndef NIDOI_BACKEND_H
 #define NIDOI_BACKEND_H
 
@@ -22,16 +21,18 @@ enum {
                          exception of a device: sticky */
 };
 
-/* The directions of one descriptor may come in one report or in one each: as the kernel has it. */
+/* The two directions of a descriptor may come in one report or in two: that depends on the
+ * kernel. */
 struct nidoi_ready {
     int fd;
     uint32_t generation;
     unsigned events;
-    unsigned spent; /* what nidoi_backend_arm asked for and this used up */
+    unsigned spent; /* which events of nidoi_backend_arm are used up by this report */
 };
 
-/* The doorbell: the one thing another thread may touch. It outlives its backend, which may live in
- * it: a bell serves one backend in its life. */
+/* The wake-up: the only thing here that other threads may touch. It is opened before its backend
+ * and closed after it, and may hold the kernel's set of the backend: so it serves one backend
+ * only. */
 struct nidoi_wakeup {
     int fd;
 };
@@ -41,44 +42,44 @@ struct nidoi_backend {
 };
 
 int nidoi_wakeup_open(struct nidoi_wakeup *wakeup);
-/* Any thread, and a signal handler: one system call. Makes a nidoi_backend_wait that is under way or
- * comes next return. Never fails. */
+/* Any thread, and signal handlers: one system call. Ends the present nidoi_backend_wait, or else
+ * the next one. Never fails. */
 void nidoi_wakeup_send(const struct nidoi_wakeup *wakeup);
 void nidoi_wakeup_close(struct nidoi_wakeup *wakeup);
 
-/* Opens, and listens to the bell. -EMFILE, -ENFILE, -ENOMEM: nothing is open. */
+/* Opens a set that the wake-up belongs to. -EMFILE, -ENFILE, -ENOMEM: nothing is open. */
 int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_wakeup *wakeup);
 void nidoi_backend_close(struct nidoi_backend *backend);
 
-/* In a child made by fork: lets go of what the two share with the parent, which must not notice. */
+/* In a child made by fork: closes what both share with the parent, without an effect on the
+ * parent. */
 void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_wakeup *wakeup);
 
-/* Registers for good, edge-triggered, both directions; the state at this moment is reported as a
- * first edge. A registration that an earlier owner of the number left in the kernel is taken over.
- * -EPERM: cannot be watched, it is always ready; -EBADF, -ENOMEM, -ENOSPC. */
+/* Registers both directions, edge-triggered, until nidoi_backend_remove; the state at this moment
+ * is reported as a first edge. Replaces a registration that an earlier owner of the number has
+ * left. -EPERM: it cannot be watched, it is always ready; -EBADF, -ENOMEM, -ENOSPC. */
 int nidoi_backend_add(struct nidoi_backend *backend, int fd, uint32_t generation);
 
-/* Reports of `events` until they are spent: one for all of them, or one for each direction. BROKEN
- * is always reported; a kernel that knows no report of an end alone gives early ones, of bytes and
- * room that were not asked for. `known`: it was registered by an earlier call. -ENOENT: known, but
- * the kernel has forgotten it (it was closed meanwhile); -EPIPE: nobody is left to write to;
- * otherwise as nidoi_backend_add. */
+/* Asks for one report of `events`: one for all of them, or one for each direction. BROKEN is always
+ * reported. A kernel that cannot report an end alone may report bytes or room that were not asked
+ * for. `known`: it was registered by an earlier call. -ENOENT: known, but the kernel has no
+ * registration any more (it was closed meanwhile); -EPIPE: the reading side is closed; otherwise as
+ * nidoi_backend_add. */
 int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned events,
                       bool known);
 
-/* Ends a registration; one that the kernel has forgotten is fine. */
+/* Ends a registration, if the kernel still has it. */
 void nidoi_backend_remove(struct nidoi_backend *backend, int fd);
 
-/* Does the kernel still have what nidoi_backend_add registered? */
+/* True: the kernel still has the registration of nidoi_backend_add. */
 bool nidoi_backend_has(struct nidoi_backend *backend, int fd, uint32_t generation);
 
-/* A claim about the kernel: a read of this stream socket of the internet families that brings fewer
- * bytes than asked for has emptied it, unless the backend has reported urgent bytes. False where
- * that cannot be known. */
+/* For a stream socket of the internet families. True: the kernel promises that a read of fewer
+ * bytes than were asked for has emptied it, unless the backend has reported urgent bytes. */
 bool nidoi_backend_drains(int fd);
 
-/* Waits up to `ns` (0: not at all, < 0: no limit) for reports, never shorter; fills at most n and
- * returns how many. -EINTR. The bell is not reported, it only ends the wait. */
+/* Waits for reports, at most `ns` but not shorter (0: not at all, < 0: no limit). Fills at most n
+ * and returns their number. -EINTR. The wake-up is not reported, it only ends the wait. */
 int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, int n, int64_t ns);
 
 /* ---- Child processes. Any thread. ---- */

@@ -1,10 +1,10 @@
 /* reactor/epoll.c: backend.h over epoll(7).
  *
- * How epoll keys its set decides three lines below: an entry belongs to the pair (number, open
- * file), not to the number. Closing the last number of a file drops its entries in silence, so a
- * number in our tables may be gone here (ENOENT); closing one of several leaves the entry alive and
- * reporting under a number that may be somebody else's by now, which is why the generation travels
- * with it. */
+ * The key of epoll's set explains three lines below: an entry belongs to the pair (number, open
+ * file), not to the number. Closing the last number of a file removes its entries without a report,
+ * so a number in our tables may be unknown here (ENOENT). Closing one of several numbers leaves the
+ * entry, which goes on reporting a number that may be another file's by now: therefore it carries
+ * the generation. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -23,7 +23,7 @@ enum {
     BY_PIDFD = 3 /* P_PIDFD, which older headers lack */
 };
 
-static uint64_t key(int fd, uint32_t generation)
+static uint64_t epoll_key(int fd, uint32_t generation)
 {
     return (uint64_t)generation << 32 | (uint32_t)fd;
 }
@@ -34,15 +34,16 @@ int nidoi_wakeup_open(struct nidoi_wakeup *wakeup)
     return wakeup->fd < 0 ? wakeup->fd : 0;
 }
 
-/* A counter that is full wakes as well as one that counts. An edge-triggered eventfd reports each
- * write anew, so it is never read. */
+/* A full counter ends the wait too. An edge-triggered eventfd reports each write, so it is never
+ * read. */
 void nidoi_wakeup_send(const struct nidoi_wakeup *wakeup)
 {
     if (nidoi_sys.ring(wakeup->fd) == -EBADF) nidoi_closed_behind_us(wakeup->fd);
 }
 
-/* What the kernel makes without a file has no type: a number with one is a file of the program's. */
-static void close_own(int fd)
+/* An epoll and an eventfd have no file type. If the number has one, the program has closed ours and
+ * opened a file. */
+static void epoll_close_own(int fd)
 {
     int mode = nidoi_sys.mode(fd);
 
@@ -52,13 +53,13 @@ static void close_own(int fd)
 
 void nidoi_wakeup_close(struct nidoi_wakeup *wakeup)
 {
-    close_own(wakeup->fd);
+    epoll_close_own(wakeup->fd);
     wakeup->fd = -1;
 }
 
 int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_wakeup *wakeup)
 {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = key(wakeup->fd, 0)};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = epoll_key(wakeup->fd, 0)};
     int err;
 
     backend->fd = nidoi_sys.epoll_create();
@@ -70,7 +71,7 @@ int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_wakeup 
 
 void nidoi_backend_close(struct nidoi_backend *backend)
 {
-    close_own(backend->fd);
+    epoll_close_own(backend->fd);
     backend->fd = -1;
 }
 
@@ -81,31 +82,31 @@ void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_wakeup *w
     backend->fd = wakeup->fd = -1;
 }
 
-/* The number that is closed, or no epoll, is not the caller's. */
-static bool is_about_us(const struct nidoi_backend *backend, int fd, int err)
+/* True: not the caller's number is closed or wrong, but our own. */
+static bool epoll_is_closed(const struct nidoi_backend *backend, int fd, int err)
 {
     if (err == -EBADF) return nidoi_sys.mode(fd) >= 0;
     return err == -EINVAL && fd != backend->fd;
 }
 
-static int control(struct nidoi_backend *backend, int op, int fd, uint32_t generation,
-                   uint32_t events)
+static int epoll_control(struct nidoi_backend *backend, int op, int fd, uint32_t generation,
+                         uint32_t events)
 {
-    struct epoll_event event = {.events = events, .data.u64 = key(fd, generation)};
+    struct epoll_event event = {.events = events, .data.u64 = epoll_key(fd, generation)};
     int err;
 
-    nidoi_assert(generation != 0); /* the bell's */
+    nidoi_assert(generation != 0); /* the wake-up's */
     err = nidoi_sys.epoll_ctl(backend->fd, op, fd, &event);
-    if (is_about_us(backend, fd, err)) nidoi_closed_behind_us(backend->fd);
+    if (epoll_is_closed(backend, fd, err)) nidoi_closed_behind_us(backend->fd);
     return err;
 }
 
 /* The number may have come back to a file whose entry was never removed. */
-static int enter(struct nidoi_backend *backend, int fd, uint32_t generation, uint32_t events)
+static int epoll_enter(struct nidoi_backend *backend, int fd, uint32_t generation, uint32_t events)
 {
-    int err = control(backend, EPOLL_CTL_ADD, fd, generation, events);
+    int err = epoll_control(backend, EPOLL_CTL_ADD, fd, generation, events);
 
-    return err == -EEXIST ? control(backend, EPOLL_CTL_MOD, fd, generation, events) : err;
+    return err == -EEXIST ? epoll_control(backend, EPOLL_CTL_MOD, fd, generation, events) : err;
 }
 
 /* No enum: EPOLLET does not fit an int. */
@@ -113,7 +114,7 @@ static const uint32_t edges = (uint32_t)EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDH
 
 int nidoi_backend_add(struct nidoi_backend *backend, int fd, uint32_t generation)
 {
-    return enter(backend, fd, generation, edges);
+    return epoll_enter(backend, fd, generation, edges);
 }
 
 int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned events,
@@ -125,8 +126,8 @@ int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation
     if (events & NIDOI_WRITABLE) wanted |= EPOLLOUT;
     if (events & NIDOI_ENDING) wanted |= EPOLLRDHUP;
     if (events & NIDOI_URGENT) wanted |= EPOLLPRI;
-    if (!known) return enter(backend, fd, generation, wanted);
-    return control(backend, EPOLL_CTL_MOD, fd, generation, wanted);
+    if (!known) return epoll_enter(backend, fd, generation, wanted);
+    return epoll_control(backend, EPOLL_CTL_MOD, fd, generation, wanted);
 }
 
 void nidoi_backend_remove(struct nidoi_backend *backend, int fd)
@@ -134,17 +135,17 @@ void nidoi_backend_remove(struct nidoi_backend *backend, int fd)
     nidoi_sys.epoll_ctl(backend->fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* Entering it again fails and changes nothing; a change of the entry would report once more, and
- * hide what was forgotten from those who look for it. */
+/* To add it again fails and changes nothing. A change of the entry would report once more, and so
+ * hide a lost report from the check for one. */
 bool nidoi_backend_has(struct nidoi_backend *backend, int fd, uint32_t generation)
 {
-    int err = control(backend, EPOLL_CTL_ADD, fd, generation, edges);
+    int err = epoll_control(backend, EPOLL_CTL_ADD, fd, generation, edges);
 
     if (!err) nidoi_backend_remove(backend, fd);
     return err == -EEXIST;
 }
 
-static int option(int fd, int level, int name)
+static int socket_option(int fd, int level, int name)
 {
     int value = 0;
 
@@ -152,16 +153,17 @@ static int option(int fd, int level, int name)
     return value;
 }
 
-/* Plain TCP stops short at an urgent mark alone. MPTCP, SMC and SCTP are other protocols of the same
- * families; kTLS and others that sit on top of TCP ("upper layer protocols") stop at their records;
+/* With plain TCP, only an urgent mark makes a read short. MPTCP, SMC and SCTP are other protocols
+ * of the same families; kTLS and other "upper layer protocols" of TCP stop at the end of a record;
  * with a low-water mark fewer bytes than that are not reported. */
 bool nidoi_backend_drains(int fd)
 {
-    return option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP &&
-           !option(fd, IPPROTO_TCP, TCP_ULP) && option(fd, SOL_SOCKET, SO_RCVLOWAT) <= 1;
+    return socket_option(fd, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP &&
+           !socket_option(fd, IPPROTO_TCP, TCP_ULP) &&
+           socket_option(fd, SOL_SOCKET, SO_RCVLOWAT) <= 1;
 }
 
-static unsigned translated(uint32_t events)
+static unsigned epoll_translate(uint32_t events)
 {
     unsigned out = 0;
 
@@ -186,7 +188,7 @@ int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, i
         if (!generation) continue;
         out[count++] = (struct nidoi_ready){.fd = (int)(uint32_t)events[i].data.u64,
                                             .generation = generation,
-                                            .events = translated(events[i].events),
+                                            .events = epoll_translate(events[i].events),
                                             .spent = ALL};
     }
     return got < 0 ? got : count;
@@ -201,8 +203,8 @@ int nidoi_child_open(int pid)
     return fd == -ENOSYS ? nidoi_child_end_fd(pid) : fd;
 }
 
-/* By the number where the kernel does not take the descriptor (Linux 5.4), or it is none of a
- * process: the child keeps its number until we reap it here. */
+/* By the number, if the kernel does not take the descriptor (before Linux 5.4) or it is not a
+ * pidfd: the child keeps its number until this call reaps it. */
 int nidoi_child_ask(int fd, int pid, int options, siginfo_t *out)
 {
     int err = nidoi_sys.waitid(BY_PIDFD, fd, out, options);
@@ -210,8 +212,8 @@ int nidoi_child_ask(int fd, int pid, int options, siginfo_t *out)
     return err == -EBADF || err == -EINVAL ? nidoi_sys.waitid(P_PID, pid, out, options) : err;
 }
 
-/* By the number where the kernel lacks the call (Linux 5.1), a filter denies it, or the descriptor is
- * none of a process. If it is the child that may not be signalled, that says so too. */
+/* By the number, if the kernel lacks the call (before Linux 5.1), a filter denies it, or the
+ * descriptor is not a pidfd. If the child itself may not be signalled, kill says so too. */
 int nidoi_child_signal(int fd, int pid, int signal)
 {
     int err = nidoi_sys.pidfd_send_signal(fd, signal);

@@ -1,12 +1,12 @@
 /* reactor/kqueue.c: backend.h over kqueue(2).
  *
- * How kqueue keys its set decides the lines below: an entry belongs to a number and a filter, so a
- * descriptor has two entries, which report and are used up one by one. Closing the number drops
- * both, whoever else has the file, so a number in our tables may be gone here (ENOENT). An entry
- * that waits for nothing is disabled, not removed: its absence then means that the number was
- * closed. The generation travels in udata and is replaced by every change.
+ * The key of kqueue's set explains the lines below: an entry belongs to a number and a filter, so a
+ * descriptor has two entries, which report and are used up one by one. Closing the number removes
+ * both, even if another number has the same file, so a number in our tables may be unknown here
+ * (ENOENT). An entry that waits for nothing is disabled, not removed: if it is missing, the number
+ * was closed. The generation is in udata and is replaced by every change.
  *
- * Each change is a call of its own with no room for events: its error is then errno, and no report
+ * Each change is a call of its own without room for events: so its error is errno, and no report
  * can be lost in it. */
 #include <errno.h>
 #include <sys/event.h>
@@ -22,7 +22,7 @@ enum {
     BY_READING = NIDOI_READABLE | NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT /* one filter's */
 };
 
-static int change(int kq, uintptr_t ident, int filter, unsigned flags, uint32_t generation)
+static int kqueue_change(int kq, uintptr_t ident, int filter, unsigned flags, uint32_t generation)
 {
     struct kevent entry = {.ident = ident,
                            .filter = (short)filter,
@@ -33,23 +33,24 @@ static int change(int kq, uintptr_t ident, int filter, unsigned flags, uint32_t 
     return nidoi_sys.kevent_change(kq, &entry);
 }
 
-/* The bell is the queue, with one entry of its own. So a late ring never meets a number that is
- * closed or somebody else's by now, as it would if the backend closed its queue. A pipe would have
- * to be emptied after each ring: a full one wakes nobody. */
+/* The wake-up is the kqueue itself, with one entry of its own. So a late wake-up never uses a
+ * number that is closed or another file's by now, as it would if the backend closed its kqueue. A
+ * pipe would have to be emptied after each wake-up: a full one wakes nothing. */
 int nidoi_wakeup_open(struct nidoi_wakeup *wakeup)
 {
     int err;
 
     wakeup->fd = nidoi_sys.kqueue();
     if (wakeup->fd < 0) return wakeup->fd;
-    err = change(wakeup->fd, 0, EVFILT_USER, EV_ADD | EV_CLEAR, 0);
+    err = kqueue_change(wakeup->fd, 0, EVFILT_USER, EV_ADD | EV_CLEAR, 0);
     if (err) nidoi_wakeup_close(wakeup);
     return err;
 }
 
 void nidoi_wakeup_send(const struct nidoi_wakeup *wakeup)
 {
-    if (change(wakeup->fd, 0, EVFILT_USER, 0, 0) == -EBADF) nidoi_closed_behind_us(wakeup->fd);
+    if (kqueue_change(wakeup->fd, 0, EVFILT_USER, 0, 0) == -EBADF)
+        nidoi_closed_behind_us(wakeup->fd);
 }
 
 void nidoi_wakeup_close(struct nidoi_wakeup *wakeup)
@@ -64,28 +65,29 @@ int nidoi_backend_open(struct nidoi_backend *backend, const struct nidoi_wakeup 
     return 0;
 }
 
-/* What is still registered goes with its number or with the bell; nobody fetches its reports. */
+/* The remaining entries end with their numbers or with the wake-up; their reports are never
+ * fetched. */
 void nidoi_backend_close(struct nidoi_backend *backend)
 {
     backend->fd = -1;
 }
 
-/* A child has no queues: the number is closed, or somebody else's by now. */
+/* A child has no kqueues: the number is closed, or another file's by now. */
 void nidoi_backend_abandon(struct nidoi_backend *backend, struct nidoi_wakeup *wakeup)
 {
     backend->fd = wakeup->fd = -1;
 }
 
-static int control(struct nidoi_backend *backend, int fd, int filter, unsigned flags,
-                   uint32_t generation)
+static int kqueue_control(struct nidoi_backend *backend, int fd, int filter, unsigned flags,
+                          uint32_t generation)
 {
-    nidoi_assert(generation != 0); /* the bell's */
-    return change(backend->fd, (uintptr_t)fd, filter, flags, generation);
+    nidoi_assert(generation != 0); /* the wake-up's */
+    return kqueue_change(backend->fd, (uintptr_t)fd, filter, flags, generation);
 }
 
-/* There are filters for files and directories, but they tell positions; read and write never wait
- * for those. */
-static int watchable(int fd)
+/* There are filters for files and directories, but they report positions; a read or write of those
+ * never waits. */
+static int kqueue_can_watch(int fd)
 {
     int mode = nidoi_sys.mode(fd);
 
@@ -93,18 +95,18 @@ static int watchable(int fd)
     return S_ISREG(mode) || S_ISDIR(mode) ? -EPERM : 0;
 }
 
-/* Enters both directions. What cannot be read by its kind is not watched at all; what can only be
- * read (the end of a pipe, another queue) has no filter for writing, or only while its peer lives,
- * and that matters only if somebody wants to write. */
-static int enter(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned reading,
-                 unsigned writing, bool must_write)
+/* Enters both directions. A kind that cannot be read is not watched at all. A kind that can only be
+ * read (the end of a pipe, another kqueue) has no filter for writing, or only while its peer lives,
+ * which matters only to a writer. */
+static int kqueue_enter(struct nidoi_backend *backend, int fd, uint32_t generation,
+                        unsigned reading, unsigned writing, bool must_write)
 {
-    int err = watchable(fd);
+    int err = kqueue_can_watch(fd);
 
     if (err) return err;
-    err = control(backend, fd, EVFILT_READ, EV_ADD | reading, generation);
+    err = kqueue_control(backend, fd, EVFILT_READ, EV_ADD | reading, generation);
     if (err) return err == -EINVAL || err == -ENODEV ? -EPERM : err;
-    err = control(backend, fd, EVFILT_WRITE, EV_ADD | writing, generation);
+    err = kqueue_control(backend, fd, EVFILT_WRITE, EV_ADD | writing, generation);
     if (!must_write && (err == -EINVAL || err == -EPIPE)) return 0;
     if (err) nidoi_backend_remove(backend, fd);
     return err == -EINVAL ? -EPERM : err;
@@ -112,10 +114,10 @@ static int enter(struct nidoi_backend *backend, int fd, uint32_t generation, uns
 
 int nidoi_backend_add(struct nidoi_backend *backend, int fd, uint32_t generation)
 {
-    return enter(backend, fd, generation, EV_CLEAR, EV_CLEAR, false);
+    return kqueue_enter(backend, fd, generation, EV_CLEAR, EV_CLEAR, false);
 }
 
-/* An end alone is no filter here: who waits for that hears of bytes and room too. */
+/* There is no filter for an end alone: a wait for that gets reports of bytes and room too. */
 int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation, unsigned events,
                       bool known)
 {
@@ -124,38 +126,38 @@ int nidoi_backend_arm(struct nidoi_backend *backend, int fd, uint32_t generation
     int err = 0;
 
     if (!known)
-        return enter(backend, fd, generation, EV_DISPATCH | reading, EV_DISPATCH | writing,
-                     events & NIDOI_WRITABLE);
+        return kqueue_enter(backend, fd, generation, EV_DISPATCH | reading, EV_DISPATCH | writing,
+                            events & NIDOI_WRITABLE);
     if (events & BY_READING)
-        err = control(backend, fd, EVFILT_READ, EV_DISPATCH | EV_ENABLE, generation);
+        err = kqueue_control(backend, fd, EVFILT_READ, EV_DISPATCH | EV_ENABLE, generation);
     if (!err && events & NIDOI_WRITABLE)
-        err = control(backend, fd, EVFILT_WRITE, EV_DISPATCH | EV_ENABLE, generation);
+        err = kqueue_control(backend, fd, EVFILT_WRITE, EV_DISPATCH | EV_ENABLE, generation);
     else if (!err && events & NIDOI_BROKEN)
-        control(backend, fd, EVFILT_WRITE, EV_DISPATCH | EV_ENABLE, generation);
+        kqueue_control(backend, fd, EVFILT_WRITE, EV_DISPATCH | EV_ENABLE, generation);
     return err;
 }
 
 void nidoi_backend_remove(struct nidoi_backend *backend, int fd)
 {
-    change(backend->fd, (uintptr_t)fd, EVFILT_READ, EV_DELETE, 0);
-    change(backend->fd, (uintptr_t)fd, EVFILT_WRITE, EV_DELETE, 0);
+    kqueue_change(backend->fd, (uintptr_t)fd, EVFILT_READ, EV_DELETE, 0);
+    kqueue_change(backend->fd, (uintptr_t)fd, EVFILT_WRITE, EV_DELETE, 0);
 }
 
 bool nidoi_backend_has(struct nidoi_backend *backend, int fd, uint32_t generation)
 {
-    return control(backend, fd, EVFILT_READ, EV_CLEAR | EV_ENABLE, generation) == 0;
+    return kqueue_control(backend, fd, EVFILT_READ, EV_CLEAR | EV_ENABLE, generation) == 0;
 }
 
-/* Reads stop at an urgent mark, and not every kqueue tells of one. */
+/* Reads stop at an urgent mark, and not every kqueue reports one. */
 bool nidoi_backend_drains(int fd)
 {
     (void)fd;
     return false;
 }
 
-/* The end of what can be written is that somebody hung up; of what can be read, only if there is an
- * error too. */
-static struct nidoi_ready translated(const struct kevent *event)
+/* An end of writing means that the peer is gone; an end of reading means that only with an
+ * error. */
+static struct nidoi_ready kqueue_translate(const struct kevent *event)
 {
     bool reading = event->filter == EVFILT_READ;
     bool ended = event->flags & EV_EOF;
@@ -177,7 +179,7 @@ int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, i
     do {
         got = nidoi_sys.kevent_wait(backend->fd, events, n - count < PIECE ? n - count : PIECE, ns);
         for (int i = 0; i < got; i++)
-            if (events[i].filter != EVFILT_USER) out[count++] = translated(&events[i]);
+            if (events[i].filter != EVFILT_USER) out[count++] = kqueue_translate(&events[i]);
         ns = 0; /* there may be more */
     } while (got == PIECE && count < n);
     return got < 0 && !count ? got : count;
@@ -185,17 +187,17 @@ int nidoi_backend_wait(struct nidoi_backend *backend, struct nidoi_ready *out, i
 
 /* ---- Child processes ---- */
 
-/* A queue that nobody fetches from: it is readable while its one event is pending. Some systems do
- * not find a child that has ended already, so then it is rung by hand. */
-static int watch_process(int kq, int pid)
+/* A kqueue whose events are never fetched: it is readable while its one event is pending. Some
+ * systems do not find a child that has ended already: then a user event takes its place. */
+static int kqueue_watch_process(int kq, int pid)
 {
     struct kevent entry = {
         .ident = (uintptr_t)pid, .filter = EVFILT_PROC, .flags = EV_ADD, .fflags = NOTE_EXIT};
     int err = nidoi_sys.kevent_change(kq, &entry);
 
     if (err != -ESRCH) return err;
-    err = change(kq, 0, EVFILT_USER, EV_ADD, 0);
-    return err ? err : change(kq, 0, EVFILT_USER, 0, 0);
+    err = kqueue_change(kq, 0, EVFILT_USER, EV_ADD, 0);
+    return err ? err : kqueue_change(kq, 0, EVFILT_USER, 0, 0);
 }
 
 int nidoi_child_open(int pid)
@@ -203,7 +205,7 @@ int nidoi_child_open(int pid)
     int kq = nidoi_sys.kqueue(), err;
 
     if (kq < 0) return kq;
-    err = watch_process(kq, pid);
+    err = kqueue_watch_process(kq, pid);
     if (!err) return kq;
     nidoi_sys.close(kq);
     return err;
@@ -215,7 +217,7 @@ int nidoi_child_ask(int fd, int pid, int options, siginfo_t *out)
     return nidoi_sys.waitid(P_PID, pid, out, options);
 }
 
-/* As long as it is ours to reap, nobody else has its number. */
+/* No other process has the child's number before we have reaped it. */
 int nidoi_child_signal(int fd, int pid, int signal)
 {
     siginfo_t info;

@@ -44,7 +44,7 @@ bool nidoi_reactor_renewed(const struct nidoi_reactor *reactor, int fd, uint64_t
     return slot && slot->renewed > since;
 }
 
-static struct nidoi_fd *new_chunk(void)
+static struct nidoi_fd *reactor_new_chunk(void)
 {
     struct nidoi_fd *slots = nidoi_mem_zeroed(CHUNK * sizeof *slots);
 
@@ -65,13 +65,13 @@ int nidoi_reactor_slot(struct nidoi_reactor *reactor, int fd, struct nidoi_fd **
     err = nidoi_mem_grow((void **)&reactor->chunks, &reactor->chunk_count, chunk + 1,
                          sizeof *reactor->chunks);
     if (err) return err;
-    if (!reactor->chunks[chunk] && !(reactor->chunks[chunk] = new_chunk())) return -ENOMEM;
+    if (!reactor->chunks[chunk] && !(reactor->chunks[chunk] = reactor_new_chunk())) return -ENOMEM;
     *out = &reactor->chunks[chunk][fd % CHUNK];
     return 0;
 }
 
-/* Who is called from a line still has its place in it until its turn has come. */
-static void fire(struct nidoi_reactor *reactor, struct nidoi_watch *watch, int result)
+/* A shared watch that was fired keeps its place in the queue until its task has run. */
+static void watch_fire(struct nidoi_reactor *reactor, struct nidoi_watch *watch, int result)
 {
     if (watch->shared && !result)
         nidoi_reactor_find(reactor, watch->fd)->called[watch->direction]++;
@@ -79,21 +79,22 @@ static void fire(struct nidoi_reactor *reactor, struct nidoi_watch *watch, int r
     watch->fire(watch, result);
 }
 
-/* Firing one watch may unlink others (a poll over several), so begin at the head each time. */
-static void fire_all(struct nidoi_reactor *reactor, struct nidoi_link *watches, int result)
+/* Firing one watch may unlink others (a poll of several descriptors), so start at the head each
+ * time. */
+static void watches_fire_all(struct nidoi_reactor *reactor, struct nidoi_link *watches, int result)
 {
     while (!nidoi_list_empty(watches))
-        fire(reactor, nidoi_container(watches->next, struct nidoi_watch, link), result);
+        watch_fire(reactor, nidoi_container(watches->next, struct nidoi_watch, link), result);
 }
 
-static void fire_everybody(struct nidoi_reactor *reactor, struct nidoi_fd *slot, int result)
+static void slot_fire_all(struct nidoi_reactor *reactor, struct nidoi_fd *slot, int result)
 {
     for (int direction = 0; direction < DIRECTIONS; direction++)
-        fire_all(reactor, &slot->watches[direction], result);
+        watches_fire_all(reactor, &slot->watches[direction], result);
 }
 
-/* Everybody who is not shared, and the first who is. */
-static void fire_ready(struct nidoi_reactor *reactor, struct nidoi_link *watches)
+/* Fires all watches that are not shared, and the first one that is. */
+static void watches_fire_ready(struct nidoi_reactor *reactor, struct nidoi_link *watches)
 {
     struct nidoi_link shared;
     bool fired_shared = false;
@@ -108,33 +109,33 @@ static void fire_ready(struct nidoi_reactor *reactor, struct nidoi_link *watches
             continue;
         }
         fired_shared |= watch->shared;
-        fire(reactor, watch, 0);
+        watch_fire(reactor, watch, 0);
     }
     nidoi_list_splice(watches, &shared);
 }
 
-static uint32_t next_generation(const struct nidoi_fd *slot)
+static uint32_t slot_next_generation(const struct nidoi_fd *slot)
 {
     return slot->generation + 1 ? slot->generation + 1 : 1;
 }
 
-/* What was true of the number's last owner is not true of the next. */
-static void renew(struct nidoi_reactor *reactor, struct nidoi_fd *slot)
+/* The number may have another file now: nothing that was known of the old one is true of it. */
+static void slot_renew(struct nidoi_reactor *reactor, struct nidoi_fd *slot)
 {
-    slot->generation = next_generation(slot);
+    slot->generation = slot_next_generation(slot);
     slot->renewed = ++reactor->renewals;
     slot->flags = slot->ready = slot->sticky = slot->armed = slot->busy = 0;
     slot->called[NIDOI_READING] = slot->called[NIDOI_WRITING] = 0;
-    fire_everybody(reactor, slot, -EBADF);
+    slot_fire_all(reactor, slot, -EBADF);
 }
 
-/* Who waits for a foreign descriptor that lost its registration arms it anew, or learns why that
- * cannot be. */
-static void look_again(struct nidoi_reactor *reactor, struct nidoi_fd *slot)
+/* A foreign descriptor has lost its registration: its waiters arm it again, or get the error of
+ * that. */
+static void slot_rearm_all(struct nidoi_reactor *reactor, struct nidoi_fd *slot)
 {
     slot->flags &= (uint8_t)~NIDOI_FD_KNOWN;
     slot->armed = 0;
-    fire_everybody(reactor, slot, 0);
+    slot_fire_all(reactor, slot, 0);
 }
 
 int nidoi_reactor_own(struct nidoi_reactor *reactor, int fd, unsigned kind)
@@ -150,12 +151,12 @@ int nidoi_reactor_own(struct nidoi_reactor *reactor, int fd, unsigned kind)
         return 0;
     }
     if (slot->flags & NIDOI_FD_KNOWN) nidoi_backend_remove(&reactor->backend, fd);
-    err = nidoi_backend_add(&reactor->backend, fd, next_generation(slot));
+    err = nidoi_backend_add(&reactor->backend, fd, slot_next_generation(slot));
     if (err) {
-        look_again(reactor, slot);
+        slot_rearm_all(reactor, slot);
         return err;
     }
-    renew(reactor, slot);
+    slot_renew(reactor, slot);
     slot->flags = (uint8_t)(NIDOI_FD_OWNED | kind);
     slot->closing = false;
     slot->ready = 1 << NIDOI_READING | 1 << NIDOI_WRITING;
@@ -168,47 +169,48 @@ int nidoi_reactor_own_file(struct nidoi_reactor *reactor, int fd)
     int err = nidoi_reactor_slot(reactor, fd, &slot);
 
     if (err) return err;
-    renew(reactor, slot);
+    slot_renew(reactor, slot);
     slot->flags = NIDOI_FD_FILE;
     slot->closing = false;
     return 0;
 }
 
 /* The reports that a watch waits for. */
-static unsigned wanted_by(const struct nidoi_watch *watch)
+static unsigned watch_wanted(const struct nidoi_watch *watch)
 {
     return watch->direction == NIDOI_NEITHER ? watch->also | NIDOI_BROKEN : 1u << watch->direction;
 }
 
-static unsigned wanted(const struct nidoi_fd *slot)
+static unsigned slot_wanted(const struct nidoi_fd *slot)
 {
     const struct nidoi_link *quiet = &slot->watches[NIDOI_NEITHER];
     unsigned all = (nidoi_list_empty(&slot->watches[NIDOI_READING]) ? 0 : 1u << NIDOI_READING) |
                    (nidoi_list_empty(&slot->watches[NIDOI_WRITING]) ? 0 : 1u << NIDOI_WRITING);
 
     for (const struct nidoi_link *link = quiet->next; link != quiet; link = link->next)
-        all |= wanted_by(nidoi_container(link, struct nidoi_watch, link));
+        all |= watch_wanted(nidoi_container(link, struct nidoi_watch, link));
     return all;
 }
 
-static int arm_known(struct nidoi_reactor *reactor, int fd, struct nidoi_fd *slot,
-                     unsigned directions)
+static int slot_arm_known(struct nidoi_reactor *reactor, int fd, struct nidoi_fd *slot,
+                          unsigned directions)
 {
     int err = nidoi_backend_arm(&reactor->backend, fd, slot->generation, directions, true);
 
-    if (err == -ENOENT) renew(reactor, slot);
+    if (err == -ENOENT) slot_renew(reactor, slot);
     return err;
 }
 
-/* Asks the kernel for one report about a foreign descriptor. A number that it has forgotten was
- * closed behind our back: those who wait for the old file are told so, and the number starts anew.
- */
-static int arm(struct nidoi_reactor *reactor, int fd, struct nidoi_fd *slot, unsigned directions)
+/* Asks the kernel for one report about a foreign descriptor. If the kernel does not know the number
+ * any more, it was closed without nido_close: the waiters for the old file get -EBADF, and the slot
+ * is renewed. */
+static int slot_arm(struct nidoi_reactor *reactor, int fd, struct nidoi_fd *slot,
+                    unsigned directions)
 {
     int err = -ENOENT;
 
-    directions |= slot->armed & wanted(slot);
-    if (slot->flags & NIDOI_FD_KNOWN) err = arm_known(reactor, fd, slot, directions);
+    directions |= slot->armed & slot_wanted(slot);
+    if (slot->flags & NIDOI_FD_KNOWN) err = slot_arm_known(reactor, fd, slot, directions);
     if (err == -ENOENT) {
         err = nidoi_backend_arm(&reactor->backend, fd, slot->generation, directions, false);
         if (!err) slot->flags |= NIDOI_FD_KNOWN;
@@ -222,11 +224,11 @@ bool nidoi_reactor_stale(struct nidoi_reactor *reactor, int fd)
     struct nidoi_fd *slot = nidoi_reactor_find(reactor, fd);
 
     return slot && slot->flags & NIDOI_FD_KNOWN && slot->armed &&
-           arm_known(reactor, fd, slot, slot->armed) == -ENOENT;
+           slot_arm_known(reactor, fd, slot, slot->armed) == -ENOENT;
 }
 
-static void line_up(struct nidoi_reactor *reactor, struct nidoi_link *watches,
-                    struct nidoi_watch *watch)
+static void watch_enlist(struct nidoi_reactor *reactor, struct nidoi_link *watches,
+                         struct nidoi_watch *watch)
 {
     struct nidoi_link *before = watches->prev;
 
@@ -246,14 +248,14 @@ int nidoi_reactor_watch(struct nidoi_reactor *reactor, struct nidoi_watch *watch
 
     if (err) return err;
     if (!(slot->flags & NIDOI_FD_OWNED)) {
-        err = arm(reactor, watch->fd, slot, wanted_by(watch));
+        err = slot_arm(reactor, watch->fd, slot, watch_wanted(watch));
         if (err) return err;
     } else if (nidoi_strict && !nidoi_backend_has(&reactor->backend, watch->fd, slot->generation)) {
         nidoi_panic("descriptor %d is owned by nido but was closed by something other than "
                     "nido_close; use nido_fd_forget before you give one away",
                     watch->fd);
     }
-    line_up(reactor, &slot->watches[watch->direction], watch);
+    watch_enlist(reactor, &slot->watches[watch->direction], watch);
     return 0;
 }
 
@@ -274,7 +276,7 @@ void nidoi_reactor_pass(struct nidoi_reactor *reactor, int fd, enum nidoi_direct
         struct nidoi_watch *watch = nidoi_container(link, struct nidoi_watch, link);
 
         if (!watch->shared) continue;
-        fire(reactor, watch, 0);
+        watch_fire(reactor, watch, 0);
         return;
     }
 }
@@ -286,42 +288,42 @@ void nidoi_reactor_drop(struct nidoi_reactor *reactor, int fd)
     if (!slot) return;
     if (slot->flags & (NIDOI_FD_OWNED | NIDOI_FD_KNOWN))
         nidoi_backend_remove(&reactor->backend, fd);
-    renew(reactor, slot);
+    slot_renew(reactor, slot);
 }
 
-static void fire_direction(struct nidoi_reactor *reactor, struct nidoi_fd *slot,
-                           enum nidoi_direction direction)
+static void slot_fire_direction(struct nidoi_reactor *reactor, struct nidoi_fd *slot,
+                                enum nidoi_direction direction)
 {
     slot->reports[direction]++;
     slot->ready |= (uint8_t)(1u << direction);
-    fire_ready(reactor, &slot->watches[direction]);
+    watches_fire_ready(reactor, &slot->watches[direction]);
 }
 
-/* Tells of bytes or room that were not asked for: a kernel that knows no report of an end alone has
- * taken one for it. Who waits for the end should look: armed again at once, it would come again at
- * once, for as long as the bytes lie there. */
-static bool is_early(const struct nidoi_fd *slot, const struct nidoi_ready *report)
+/* True: a report of bytes or room that were not asked for, by a kernel that cannot report an end
+ * alone. The waiters for the end have to look themselves: armed again at once, the report would
+ * come again at once, as long as the bytes are not read. */
+static bool report_is_early(const struct nidoi_fd *slot, const struct nidoi_ready *report)
 {
     return !(slot->flags & NIDOI_FD_OWNED) &&
            !(report->events & slot->armed & (NIDOI_READABLE | NIDOI_WRITABLE));
 }
 
-static void dispatch(struct nidoi_reactor *reactor, const struct nidoi_ready *report)
+static void report_dispatch(struct nidoi_reactor *reactor, const struct nidoi_ready *report)
 {
     struct nidoi_fd *slot = nidoi_reactor_find(reactor, report->fd);
     bool early;
 
     if (!slot || slot->generation != report->generation) return;
-    early = is_early(slot, report);
+    early = report_is_early(slot, report);
     slot->armed &= (uint8_t)~report->spent;
     slot->sticky |= (uint8_t)(report->events & (NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT));
-    if (report->events & NIDOI_READABLE) fire_direction(reactor, slot, NIDOI_READING);
-    if (report->events & NIDOI_WRITABLE) fire_direction(reactor, slot, NIDOI_WRITING);
+    if (report->events & NIDOI_READABLE) slot_fire_direction(reactor, slot, NIDOI_READING);
+    if (report->events & NIDOI_WRITABLE) slot_fire_direction(reactor, slot, NIDOI_WRITING);
     if (early || report->events & (NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT))
-        fire_all(reactor, &slot->watches[NIDOI_NEITHER], 0);
-    if (!(slot->flags & NIDOI_FD_OWNED) && wanted(slot) & ~slot->armed &&
-        arm(reactor, report->fd, slot, wanted(slot)) != 0)
-        renew(reactor, slot); /* the kernel will not tell: the waiters should look for themselves */
+        watches_fire_all(reactor, &slot->watches[NIDOI_NEITHER], 0);
+    if (!(slot->flags & NIDOI_FD_OWNED) && slot_wanted(slot) & ~slot->armed &&
+        slot_arm(reactor, report->fd, slot, slot_wanted(slot)) != 0)
+        slot_renew(reactor, slot); /* no report will come: the waiters have to look themselves */
 }
 
 void nidoi_reactor_nudge(struct nidoi_reactor *reactor, int fd)
@@ -331,12 +333,12 @@ void nidoi_reactor_nudge(struct nidoi_reactor *reactor, int fd)
 
     if (!slot || !(slot->flags & NIDOI_FD_OWNED)) return;
     report.generation = slot->generation;
-    dispatch(reactor, &report);
+    report_dispatch(reactor, &report);
 }
 
-/* One call of the kernel, and a second that does not wait if a signal ended the first: it, or being
- * stopped and continued, may have taken long. */
-static int wait_and_dispatch(struct nidoi_reactor *reactor, int64_t ns)
+/* One call of the kernel, and if a signal has ended it a second one that does not wait: the
+ * handler, or a stop of the process, may have taken long. */
+static int reactor_wait(struct nidoi_reactor *reactor, int64_t ns)
 {
     struct nidoi_ready *reports = reactor->reports;
     int count = nidoi_backend_wait(&reactor->backend, reports, NIDOI_REPORTS, ns);
@@ -344,15 +346,15 @@ static int wait_and_dispatch(struct nidoi_reactor *reactor, int64_t ns)
     if (count == -EINTR) count = nidoi_backend_wait(&reactor->backend, reports, NIDOI_REPORTS, 0);
     if (count == -EBADF || count == -EINVAL) nidoi_closed_behind_us(reactor->backend.fd);
     nidoi_assert(count >= 0 || count == -EINTR);
-    for (int i = 0; i < count; i++) dispatch(reactor, &reports[i]);
+    for (int i = 0; i < count; i++) report_dispatch(reactor, &reports[i]);
     return count < 0 ? 0 : count;
 }
 
 int nidoi_reactor_poll(struct nidoi_reactor *reactor, int64_t ns)
 {
-    int count = wait_and_dispatch(reactor, ns), all = count;
+    int count = reactor_wait(reactor, ns), all = count;
 
     for (; count == NIDOI_REPORTS && all < MOST_REPORTS; all += count)
-        count = wait_and_dispatch(reactor, 0); /* there may be more than fit */
+        count = reactor_wait(reactor, 0); /* there may be more than fit */
     return all;
 }
