@@ -5,7 +5,7 @@
 #include "nido/fd.h"
 #include "sync/select.h"
 
-static int attempt(struct nidoi_loop *loop, nido_arm *arm)
+static int fd_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
 {
     bool reading = arm->of.watch.direction == NIDOI_READING;
     struct pollfd ask = {.fd = arm->of.watch.fd, .events = reading ? POLLIN : POLLOUT};
@@ -14,24 +14,24 @@ static int attempt(struct nidoi_loop *loop, nido_arm *arm)
     (void)loop;
     if (ask.fd < 0) return -EBADF;
     do ready = nidoi_sys.poll(&ask, 1, 0);
-    while (ready == -EINTR); /* which is no answer */
+    while (ready == -EINTR);
     if (ready == 0) return -EAGAIN;
     if (ready < 0) return ready;
     return ask.revents & POLLNVAL ? -EBADF : reading ? NIDO_IN : NIDO_OUT;
 }
 
-static void fire(struct nidoi_watch *watch, int result)
+static void fd_arm_fire(struct nidoi_watch *watch, int result)
 {
     nidoi_arm_done(nidoi_container(watch, nido_arm, of.watch), result);
 }
 
-static int enlist(struct nidoi_loop *loop, nido_arm *arm)
+static int fd_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
 {
     struct nidoi_watch *watch = &arm->of.watch;
     struct nidoi_fd *slot;
     int err;
 
-    watch->fire = fire;
+    watch->fire = fd_arm_fire;
     watch->ticket = 0;
     err = nidoi_reactor_watch(&loop->reactor, watch);
     if (err) return err;
@@ -41,41 +41,42 @@ static int enlist(struct nidoi_loop *loop, nido_arm *arm)
     return 0;
 }
 
-static void withdraw(struct nidoi_loop *loop, nido_arm *arm)
+static void fd_arm_withdraw(struct nidoi_loop *loop, nido_arm *arm)
 {
     nidoi_reactor_unwatch(&loop->reactor, &arm->of.watch);
 }
 
-static bool lost(struct nidoi_loop *loop, const nido_arm *arm, uint64_t since)
+static bool fd_arm_lost(struct nidoi_loop *loop, const nido_arm *arm, uint64_t since)
 {
     return nidoi_reactor_renewed(&loop->reactor, arm->of.watch.fd, since);
 }
 
-static int woken(struct nidoi_loop *loop, nido_arm *arm, int value)
+static int fd_arm_woken(struct nidoi_loop *loop, nido_arm *arm, int value)
 {
     const struct nidoi_fd *slot = nidoi_reactor_find(&loop->reactor, arm->of.watch.fd);
 
     if (value) return value;
-    return slot->generation == arm->generation ? attempt(loop, arm) : -EBADF;
+    return slot->generation == arm->generation ? fd_arm_attempt(loop, arm) : -EBADF;
 }
 
-static int refuse(struct nidoi_loop *loop, nido_arm *arm)
+static int fd_arm_refuse(struct nidoi_loop *loop, nido_arm *arm)
 {
     (void)loop, (void)arm;
     return -EINVAL;
 }
 
-static const struct nidoi_arm_kind descriptor = {.name = "descriptor",
-                                                 .attempt = attempt,
-                                                 .enlist = enlist,
-                                                 .withdraw = withdraw,
-                                                 .lost = lost,
-                                                 .woken = woken};
-static const struct nidoi_arm_kind nothing = {.attempt = refuse};
+static const struct nidoi_arm_kind fd_arm_kind = {.name = "descriptor",
+                                                  .attempt = fd_arm_attempt,
+                                                  .enlist = fd_arm_enlist,
+                                                  .withdraw = fd_arm_withdraw,
+                                                  .lost = fd_arm_lost,
+                                                  .woken = fd_arm_woken};
+static const struct nidoi_arm_kind invalid_fd_arm_kind = {.attempt = fd_arm_refuse};
 
 void nido_arm_fd(nido_arm *arm, int fd, unsigned event)
 {
-    *arm = (nido_arm){.kind = event == NIDO_IN || event == NIDO_OUT ? &descriptor : &nothing};
+    *arm = (nido_arm){.kind = event == NIDO_IN || event == NIDO_OUT ? &fd_arm_kind
+                                                                    : &invalid_fd_arm_kind};
     arm->of.watch.fd = fd;
     arm->of.watch.direction = event == NIDO_IN ? NIDOI_READING : NIDOI_WRITING;
 }

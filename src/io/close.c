@@ -1,8 +1,8 @@
-/* io/close.c: nido_close. On a thread with a runtime it ends what that runtime has of the number, and
+/* io/close.c: nido_close. On a thread with a runtime it ends that runtime's watches of the number and
  * closes it.
  *
- * On a thread without one, every runtime of the process may have waiters on the number or own it, and
- * each has to let go on its own thread; the last one closes it, so no task meets another file under the
+ * On a thread without one, every runtime of the process may have waiters on the number or own it. Each
+ * drops it on its own thread, and the last one closes it, so no task finds another file under the
  * number. */
 #include <errno.h>
 
@@ -15,88 +15,88 @@
 
 /* ---- On a thread without a runtime ---- */
 
-/* One close on its way. */
-struct parting {
+/* One close in progress. */
+struct shared_close {
     struct nidoi_link link;
     int fd;
-    uint32_t left; /* who have not let go yet */
-    bool lent;     /* jobs use the number: the last of them closes it */
+    uint32_t users; /* runtimes, and the caller, that have not dropped the number yet */
+    bool in_job;    /* a job uses the number: the last such job closes it */
 };
 
-/* To one runtime. */
-struct letter {
+/* The post to one runtime. */
+struct close_post {
     struct nidoi_post post;
-    struct parting *parting;
+    struct shared_close *shared;
 };
 
-/* All under the lock of the doors. */
-static struct nidoi_link partings = {&partings, &partings};
-static uint32_t forks; /* of the process they belong to */
+/* Guarded by the lock of the remotes. */
+static struct nidoi_link shared_closes = {&shared_closes, &shared_closes};
+static uint32_t forks; /* in the process that the list belongs to */
 
-static bool under_way(int fd)
+static bool shared_close_pending(int fd)
 {
-    if (forks != nidoi_forks) nidoi_list_init(&partings);
+    if (forks != nidoi_forks) nidoi_list_init(&shared_closes);
     forks = nidoi_forks;
-    for (struct nidoi_link *link = partings.next; link != &partings; link = link->next)
-        if (nidoi_container(link, struct parting, link)->fd == fd) return true;
+    for (struct nidoi_link *link = shared_closes.next; link != &shared_closes; link = link->next)
+        if (nidoi_container(link, struct shared_close, link)->fd == fd) return true;
     return false;
 }
 
-/* The lock is held: the number must not be given away before it is out of the list. */
-static void let_go(struct parting *parting, bool lent)
+/* Called with the lock held: the number must be out of the list before the kernel may use it again. */
+static void shared_close_leave(struct shared_close *shared, bool in_job)
 {
-    parting->lent |= lent;
-    if (--parting->left) return;
-    nidoi_list_remove(&parting->link);
-    if (!parting->lent) nidoi_sys.close(parting->fd);
-    nidoi_mem.release(parting);
+    shared->in_job |= in_job;
+    if (--shared->users) return;
+    nidoi_list_remove(&shared->link);
+    if (!shared->in_job) nidoi_sys.close(shared->fd);
+    nidoi_mem.release(shared);
 }
 
-static void arrive(struct nidoi_loop *loop, struct nidoi_post *post)
+static void close_post_run(struct nidoi_loop *loop, struct nidoi_post *post)
 {
-    struct letter *letter = nidoi_container(post, struct letter, post);
-    struct nidoi_fd *slot = nidoi_reactor_find(&loop->reactor, letter->parting->fd);
-    bool lent = slot && slot->jobs;
+    struct close_post *notice = nidoi_container(post, struct close_post, post);
+    struct nidoi_fd *slot = nidoi_reactor_find(&loop->reactor, notice->shared->fd);
+    bool in_job = slot && slot->jobs;
 
-    nidoi_reactor_drop(&loop->reactor, letter->parting->fd);
-    if (lent) nidoi_reactor_closing(&loop->reactor, slot, true);
+    nidoi_reactor_drop(&loop->reactor, notice->shared->fd);
+    if (in_job) nidoi_reactor_closing(&loop->reactor, slot, true);
     nidoi_remotes_lock();
-    let_go(letter->parting, lent);
+    shared_close_leave(notice->shared, in_job);
     nidoi_remotes_unlock();
-    nidoi_mem.release(letter);
+    nidoi_mem.release(notice);
 }
 
-/* Without memory the runtime finds out by itself, as if the number had been closed behind its back. */
-static void write_to(nido_rt *remote, void *arg)
+/* Without memory no post is sent, and for that runtime the number was closed by other code. */
+static void close_post_send(nido_rt *remote, void *arg)
 {
-    struct letter *letter = nidoi_mem.alloc(sizeof *letter);
+    struct close_post *notice = nidoi_mem.alloc(sizeof *notice);
 
-    if (!letter) return;
-    *letter = (struct letter){.post.call = arrive, .parting = arg};
-    letter->parting->left++;
-    if (nidoi_remote_post(remote, &letter->post)) return;
-    letter->parting->left--;
-    nidoi_mem.release(letter);
+    if (!notice) return;
+    *notice = (struct close_post){.post.call = close_post_run, .shared = arg};
+    notice->shared->users++;
+    if (nidoi_remote_post(remote, &notice->post)) return;
+    notice->shared->users--;
+    nidoi_mem.release(notice);
 }
 
 static int close_elsewhere(int fd)
 {
     int err = nidoi_sys.mode(fd);
-    struct parting *parting;
+    struct shared_close *shared;
 
     if (err < 0) return err;
-    parting = nidoi_mem_zeroed(sizeof *parting);
-    if (!parting) return -ENOMEM;
+    shared = nidoi_mem_zeroed(sizeof *shared);
+    if (!shared) return -ENOMEM;
     nidoi_sys.hurry(fd);
     nidoi_remotes_lock();
-    err = under_way(fd) ? -EBADF : 0;
+    err = shared_close_pending(fd) ? -EBADF : 0;
     if (err) {
-        nidoi_mem.release(parting);
+        nidoi_mem.release(shared);
     } else {
-        *parting = (struct parting){.fd = fd, .left = 1};
-        nidoi_list_append(&partings, &parting->link);
-        nidoi_remotes_each(write_to, parting);
-        let_go(parting, false);
+        *shared = (struct shared_close){.fd = fd, .users = 1};
+        nidoi_list_append(&shared_closes, &shared->link);
+        nidoi_remotes_each(close_post_send, shared);
+        shared_close_leave(shared, false);
     }
     nidoi_remotes_unlock();
     return err;
@@ -104,8 +104,8 @@ static int close_elsewhere(int fd)
 
 /* ---- On a thread with one ---- */
 
-/* Only streams of the network linger; what a foreign descriptor is, nobody knows. */
-static bool may_linger(const struct nidoi_fd *slot)
+/* Only network streams linger. A foreign descriptor may be one. */
+static bool slot_may_linger(const struct nidoi_fd *slot)
 {
     const unsigned lingering = NIDOI_FD_SOCKET | NIDOI_FD_STREAM;
 
@@ -119,7 +119,7 @@ int nido_close(int fd)
     struct nidoi_fd *slot = loop ? nidoi_reactor_find(&loop->reactor, fd) : NULL;
 
     if (!loop) return close_elsewhere(fd);
-    if (may_linger(slot)) nidoi_sys.hurry(fd);
+    if (slot_may_linger(slot)) nidoi_sys.hurry(fd);
     if (slot && slot->closing) return -EBADF;
     nido_fd_forget(fd);
     if (!slot || !slot->jobs) return nidoi_sys.close(fd);

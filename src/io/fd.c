@@ -7,10 +7,9 @@
 #include "nido/fd.h"
 #include "nido/time.h"
 
-/* ---- The frame of every call ---- */
+/* ---- Beginning and ending a call ---- */
 
-/* A call that goes to the kernel can afford to look at the clock, so work past a deadline ends
- * here. */
+/* A system call costs more than a look at the clock, so work past a deadline ends here. */
 int nidoi_io_enter_from(struct nidoi_loop **out, const char *frame)
 {
     int err = nidoi_enter_from(out, frame);
@@ -19,19 +18,19 @@ int nidoi_io_enter_from(struct nidoi_loop **out, const char *frame)
     return nidoi_enter_check(*out);
 }
 
-/* A number that was never seen is asked about before the table grows for it: it may be any
- * nonsense. */
-static int find_slot(struct nidoi_io *io)
+/* The kernel is asked about an unknown number before the table grows for it: it may be no descriptor
+ * at all. */
+static int io_find_slot(struct nidoi_io *io)
 {
     int err;
 
     io->slot = nidoi_reactor_find(&io->loop->reactor, io->fd);
-    if (io->slot) return nidoi_io_same(io);
+    if (io->slot) return nidoi_io_check_fd(io);
     err = nidoi_sys.mode(io->fd);
     return err < 0 ? err : nidoi_reactor_slot(&io->loop->reactor, io->fd, &io->slot);
 }
 
-static int take_direction(struct nidoi_io *io)
+static int io_take_direction(struct nidoi_io *io)
 {
     uint8_t bit = (uint8_t)(1u << io->direction);
 
@@ -43,11 +42,11 @@ static int take_direction(struct nidoi_io *io)
     return 0;
 }
 
-static inline int take_up(struct nidoi_io *io)
+static inline int io_start(struct nidoi_io *io)
 {
-    int err = find_slot(io);
+    int err = io_find_slot(io);
 
-    return !err && io->exclusive ? take_direction(io) : err;
+    return !err && io->exclusive ? io_take_direction(io) : err;
 }
 
 int nidoi_io_begin_from(struct nidoi_io *io, int fd, enum nidoi_direction direction, bool exclusive,
@@ -57,25 +56,25 @@ int nidoi_io_begin_from(struct nidoi_io *io, int fd, enum nidoi_direction direct
 
     if (!nidoi_sched_self) return -EPERM;
     *io = (struct nidoi_io){
-        .fd = fd, .direction = direction, .since = nidoi_io_now(), .exclusive = exclusive};
+        .fd = fd, .direction = direction, .since = nidoi_io_renewals(), .exclusive = exclusive};
     err = nidoi_io_enter_from(&io->loop, frame);
-    return err ? err : take_up(io);
+    return err ? err : io_start(io);
 }
 
-int nidoi_io_go_on(struct nidoi_io *io, struct nidoi_loop *loop, int fd,
-                   enum nidoi_direction direction, bool exclusive)
+int nidoi_io_begin_within(struct nidoi_io *io, struct nidoi_loop *loop, int fd,
+                          enum nidoi_direction direction, bool exclusive)
 {
     *io = (struct nidoi_io){.loop = loop,
                             .fd = fd,
                             .direction = direction,
-                            .since = nidoi_io_now(),
+                            .since = nidoi_io_renewals(),
                             .exclusive = exclusive};
-    return take_up(io);
+    return io_start(io);
 }
 
 void nidoi_io_end(struct nidoi_io *io)
 {
-    if (nidoi_io_same(io)) return;
+    if (nidoi_io_check_fd(io)) return;
     if (io->exclusive)
         io->slot->busy &= (uint8_t) ~(1u << io->direction);
     else
@@ -87,13 +86,13 @@ bool nidoi_io_must_queue(const struct nidoi_io *io)
     return !nidoi_list_empty(&io->slot->watches[io->direction]) || io->slot->called[io->direction];
 }
 
-int nidoi_io_ask(const struct nidoi_io *io)
+int nidoi_io_poll(const struct nidoi_io *io)
 {
     struct pollfd ask = {io->fd, io->direction == NIDOI_READING ? POLLIN : POLLOUT, 0};
     int ready;
 
     do ready = nidoi_sys.poll(&ask, 1, 0);
-    while (ready == -EINTR); /* which is no answer */
+    while (ready == -EINTR);
     if (ready > 0 && ask.revents & POLLNVAL) return -EBADF;
     return ready > 0 ? 0 : -EAGAIN;
 }
@@ -105,12 +104,12 @@ struct fd_wait {
     struct nidoi_watch watch;
 };
 
-static void wake(struct nidoi_watch *watch, int result)
+static void fd_wait_wake(struct nidoi_watch *watch, int result)
 {
     nidoi_wake(&nidoi_container(watch, struct fd_wait, watch)->waiter, result);
 }
 
-static enum nidoi_undo unwatch(struct nidoi_waiter *waiter)
+static enum nidoi_undo fd_wait_undo(struct nidoi_waiter *waiter)
 {
     struct nidoi_loop *loop = nidoi_loop_of(waiter->task->sched);
 
@@ -118,24 +117,25 @@ static enum nidoi_undo unwatch(struct nidoi_waiter *waiter)
     return NIDOI_WITHDRAWN;
 }
 
-static const struct nidoi_wait_kind kinds[] = {
-    [NIDOI_READING] = {.name = "input on descriptor", .undo = unwatch, .is_fd = true},
-    [NIDOI_WRITING] = {.name = "output on descriptor", .undo = unwatch, .is_fd = true},
+static const struct nidoi_wait_kind fd_wait_kinds[] = {
+    [NIDOI_READING] = {.name = "input on descriptor", .undo = fd_wait_undo, .is_fd = true},
+    [NIDOI_WRITING] = {.name = "output on descriptor", .undo = fd_wait_undo, .is_fd = true},
 };
 
-/* Room in the receiver's queue is nothing that a datagram's socket is told of; some kernels even
- * report the refusal itself. */
-static int pause_writing(struct nidoi_io *io)
+/* A datagram that is refused a second time: the receiver's queue is full. Its room is not reported to
+ * the sender's socket, and some kernels report the refusal itself as room; so it is tried again after a
+ * pause. */
+static int io_pause_writing(struct nidoi_io *io)
 {
     int err = nido_sleep(NIDO_MS(5));
 
-    if (!err) err = nidoi_io_same(io);
+    if (!err) err = nidoi_io_check_fd(io);
     if (!err) io->slot->ready |= 1u << NIDOI_WRITING;
     return err;
 }
 
-/* A call from a line, whose turn has come. */
-static void answer_call(struct nidoi_io *io)
+/* A shared call that was woken now has its turn. */
+static void io_take_turn(struct nidoi_io *io)
 {
     if (!io->exclusive) io->slot->called[io->direction]--;
 }
@@ -143,26 +143,26 @@ static void answer_call(struct nidoi_io *io)
 int nidoi_io_wait(struct nidoi_io *io)
 {
     struct fd_wait wait = {
-        .waiter = {.kind = &kinds[io->direction], .object = (void *)(intptr_t)io->fd},
-        .watch = {.fire = wake,
+        .waiter = {.kind = &fd_wait_kinds[io->direction], .object = (void *)(intptr_t)io->fd},
+        .watch = {.fire = fd_wait_wake,
                   .ticket = io->ticket,
                   .fd = io->fd,
                   .direction = io->direction,
                   .shared = !io->exclusive},
     };
-    int err = nidoi_io_same(io); /* an attempt may have slept */
+    int err = nidoi_io_check_fd(io); /* an attempt may have slept */
 
     if (!err && io->refused && !io->exclusive && io->direction == NIDOI_WRITING)
-        return pause_writing(io);
+        return io_pause_writing(io);
     io->refused = true;
     if (!err) err = nidoi_reactor_watch(&io->loop->reactor, &wait.watch);
     if (err) return err;
     io->ticket = wait.watch.ticket;
-    io->since = io->loop->reactor.renewals; /* a foreign number may just have started anew */
+    io->since = io->loop->reactor.renewals; /* the watch may have renewed a foreign number */
     if (io->exclusive) io->slot->busy |= (uint8_t)(1u << io->direction);
     err = (int)nidoi_park(io->loop, &wait.waiter);
-    if (!err) err = nidoi_io_same(io);
-    if (!err) answer_call(io);
+    if (!err) err = nidoi_io_check_fd(io);
+    if (!err) io_take_turn(io);
     return err;
 }
 
@@ -188,7 +188,7 @@ ssize_t nidoi_io_bulk(int fd, enum nidoi_direction direction, bool exclusive,
     return n;
 }
 
-static int repeat(struct nidoi_io *io, struct nidoi_io_transfer *transfer)
+static int io_transfer_all(struct nidoi_io *io, struct nidoi_io_transfer *transfer)
 {
     while (transfer->done < transfer->len) {
         ssize_t n = nidoi_io_perform(io, transfer->attempt, transfer->call);
@@ -200,7 +200,7 @@ static int repeat(struct nidoi_io *io, struct nidoi_io_transfer *transfer)
         transfer->advance(transfer->call, (size_t)n);
         if (transfer->done == transfer->len) break;
         err = nidoi_io_enter(&io->loop);
-        if (!err) err = nidoi_io_same(io); /* closed while we yielded? */
+        if (!err) err = nidoi_io_check_fd(io); /* closed while this task yielded? */
         if (err) return err;
     }
     return 0;
@@ -213,15 +213,15 @@ int nidoi_io_all_from(int fd, enum nidoi_direction direction, struct nidoi_io_tr
     int err = nidoi_io_begin_from(&io, fd, direction, true, frame);
 
     if (err) return err;
-    err = repeat(&io, transfer);
+    err = io_transfer_all(&io, transfer);
     nidoi_io_end(&io);
     return err;
 }
 
-/* An attempt on a worker gives the loop time to hear of more, and to close the number. */
+/* During an attempt on a worker the loop runs: reports may come, and the number may be closed. */
 int nidoi_io_wait_refused(struct nidoi_io *io)
 {
-    int err = nidoi_io_same(io);
+    int err = nidoi_io_check_fd(io);
 
     if (err) return err;
     return nidoi_edge_spend(io->slot, io->direction, io->seen) ? nidoi_io_wait(io) : 0;
@@ -229,8 +229,8 @@ int nidoi_io_wait_refused(struct nidoi_io *io)
 
 /* ---- Owning ---- */
 
-/* A read of a Unix socket may stop short at a passed descriptor, one of a pipe at a packet, if the
- * writer has chosen that: there are bytes behind. */
+/* A short read does not always mean empty: that of a Unix socket stops at a passed descriptor, that of a
+ * pipe at a packet, if the writer has chosen packets. */
 int nidoi_fd_stream(int fd, int family)
 {
     bool drains = (family == AF_INET || family == AF_INET6) && nidoi_backend_drains(fd);
@@ -238,7 +238,7 @@ int nidoi_fd_stream(int fd, int family)
     return NIDOI_FD_SOCKET | NIDOI_FD_STREAM | (drains ? NIDOI_FD_DRAINS : 0);
 }
 
-static int kind_of_socket(int fd, int family)
+static int fd_kind_of_socket(int fd, int family)
 {
     int type = 0;
     int err = nidoi_sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type);
@@ -247,11 +247,11 @@ static int kind_of_socket(int fd, int family)
     return type == SOCK_STREAM ? nidoi_fd_stream(fd, family) : NIDOI_FD_SOCKET;
 }
 
-static int kind_of(int fd)
+static int fd_kind_of(int fd)
 {
     int family = nidoi_sys.family(fd), mode;
 
-    if (family >= 0) return kind_of_socket(fd, family);
+    if (family >= 0) return fd_kind_of_socket(fd, family);
     if (family != -ENOTSOCK) return family;
     mode = nidoi_sys.mode(fd);
     return mode < 0 ? mode : NIDOI_FD_STREAM;
@@ -266,7 +266,7 @@ bool nidoi_fd_is_file(int fd)
 
 void nidoi_fd_adopt(struct nidoi_loop *loop, int fd, int kind)
 {
-    if (kind < 0) kind = kind_of(fd);
+    if (kind < 0) kind = fd_kind_of(fd);
     if (kind >= 0 && nidoi_reactor_own(&loop->reactor, fd, (unsigned)kind) == -EPERM &&
         nidoi_fd_is_file(fd))
         nidoi_reactor_own_file(&loop->reactor, fd);
@@ -278,7 +278,7 @@ int nido_fd_own(int fd)
     int kind, changed, err;
 
     if (!loop) return -EPERM;
-    kind = kind_of(fd);
+    kind = fd_kind_of(fd);
     if (kind < 0) return kind;
     changed = nidoi_sys.nonblock(fd, true);
     if (changed < 0) return changed;

@@ -1,16 +1,16 @@
-/* io/fd.h: how every call on a descriptor goes: enter, try, park until the reactor says try again,
- * try.
+/* io/fd.h: the steps of every call on a descriptor: enter, try, park until the reactor reports the
+ * descriptor, try again.
  *
  * 1. The system call is tried first, unless an edge is remembered to be used up; a call that was
  * woken by readiness makes its system call even if its scope has been cancelled meanwhile.
- * 2. A call belongs to the files that its numbers had when it was made. After every sleep in it, the
- * yield of its entry is the first, each number is asked about: one that was renewed may be another
- * file's, and no system call is made.
- * 3. An exclusive call (bytes of a stream) marks its direction for its whole length; a second one
- * is told -EBUSY before it does anything. Shared calls (accept, datagrams) queue behind those who
- * wait already or were woken and have not had their turn, and whoever took one wakes the next.
- * 4. Foreign descriptors are never changed and never block: sockets by MSG_DONTWAIT, others are
- * asked by poll(2) before each try. */
+ * 2. A call belongs to the files that its numbers had when it was made. After every sleep within it,
+ * of which the yield at its entry is the first, each number is checked: one that was renewed may belong
+ * to another file, and no system call is made.
+ * 3. An exclusive call (bytes of a stream) marks its direction as busy until it ends; a second one
+ * returns -EBUSY and has no effect. Shared calls (accept, datagrams) queue behind those that wait
+ * already and those that were woken and have not run yet; each that succeeds wakes the next.
+ * 4. Foreign descriptors are never changed and never block: sockets are used with MSG_DONTWAIT, others
+ * are asked by poll(2) before each try. */
 #ifndef NIDOI_FD_H
 #define NIDOI_FD_H
 
@@ -24,12 +24,12 @@ struct nidoi_io {
     struct nidoi_fd *slot;
     int fd;
     enum nidoi_direction direction;
-    uint64_t since;  /* so many renewals: the number was this call's */
-    uint64_t ticket; /* its turn among those who wait */
-    uint32_t seen;   /* reports before the attempt under way */
+    uint64_t since;  /* the count of renewals when the number was known to be this call's */
+    uint64_t ticket; /* its place among those that wait */
+    uint32_t seen;   /* reports before the current attempt */
     bool exclusive;
-    bool refused;   /* it has waited before */
-    bool elsewhere; /* not the descriptor has refused the attempt: no report will help */
+    bool refused; /* an attempt was refused, and the call has waited */
+    bool final;   /* -EAGAIN is the result of the call: no report of the descriptor will help */
 };
 
 /* The entry of a call that goes to the kernel: nidoi_enter, and the clock is read if there is a
@@ -40,7 +40,8 @@ NIDOI_IN_CALLER int nidoi_io_enter(struct nidoi_loop **out)
     return nidoi_io_enter_from(out, nidoi_frame_end());
 }
 
-/* Enters a call, and so may yield. 0; -ECANCELED, -EBUSY, -EBADF, -ENOMEM, -EPERM, -EDEADLK: nothing to end. */
+/* Enters a call, which may yield. 0; -ECANCELED, -EBUSY, -EBADF, -ENOMEM, -EPERM, -EDEADLK, and then
+ * nidoi_io_end is not called. */
 int nidoi_io_begin_from(struct nidoi_io *io, int fd, enum nidoi_direction direction, bool exclusive,
                         const char *frame);
 NIDOI_IN_CALLER int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction,
@@ -48,19 +49,19 @@ NIDOI_IN_CALLER int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direc
 {
     return nidoi_io_begin_from(io, fd, direction, exclusive, nidoi_frame_end());
 }
-/* The same within a call that has entered already: it does not yield. */
-int nidoi_io_go_on(struct nidoi_io *io, struct nidoi_loop *loop, int fd,
-                   enum nidoi_direction direction, bool exclusive);
+/* The same within a call that has entered already; does not yield. */
+int nidoi_io_begin_within(struct nidoi_io *io, struct nidoi_loop *loop, int fd,
+                          enum nidoi_direction direction, bool exclusive);
 void nidoi_io_end(struct nidoi_io *io);
 
-/* How many numbers have changed hands so far: noted before a call is entered. */
-static inline uint64_t nidoi_io_now(void)
+/* How many numbers have got a new file so far: noted before a call is entered. */
+static inline uint64_t nidoi_io_renewals(void)
 {
     return nidoi_sched_self ? nidoi_loop_self()->reactor.renewals : 0;
 }
 
-/* After a sleep: 0, or -EBADF: the number may be another file's. */
-static inline int nidoi_io_same(const struct nidoi_io *io)
+/* After a sleep: 0, or -EBADF: the number may belong to another file. */
+static inline int nidoi_io_check_fd(const struct nidoi_io *io)
 {
     return io->slot->renewed > io->since ? -EBADF : 0;
 }
@@ -68,23 +69,23 @@ static inline int nidoi_io_same(const struct nidoi_io *io)
 /* Parks until a try may succeed. 0; -ECANCELED, -EBADF, -ENOMEM, -ENOSPC. */
 int nidoi_io_wait(struct nidoi_io *io);
 
-/* The same after an attempt that was refused: at once if a report came during it. */
+/* The same after an attempt that was refused; returns at once if a report came during it. */
 int nidoi_io_wait_refused(struct nidoi_io *io);
 
-/* Others wait in line already. */
+/* Must the call wait behind others? */
 bool nidoi_io_must_queue(const struct nidoi_io *io);
 
-/* Asks poll(2) about a descriptor. 0: a try will not block; -EAGAIN: it would; -EBADF. */
-int nidoi_io_ask(const struct nidoi_io *io);
+/* Asks poll(2) about the descriptor. 0: a try will not block; -EAGAIN: it would; -EBADF. */
+int nidoi_io_poll(const struct nidoi_io *io);
 
 /* The kind (NIDOI_FD_ bits) of a stream socket of this address family. */
 int nidoi_fd_stream(int fd, int family);
 
-/* Is a foreign descriptor, not a socket, one of a file (or block device, or directory)? */
+/* Is a foreign descriptor that is no socket one of a file (or block device, or directory)? */
 bool nidoi_fd_is_file(int fd);
 
-/* Makes a descriptor that nido opened owned; `kind` < 0: find out. If that fails, it stays a
- * foreign one. */
+/* Makes a descriptor that nido opened an owned one; `kind` < 0: the kernel is asked for it. If that
+ * fails, the descriptor stays a foreign one. */
 void nidoi_fd_adopt(struct nidoi_loop *loop, int fd, int kind);
 
 static inline bool nidoi_io_owned(const struct nidoi_io *io)
@@ -92,7 +93,7 @@ static inline bool nidoi_io_owned(const struct nidoi_io *io)
     return io->slot->flags & NIDOI_FD_OWNED;
 }
 
-/* Makes one system call without blocking; -EAGAIN: not now, or io->elsewhere is set. */
+/* Makes one system call without blocking; -EAGAIN: not now, unless io->final is set. */
 typedef ssize_t nidoi_attempt(struct nidoi_io *io, void *call);
 
 static inline ssize_t nidoi_io_perform(struct nidoi_io *io, nidoi_attempt *attempt, void *call)
@@ -109,15 +110,15 @@ static inline ssize_t nidoi_io_perform(struct nidoi_io *io, nidoi_attempt *attem
 
             io->seen = nidoi_edge_count(io->slot, io->direction);
             n = attempt(io, call);
-            if (n != -EAGAIN || io->elsewhere) return n;
+            if (n != -EAGAIN || io->final) return n;
             err = nidoi_io_wait_refused(io);
         }
         if (err) return err;
     }
 }
 
-/* A transfer of exactly `len` bytes in as many attempts as it takes; each is charged and looks at
- * the scope, like a call of its own. */
+/* A transfer of exactly `len` bytes in as many attempts as it takes. Each is charged and looks at the
+ * scope, like a call of its own. */
 struct nidoi_io_transfer {
     nidoi_attempt *attempt;
     void (*advance)(void *call, size_t n);
@@ -126,7 +127,7 @@ struct nidoi_io_transfer {
     size_t done;
 };
 
-/* 0; -EPIPE: an attempt moved nothing; or what ended it. transfer->done is exact. */
+/* 0; -EPIPE: an attempt moved nothing; or the error that ended it. transfer->done is exact. */
 int nidoi_io_all_from(int fd, enum nidoi_direction direction, struct nidoi_io_transfer *transfer,
                       const char *frame);
 NIDOI_IN_CALLER int nidoi_io_all(int fd, enum nidoi_direction direction,
@@ -135,8 +136,8 @@ NIDOI_IN_CALLER int nidoi_io_all(int fd, enum nidoi_direction direction,
     return nidoi_io_all_from(fd, direction, transfer, nidoi_frame_end());
 }
 
-/* What a charged call may copy; one that has moved n bytes is charged as many as that takes. n < 0:
- * none, and `io` may not have begun. */
+/* How much one charge allows a call to copy: a call that has moved n bytes is charged n / so many times
+ * more. If n < 0 it is not charged, and `io` may not have begun. */
 enum { NIDOI_BYTES_A_CALL = 16 << 10 };
 void nidoi_io_charge_bytes(struct nidoi_io *io, ssize_t n);
 

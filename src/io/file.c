@@ -13,12 +13,12 @@
 
 /* ---- Jobs on descriptors ---- */
 
-static void lend(struct nidoi_io *io)
+static void fd_lend(struct nidoi_io *io)
 {
     io->slot->jobs++;
 }
 
-static void take_back(struct nidoi_io *io)
+static void fd_take_back(struct nidoi_io *io)
 {
     struct nidoi_fd *slot = io->slot;
 
@@ -35,10 +35,10 @@ ssize_t nidoi_file_job(struct nidoi_io *io, nido_job_fn *fn, void *arg)
 
     nido_offload_options_init(&options);
     options.ran = &ran;
-    lend(io);
+    fd_lend(io);
     result = nido_offload_with(fn, arg, &options);
-    take_back(io);
-    io->elsewhere |= !ran;
+    fd_take_back(io);
+    io->final |= !ran;
     return result;
 }
 
@@ -46,9 +46,9 @@ ssize_t nidoi_file_job_in_passing(struct nidoi_io *io, nido_job_fn *fn, void *ar
 {
     ssize_t result;
 
-    lend(io);
+    fd_lend(io);
     result = nidoi_offload_no_wait(fn, arg, ran);
-    take_back(io);
+    fd_take_back(io);
     return result;
 }
 
@@ -57,21 +57,21 @@ ssize_t nidoi_file_job_of_two(struct nidoi_io *io, struct nidoi_io *other, nido_
 {
     ssize_t result;
 
-    lend(other);
+    fd_lend(other);
     result = nidoi_file_job(io, fn, arg);
-    take_back(other);
+    fd_take_back(other);
     return result;
 }
 
-/* Any number of these may be under way: they take no direction of a stream. */
-NIDOI_IN_CALLER int begin(struct nidoi_io *io, int fd)
+/* Any number of these may run at the same time: they do not mark a direction as busy. */
+NIDOI_IN_CALLER int file_begin(struct nidoi_io *io, int fd)
 {
     return nidoi_io_begin(io, fd, NIDOI_READING, false);
 }
 
-enum { QUICK = 256 << 10 }; /* what is copied in some 50 us */
+enum { QUICK = 256 << 10 }; /* bytes that are copied in some 50 us */
 
-struct vector {
+struct file_vector {
     int fd;
     const struct iovec *iov;
     int n;
@@ -80,8 +80,8 @@ struct vector {
     struct iovec part;
 };
 
-/* The call moves a piece at most: its first vectors, or a part of one. */
-static void cut(struct vector *call)
+/* The call moves one piece at most: its first vectors, or a part of the first. */
+static void vector_limit(struct file_vector *call)
 {
     const struct iovec *next = call->iov, *end = next + call->n;
 
@@ -97,25 +97,25 @@ static void cut(struct vector *call)
 
 static ssize_t read_vector(void *arg)
 {
-    const struct vector *call = arg;
+    const struct file_vector *call = arg;
 
     return nidoi_sys.preadv(call->fd, call->iov, call->n, call->offset);
 }
 
 static ssize_t write_vector(void *arg)
 {
-    const struct vector *call = arg;
+    const struct file_vector *call = arg;
 
     return nidoi_sys.pwritev(call->fd, call->iov, call->n, call->offset);
 }
 
 ssize_t nidoi_file_read(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset)
 {
-    struct vector call = {.fd = io->fd, .iov = iov, .n = n, .offset = offset};
+    struct file_vector call = {.fd = io->fd, .iov = iov, .n = n, .offset = offset};
     ssize_t got = -EAGAIN;
 
-    io->elsewhere = true; /* whatever a file answers, nothing is reported of it */
-    cut(&call);
+    io->final = true; /* no kernel reports a file */
+    vector_limit(&call);
     if (call.len <= QUICK) got = nidoi_sys.preadv_now(io->fd, call.iov, call.n, offset);
     nidoi_io_charge_bytes(io, got);
     return got == -EAGAIN || got == -EOPNOTSUPP ? nidoi_file_job(io, read_vector, &call) : got;
@@ -123,10 +123,10 @@ ssize_t nidoi_file_read(struct nidoi_io *io, const struct iovec *iov, int n, int
 
 ssize_t nidoi_file_write(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset)
 {
-    struct vector call = {.fd = io->fd, .iov = iov, .n = n, .offset = offset};
+    struct file_vector call = {.fd = io->fd, .iov = iov, .n = n, .offset = offset};
 
-    io->elsewhere = true;
-    cut(&call);
+    io->final = true;
+    vector_limit(&call);
     return nidoi_file_job(io, write_vector, &call);
 }
 
@@ -134,7 +134,7 @@ ssize_t nido_pread(int fd, void *buf, size_t len, int64_t offset)
 {
     struct iovec iov = {buf, len};
     struct nidoi_io io;
-    int err = begin(&io, fd);
+    int err = file_begin(&io, fd);
 
     if (err) return err;
     return offset < 0 ? -EINVAL : nidoi_file_read(&io, &iov, 1, offset);
@@ -144,13 +144,13 @@ ssize_t nido_pwrite(int fd, const void *buf, size_t len, int64_t offset)
 {
     struct iovec iov = {(void *)(intptr_t)buf, len};
     struct nidoi_io io;
-    int err = begin(&io, fd);
+    int err = file_begin(&io, fd);
 
     if (err) return err;
     return offset < 0 ? -EINVAL : nidoi_file_write(&io, &iov, 1, offset);
 }
 
-struct question {
+struct file_query {
     int fd;
     const char *path;
     struct stat *out;
@@ -158,64 +158,64 @@ struct question {
 
 static ssize_t sync_all(void *arg)
 {
-    return nidoi_sys.fsync(((const struct question *)arg)->fd);
+    return nidoi_sys.fsync(((const struct file_query *)arg)->fd);
 }
 
 static ssize_t sync_data(void *arg)
 {
-    return nidoi_sys.fdatasync(((const struct question *)arg)->fd);
+    return nidoi_sys.fdatasync(((const struct file_query *)arg)->fd);
 }
 
-static ssize_t stat_number(void *arg)
+static ssize_t stat_fd(void *arg)
 {
-    const struct question *call = arg;
+    const struct file_query *call = arg;
 
     return nidoi_sys.fstat(call->fd, call->out);
 }
 
-NIDOI_IN_CALLER int ask_of(int fd, nido_job_fn *fn, struct stat *out)
+NIDOI_IN_CALLER int file_query_fd(int fd, nido_job_fn *fn, struct stat *out)
 {
-    struct question call = {.fd = fd, .out = out};
+    struct file_query call = {.fd = fd, .out = out};
     struct nidoi_io io;
-    int err = begin(&io, fd);
+    int err = file_begin(&io, fd);
 
     return err ? err : (int)nidoi_file_job(&io, fn, &call);
 }
 
 int nido_fsync(int fd)
 {
-    return ask_of(fd, sync_all, NULL);
+    return file_query_fd(fd, sync_all, NULL);
 }
 
 int nido_fdatasync(int fd)
 {
-    return ask_of(fd, sync_data, NULL);
+    return file_query_fd(fd, sync_data, NULL);
 }
 
 int nido_fstat(int fd, struct stat *out)
 {
-    return ask_of(fd, stat_number, out);
+    return file_query_fd(fd, stat_fd, out);
 }
 
 /* ---- Names ---- */
 
 static ssize_t stat_path(void *arg)
 {
-    const struct question *call = arg;
+    const struct file_query *call = arg;
 
     return nidoi_sys.stat(call->path, call->out);
 }
 
 static ssize_t lstat_path(void *arg)
 {
-    const struct question *call = arg;
+    const struct file_query *call = arg;
 
     return nidoi_sys.lstat(call->path, call->out);
 }
 
 int nido_stat(const char *path, struct stat *out)
 {
-    struct question call = {.path = path, .out = out};
+    struct file_query call = {.path = path, .out = out};
 
     nidoi_check_frames();
     return (int)nido_offload(stat_path, &call);
@@ -223,13 +223,13 @@ int nido_stat(const char *path, struct stat *out)
 
 int nido_lstat(const char *path, struct stat *out)
 {
-    struct question call = {.path = path, .out = out};
+    struct file_query call = {.path = path, .out = out};
 
     nidoi_check_frames();
     return (int)nido_offload(lstat_path, &call);
 }
 
-struct opening {
+struct file_open {
     const char *path;
     int flags;
     unsigned mode;
@@ -237,14 +237,14 @@ struct opening {
 
 static ssize_t open_path(void *arg)
 {
-    const struct opening *call = arg;
+    const struct file_open *call = arg;
 
     return nidoi_sys.open(call->path, call->flags | O_NONBLOCK, call->mode);
 }
 
 int nido_open(const char *path, int flags, unsigned mode)
 {
-    struct opening call = {path, flags, mode};
+    struct file_open call = {path, flags, mode};
     int fd;
 
     nidoi_check_frames();
@@ -253,12 +253,12 @@ int nido_open(const char *path, int flags, unsigned mode)
     return fd;
 }
 
-static ssize_t close_number(void *arg)
+static ssize_t close_fd(void *arg)
 {
     return nidoi_sys.close(*(const int *)arg);
 }
 
-/* Nothing that a task does is in its way; without a worker the loop does it. */
+/* Cancels do not end it. Without a worker the loop's thread closes. */
 static int close_on_worker(int fd)
 {
     nido_offload_options options;
@@ -269,12 +269,12 @@ static int close_on_worker(int fd)
     nido_offload_options_init(&options);
     options.ran = &ran;
     nido_shield_open(&shield, NIDO_NEVER);
-    rc = (int)nido_offload_with(close_number, &fd, &options);
+    rc = (int)nido_offload_with(close_fd, &fd, &options);
     nido_scope_close(&shield, 0);
     return ran ? rc : nidoi_sys.close(fd);
 }
 
-/* Until the worker is done the number is closed for everybody else, who could give it away. */
+/* Until the worker is done, other calls find the number closed. */
 int nido_file_close(int fd)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
@@ -285,7 +285,7 @@ int nido_file_close(int fd)
     nidoi_check_frames();
     slot = nidoi_reactor_find(&loop->reactor, fd);
     if (!slot || !(slot->flags & NIDOI_FD_FILE)) nidoi_sys.hurry(fd);
-    if (!slot) return close_on_worker(fd); /* nobody's number, and no slot to keep it by */
+    if (!slot) return close_on_worker(fd); /* unknown to this runtime: no slot to mark */
     if (slot->jobs || slot->closing) return nido_close(fd);
     nido_fd_forget(fd);
     nidoi_reactor_closing(&loop->reactor, slot, true);

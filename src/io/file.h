@@ -1,10 +1,10 @@
 /* io/file.h: descriptors of files, which no kernel reports ready: their calls go to workers.
  *
- * 1. While a job uses a number, nido_close leaves it open: the end of the last job closes it, so no
- * job ever meets somebody else's file.
- * 2. What the page cache has is taken on the loop's thread, by a read that does not wait, if it is
- * quickly copied.
- * 3. A call moves a piece at most, so that a cancel is met soon: whoever wants more calls again. */
+ * 1. While a job uses a number, nido_close leaves it open and the end of the last job closes it, so no
+ * job finds another file under its number.
+ * 2. What the page cache has is read on the loop's thread, by a read that does not wait, if it is little.
+ * 3. A call moves one piece at most, so that a cancel takes effect soon; the caller asks again for
+ * more. */
 #ifndef NIDOI_FILE_H
 #define NIDOI_FILE_H
 
@@ -27,10 +27,10 @@ ssize_t nidoi_file_job(struct nidoi_io *io, nido_job_fn *fn, void *arg);
 ssize_t nidoi_file_job_of_two(struct nidoi_io *io, struct nidoi_io *other, nido_job_fn *fn,
                               void *arg);
 
-/* One of a single system call that is interrupted if it waits (-EINTR). */
+/* A job of a single system call, which is interrupted if it waits (-EINTR). */
 ssize_t nidoi_file_job_in_passing(struct nidoi_io *io, nido_job_fn *fn, void *arg, bool *ran);
 
-enum { NIDOI_FILE_POSITION = -1 }; /* as an offset: where the file stands */
+enum { NIDOI_FILE_POSITION = -1 }; /* as an offset: the current position of the file */
 ssize_t nidoi_file_read(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset);
 ssize_t nidoi_file_write(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset);
 

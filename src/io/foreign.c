@@ -9,9 +9,9 @@
 
 /* ---- On a worker that is interrupted at once ---- */
 
-/* A lost race costs a worker an instant, and is a refusal like any other; so is, after a pause, that
- * there is no worker. */
-static ssize_t by_worker(struct nidoi_io *io, nido_job_fn *fn, void *arg)
+/* If another process has taken the bytes first, the call on the worker waits and is interrupted, which
+ * counts as a refusal. So does, after a pause, that there is no worker. */
+static ssize_t foreign_by_worker(struct nidoi_io *io, nido_job_fn *fn, void *arg)
 {
     bool ran = false;
     ssize_t n = nidoi_file_job_in_passing(io, fn, arg, &ran);
@@ -29,55 +29,56 @@ static ssize_t by_worker(struct nidoi_io *io, nido_job_fn *fn, void *arg)
 
 /* ---- Bytes ---- */
 
-struct move {
+struct foreign_move {
     int fd;
     bool writing;
     const struct iovec *iov;
     int n;
 };
 
-static ssize_t plainly(int fd, const struct move *move)
+static ssize_t move_plain(int fd, const struct foreign_move *move)
 {
     if (move->writing) return nidoi_sys.writev(fd, move->iov, move->n);
     return nidoi_sys.readv(fd, move->iov, move->n);
 }
 
-static ssize_t without_waiting(const struct move *move)
+static ssize_t move_without_waiting(const struct foreign_move *move)
 {
     if (move->writing) return nidoi_sys.pwritev_now(move->fd, move->iov, move->n);
     return nidoi_sys.preadv_now(move->fd, move->iov, move->n, NIDOI_FILE_POSITION);
 }
 
-static ssize_t until_a_signal(void *arg)
+static ssize_t move_until_signal(void *arg)
 {
-    const struct move *move = arg;
+    const struct foreign_move *move = arg;
 
     if (move->writing) return nidoi_sys.writev_once(move->fd, move->iov, move->n);
     return nidoi_sys.readv_once(move->fd, move->iov, move->n);
 }
 
-static ssize_t by_own_description(struct nidoi_io *io, struct move *move)
+static ssize_t move_by_own_description(struct nidoi_io *io, struct foreign_move *move)
 {
     int own = nidoi_sys.reopen(io->fd, move->writing);
     ssize_t n;
 
     if (own == -ENXIO && move->writing) return -EPIPE; /* a pipe without readers */
-    if (own < 0) return by_worker(io, until_a_signal, move);
-    n = plainly(own, move);
+    if (own < 0) return foreign_by_worker(io, move_until_signal, move);
+    n = move_plain(own, move);
     nidoi_sys.close(own);
     return n;
 }
 
 ssize_t nidoi_foreign_move(struct nidoi_io *io, const struct iovec *iov, int n)
 {
-    struct move move = {io->fd, io->direction == NIDOI_WRITING, iov, n};
-    ssize_t moved = without_waiting(&move);
+    struct foreign_move move = {io->fd, io->direction == NIDOI_WRITING, iov, n};
+    ssize_t moved = move_without_waiting(&move);
     int err;
 
     if (moved != -EOPNOTSUPP) return moved;
-    err = nidoi_io_ask(io);
+    err = nidoi_io_poll(io);
     if (err) return err;
-    return nidoi_sys.blocks(io->fd) ? by_own_description(io, &move) : plainly(io->fd, &move);
+    return nidoi_sys.blocks(io->fd) ? move_by_own_description(io, &move)
+                                    : move_plain(io->fd, &move);
 }
 
 /* ---- Connections ---- */
@@ -101,6 +102,6 @@ ssize_t nidoi_foreign_accept(struct nidoi_io *io, struct sockaddr *address, sock
     int err;
 
     if (!nidoi_sys.blocks(io->fd)) return nidoi_sys.accept(io->fd, address, length);
-    err = nidoi_io_ask(io);
-    return err ? err : by_worker(io, accept_one, &call);
+    err = nidoi_io_poll(io);
+    return err ? err : foreign_by_worker(io, accept_one, &call);
 }

@@ -1,8 +1,8 @@
-/* io/foreign.h: calls on descriptors that others may use and whose flags are not ours: none blocks
- * the loop.
+/* io/foreign.h: calls on descriptors that other processes may use and whose flags nido does not change:
+ * none blocks the loop.
  *
- * poll(2) says that a call would not wait, but another process may be faster, and poll promises room
- * for some bytes only. So each call is made in the first way that cannot wait:
+ * poll(2) says that a call would not wait, but another process may make its call first, and poll
+ * promises room for some bytes only. So each call is made in the first of these ways that applies:
  *
  * 1. with a flag of its own that forbids waiting: sockets, and where the kernel knows RWF_NOWAIT
  * (pipes, many devices);

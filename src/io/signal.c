@@ -1,3 +1,4 @@
+/* io/signal.c: nido_signal, a queue of waiters and a set of pending signals. */
 #include "nido/signal.h"
 #include "coro/scope/park.h"
 
@@ -8,30 +9,30 @@
 #include "sync/select.h"
 #include "sync/sync.h"
 
-/* What a wait is counted as: something that may wake us though no descriptor says so. A node is
- * counted exactly while it is in the queue. */
-static void claim(struct nidoi_loop *loop, struct nidoi_node *node, int value)
+/* A wait for a signal is counted as one for something outside the loop. A node is counted exactly while
+ * it is in the queue. */
+static void signal_claim(struct nidoi_loop *loop, struct nidoi_node *node, int value)
 {
     nidoi_loop_outside(loop, -1);
     nidoi_claim(node, value);
 }
 
-static enum nidoi_undo undo(struct nidoi_waiter *waiter)
+static enum nidoi_undo signal_wait_undo(struct nidoi_waiter *waiter)
 {
     nidoi_loop_outside(nidoi_loop_of(waiter->task->sched), -1);
     return nidoi_waitq_undo(waiter);
 }
 
-static const struct nidoi_wait_kind waiting = {.name = "signal", .undo = undo};
+static const struct nidoi_wait_kind signal_wait_kind = {.name = "signal", .undo = signal_wait_undo};
 
 /* ---- Pending ---- */
 
-static bool is_pending(const nido_signal *signal, int number)
+static bool signal_is_pending(const nido_signal *signal, int number)
 {
     return memchr(signal->pending, number, signal->count) != NULL;
 }
 
-static int take(nido_signal *signal)
+static int signal_take(nido_signal *signal)
 {
     int number = signal->pending[0];
 
@@ -41,38 +42,39 @@ static int take(nido_signal *signal)
     return number;
 }
 
-static void arrived(struct nidoi_receiver *receiver, int number)
+static void signal_arrived(struct nidoi_receiver *receiver, int number)
 {
     nido_signal *signal = nidoi_container(receiver, nido_signal, receiver);
     struct nidoi_node *first = nidoi_waitq_first(&signal->sync.waiters);
 
     if (first) {
-        claim(nidoi_loop_self(), first, number);
+        signal_claim(nidoi_loop_self(), first, number);
         nidoi_signal_taken(nidoi_loop_self(), number);
-    } else if (!is_pending(signal, number)) {
+    } else if (!signal_is_pending(signal, number)) {
         signal->pending[signal->count++] = (uint8_t)number;
     }
 }
 
 /* ---- Opening and closing ---- */
 
-static void shut(struct nidoi_loop *loop, nido_signal *signal)
+static void signal_shut(struct nidoi_loop *loop, nido_signal *signal)
 {
     struct nidoi_node *node;
     uint64_t unclaimed = 0;
 
     for (uint32_t i = 0; i < signal->count; i++) unclaimed |= nidoi_signal_bit(signal->pending[i]);
-    while ((node = nidoi_waitq_first(&signal->sync.waiters)) != NULL) claim(loop, node, -EBADF);
+    while ((node = nidoi_waitq_first(&signal->sync.waiters)) != NULL)
+        signal_claim(loop, node, -EBADF);
     signal->count = 0;
     nidoi_receiver_close(loop, &signal->receiver, unclaimed);
 }
 
-static void orphaned(struct nidoi_held *held)
+static void signal_orphaned(struct nidoi_held *held)
 {
-    shut(nidoi_loop_self(), nidoi_container(held, nido_signal, held));
+    signal_shut(nidoi_loop_self(), nidoi_container(held, nido_signal, held));
 }
 
-static uint64_t bits_of(const sigset_t *set)
+static uint64_t signal_bits(const sigset_t *set)
 {
     uint64_t bits = 0;
 
@@ -89,11 +91,11 @@ int nido_signal_open(nido_signal *signal, const sigset_t *set)
     struct nidoi_loop *loop = nidoi_loop_self();
     int err;
 
-    *signal = (nido_signal){.held.orphaned = orphaned};
+    *signal = (nido_signal){.held.orphaned = signal_orphaned};
     if (!loop || !nidoi_on_task(&loop->sched)) return -EPERM;
     nidoi_sync_init(&signal->sync, NULL);
-    signal->receiver.arrived = arrived;
-    signal->receiver.set = bits_of(set);
+    signal->receiver.arrived = signal_arrived;
+    signal->receiver.set = signal_bits(set);
     if (!signal->receiver.set) return -EINVAL;
     err = nidoi_receiver_open(loop, &signal->receiver);
     if (err) return err;
@@ -103,7 +105,7 @@ int nido_signal_open(nido_signal *signal, const sigset_t *set)
 }
 
 /* 0, -EBADF, -EXDEV, -EPERM. */
-static int usable(const nido_signal *signal)
+static int signal_check(const nido_signal *signal)
 {
     const struct nidoi_loop *loop = nidoi_loop_self();
 
@@ -114,11 +116,11 @@ static int usable(const nido_signal *signal)
 
 int nido_signal_close(nido_signal *signal)
 {
-    int err = usable(signal);
+    int err = signal_check(signal);
 
     if (err) return err;
     nidoi_held_remove(&signal->held);
-    shut(nidoi_loop_self(), signal);
+    signal_shut(nidoi_loop_self(), signal);
     return 0;
 }
 
@@ -126,9 +128,9 @@ int nido_signal_close(nido_signal *signal)
 
 int nido_signal_try(nido_signal *signal)
 {
-    int err = usable(signal);
+    int err = signal_check(signal);
 
-    return err ? err : take(signal);
+    return err ? err : signal_take(signal);
 }
 
 int nido_signal_wait(nido_signal *signal)
@@ -139,34 +141,36 @@ int nido_signal_wait(nido_signal *signal)
 
     if (!number) number = nido_signal_try(signal);
     if (number != -EAGAIN) return number;
-    nidoi_sync_enlist(&signal->sync, &waiting, &queued);
+    nidoi_sync_enlist(&signal->sync, &signal_wait_kind, &queued);
     nidoi_loop_outside(loop, 1);
     return (int)nidoi_park(loop, &queued.waiter);
 }
 
-static int attempt(struct nidoi_loop *loop, nido_arm *arm)
+static int signal_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
 {
     (void)loop;
     return nido_signal_try(arm->object);
 }
 
-static int enlist(struct nidoi_loop *loop, nido_arm *arm)
+static int signal_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
 {
     nidoi_list_append(&((nido_signal *)arm->object)->sync.waiters.nodes, &arm->node.link);
     nidoi_loop_outside(loop, 1);
     return 0;
 }
 
-static void withdraw(struct nidoi_loop *loop, nido_arm *arm)
+static void signal_arm_withdraw(struct nidoi_loop *loop, nido_arm *arm)
 {
     nidoi_loop_outside(loop, -1);
     nidoi_arm_unlink(loop, arm);
 }
 
-static const struct nidoi_arm_kind receiving = {
-    .name = "signal", .attempt = attempt, .enlist = enlist, .withdraw = withdraw};
+static const struct nidoi_arm_kind signal_arm_kind = {.name = "signal",
+                                                      .attempt = signal_arm_attempt,
+                                                      .enlist = signal_arm_enlist,
+                                                      .withdraw = signal_arm_withdraw};
 
 void nido_arm_signal(nido_arm *arm, nido_signal *signal)
 {
-    *arm = (nido_arm){.kind = &receiving, .object = signal};
+    *arm = (nido_arm){.kind = &signal_arm_kind, .object = signal};
 }

@@ -1,4 +1,4 @@
-/* io/stream.c: bytes in and out. */
+/* io/stream.c: nido_read, nido_write and their like. */
 #include <limits.h>
 #include <sys/stat.h>
 
@@ -18,7 +18,7 @@ struct vector {
     int n;
 };
 
-/* More parts than the kernel takes in one call are for the next one. */
+/* If there are more parts than the kernel takes in one call, the rest is left to the next one. */
 static struct vector vector_of(const struct iovec *iov, int n)
 {
     return (struct vector){iov, n < IOV_MAX ? n : IOV_MAX};
@@ -30,8 +30,8 @@ static struct msghdr message_of(const struct vector *vector)
                            .msg_iovlen = (unsigned)vector->n};
 }
 
-/* Moving no bytes does not wait for any: it only says whether it could begin. */
-NIDOI_IN_CALLER ssize_t move_none(int fd, enum nidoi_direction direction)
+/* A call that moves no bytes does not wait: it only says whether it could begin. */
+NIDOI_IN_CALLER ssize_t io_move_none(int fd, enum nidoi_direction direction)
 {
     struct nidoi_io io;
     int err = nidoi_io_begin(&io, fd, direction, true);
@@ -42,27 +42,27 @@ NIDOI_IN_CALLER ssize_t move_none(int fd, enum nidoi_direction direction)
     return err < 0 ? err : 0;
 }
 
-/* Files go to workers. Ours are known, a foreign number has to be asked each time. */
-static bool is_known_file(const struct nidoi_io *io)
+/* Files go to workers. An owned one is known; of a foreign number the kernel is asked each time. */
+static bool io_is_known_file(const struct nidoi_io *io)
 {
     return io->slot->flags & NIDOI_FD_FILE;
 }
 
-static bool is_file(const struct nidoi_io *io)
+static bool io_is_file(const struct nidoi_io *io)
 {
-    return is_known_file(io) || nidoi_fd_is_file(io->fd);
+    return io_is_known_file(io) || nidoi_fd_is_file(io->fd);
 }
 
 /* ---- Reading ---- */
 
-static ssize_t read_foreign(struct nidoi_io *io, struct bytes *call)
+static ssize_t try_read_foreign(struct nidoi_io *io, struct bytes *call)
 {
     struct iovec iov = {call->in, call->len};
     ssize_t n = -ENOTSOCK;
 
-    if (!is_known_file(io)) n = nidoi_sys.recv(io->fd, call->in, call->len, MSG_DONTWAIT);
+    if (!io_is_known_file(io)) n = nidoi_sys.recv(io->fd, call->in, call->len, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
-    if (is_file(io)) return nidoi_file_read(io, &iov, 1, NIDOI_FILE_POSITION);
+    if (io_is_file(io)) return nidoi_file_read(io, &iov, 1, NIDOI_FILE_POSITION);
     return nidoi_foreign_move(io, &iov, 1);
 }
 
@@ -71,7 +71,7 @@ static ssize_t try_read(struct nidoi_io *io, void *call)
     struct bytes *bytes = call;
     ssize_t n;
 
-    if (!nidoi_io_owned(io)) return read_foreign(io, bytes);
+    if (!nidoi_io_owned(io)) return try_read_foreign(io, bytes);
     n = nidoi_sys.read(io->fd, bytes->in, bytes->len);
     if (n >= 0 && (size_t)n < bytes->len) nidoi_edge_short(io->slot, io->seen);
     return n;
@@ -81,7 +81,7 @@ ssize_t nido_read(int fd, void *buf, size_t len)
 {
     struct bytes call = {.in = buf, .len = len < SSIZE_MAX ? len : SSIZE_MAX};
 
-    if (!len) return move_none(fd, NIDOI_READING);
+    if (!len) return io_move_none(fd, NIDOI_READING);
     return nidoi_io_once(fd, NIDOI_READING, true, try_read, &call);
 }
 
@@ -92,9 +92,9 @@ static ssize_t try_readv(struct nidoi_io *io, void *call)
     ssize_t n;
 
     if (nidoi_io_owned(io)) return nidoi_sys.readv(io->fd, vector->iov, vector->n);
-    n = is_known_file(io) ? -ENOTSOCK : nidoi_sys.recvmsg(io->fd, &message, MSG_DONTWAIT);
+    n = io_is_known_file(io) ? -ENOTSOCK : nidoi_sys.recvmsg(io->fd, &message, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
-    if (is_file(io)) return nidoi_file_read(io, vector->iov, vector->n, NIDOI_FILE_POSITION);
+    if (io_is_file(io)) return nidoi_file_read(io, vector->iov, vector->n, NIDOI_FILE_POSITION);
     return nidoi_foreign_move(io, vector->iov, vector->n);
 }
 
@@ -108,14 +108,14 @@ ssize_t nido_readv(int fd, const struct iovec *iov, int n)
 
 /* ---- Writing ---- */
 
-static ssize_t write_foreign(struct nidoi_io *io, struct bytes *call)
+static ssize_t try_write_foreign(struct nidoi_io *io, struct bytes *call)
 {
     struct iovec iov = {(void *)(intptr_t)call->out, call->len};
     ssize_t n = -ENOTSOCK;
 
-    if (!is_known_file(io)) n = nidoi_sys.send(io->fd, call->out, call->len, MSG_DONTWAIT);
+    if (!io_is_known_file(io)) n = nidoi_sys.send(io->fd, call->out, call->len, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
-    if (is_file(io)) return nidoi_file_write(io, &iov, 1, NIDOI_FILE_POSITION);
+    if (io_is_file(io)) return nidoi_file_write(io, &iov, 1, NIDOI_FILE_POSITION);
     return nidoi_foreign_move(io, &iov, 1);
 }
 
@@ -123,7 +123,7 @@ static ssize_t try_write(struct nidoi_io *io, void *call)
 {
     struct bytes *bytes = call;
 
-    if (!nidoi_io_owned(io)) return write_foreign(io, bytes);
+    if (!nidoi_io_owned(io)) return try_write_foreign(io, bytes);
     if (io->slot->flags & NIDOI_FD_SOCKET) return nidoi_sys.send(io->fd, bytes->out, bytes->len, 0);
     return nidoi_sys.write(io->fd, bytes->out, bytes->len);
 }
@@ -132,7 +132,7 @@ ssize_t nido_write(int fd, const void *buf, size_t len)
 {
     struct bytes call = {.out = buf, .len = len < SSIZE_MAX ? len : SSIZE_MAX};
 
-    if (!len) return move_none(fd, NIDOI_WRITING);
+    if (!len) return io_move_none(fd, NIDOI_WRITING);
     return nidoi_io_once(fd, NIDOI_WRITING, true, try_write, &call);
 }
 
@@ -144,9 +144,9 @@ static ssize_t try_writev(struct nidoi_io *io, void *call)
 
     if (nidoi_io_owned(io) && !(io->slot->flags & NIDOI_FD_SOCKET))
         return nidoi_sys.writev(io->fd, vector->iov, vector->n);
-    n = is_known_file(io) ? -ENOTSOCK : nidoi_sys.sendmsg(io->fd, &message, MSG_DONTWAIT);
+    n = io_is_known_file(io) ? -ENOTSOCK : nidoi_sys.sendmsg(io->fd, &message, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
-    if (is_file(io)) return nidoi_file_write(io, vector->iov, vector->n, NIDOI_FILE_POSITION);
+    if (io_is_file(io)) return nidoi_file_write(io, vector->iov, vector->n, NIDOI_FILE_POSITION);
     return nidoi_foreign_move(io, vector->iov, vector->n);
 }
 
@@ -160,8 +160,8 @@ ssize_t nido_writev(int fd, const struct iovec *iov, int n)
 
 /* ---- All of it ---- */
 
-NIDOI_IN_CALLER int all(int fd, enum nidoi_direction direction, struct nidoi_io_transfer *transfer,
-                        size_t *done)
+NIDOI_IN_CALLER int io_transfer(int fd, enum nidoi_direction direction,
+                                struct nidoi_io_transfer *transfer, size_t *done)
 {
     int err = nidoi_io_all(fd, direction, transfer);
 
@@ -185,7 +185,7 @@ int nido_read_full(int fd, void *buf, size_t len, size_t *done)
     struct bytes call = {.in = buf, .len = len};
     struct nidoi_io_transfer transfer = {try_read, advance_bytes, &call, len, 0};
 
-    return all(fd, NIDOI_READING, &transfer, done);
+    return io_transfer(fd, NIDOI_READING, &transfer, done);
 }
 
 int nido_write_all(int fd, const void *buf, size_t len, size_t *done)
@@ -193,74 +193,75 @@ int nido_write_all(int fd, const void *buf, size_t len, size_t *done)
     struct bytes call = {.out = buf, .len = len};
     struct nidoi_io_transfer transfer = {try_write, advance_bytes, &call, len, 0};
 
-    return all(fd, NIDOI_WRITING, &transfer, done);
+    return io_transfer(fd, NIDOI_WRITING, &transfer, done);
 }
 
-struct file {
+struct file_transfer {
     int out, in;
     struct nidoi_io source;
-    int64_t offset; /* moved on by the system call */
+    int64_t offset; /* advanced by the system call */
     size_t len;     /* of the rest */
-    bool copied;    /* the kernel does not move it by itself */
+    bool copied;    /* sendfile(2) does not serve these: read and write */
 };
 
 enum { COPY = 16 << 10 };
 
-static ssize_t send_piece(void *arg)
+static ssize_t file_send_piece(void *arg)
 {
-    struct file *file = arg;
+    struct file_transfer *file = arg;
 
     return nidoi_sys.sendfile(file->out, file->in, &file->offset, nidoi_file_piece(file->len));
 }
 
-/* What was read and finds no room is read again: by then the page cache has it. */
-static ssize_t copy_piece(struct nidoi_io *io, struct file *file)
+/* Bytes that were read and cannot be written yet are read again: by then the page cache has them. */
+static ssize_t file_copy_piece(struct nidoi_io *io, struct file_transfer *file)
 {
     char buffer[COPY];
     struct iovec iov = {buffer, file->len < COPY ? file->len : COPY};
     ssize_t n = nidoi_file_read(&file->source, &iov, 1, file->offset);
     struct bytes bytes = {.out = buffer, .len = (size_t)n};
 
-    if (n <= 0) io->elsewhere = true; /* whatever it is, no report of `out` helps */
+    if (n <= 0) io->final = true; /* the failure is that of `in`: no report of `out` helps */
     if (n <= 0) return n;
-    if (nidoi_io_same(io) || nidoi_io_same(&file->source)) return -EBADF; /* a worker has read it */
+    if (nidoi_io_check_fd(io) || nidoi_io_check_fd(&file->source))
+        return -EBADF; /* closed while a worker read */
     n = try_write(io, &bytes);
     if (n > 0) file->offset += n;
     return n;
 }
 
-/* The disk of `in` takes its time, so it is a worker's; both numbers stay open as long. A descriptor
- * that blocks would hold the worker where no cancel reaches it, and some the kernel does not serve:
- * then it is read and written. */
+/* Reading the disk may take long, so a worker makes the call, and both numbers stay open until it has. An
+ * `out` that blocks could hold the worker for ever, and sendfile(2) refuses some descriptors: then the
+ * bytes are read and written. */
 static ssize_t try_sendfile(struct nidoi_io *io, void *call)
 {
-    struct file *file = call;
-    ssize_t n = nidoi_io_same(&file->source);
+    struct file_transfer *file = call;
+    ssize_t n = nidoi_io_check_fd(&file->source);
 
     if (n) return n;
     file->copied =
-        file->copied || !(nidoi_io_owned(io) || is_file(io) || !nidoi_sys.blocks(io->fd));
-    if (file->copied) return copy_piece(io, file);
-    n = nidoi_file_job_of_two(io, &file->source, send_piece, file);
+        file->copied || !(nidoi_io_owned(io) || io_is_file(io) || !nidoi_sys.blocks(io->fd));
+    if (file->copied) return file_copy_piece(io, file);
+    n = nidoi_file_job_of_two(io, &file->source, file_send_piece, file);
     if (n != -EINVAL && n != -ENOSYS) return n;
     file->copied = true;
-    return copy_piece(io, file);
+    return file_copy_piece(io, file);
 }
 
 static void advance_file(void *call, size_t n)
 {
-    ((struct file *)call)->len -= n;
+    ((struct file_transfer *)call)->len -= n;
 }
 
 int nido_sendfile(int out, int in, int64_t offset, size_t len, size_t *done)
 {
-    struct file call = {.out = out, .in = in, .offset = offset, .len = len};
+    struct file_transfer call = {.out = out, .in = in, .offset = offset, .len = len};
     struct nidoi_io_transfer transfer = {try_sendfile, advance_file, &call, len, 0};
-    uint64_t since = nidoi_io_now();
+    uint64_t since = nidoi_io_renewals();
     int err = nidoi_io_begin(&call.source, in, NIDOI_READING, false);
 
     if (!err && nidoi_reactor_renewed(&call.source.loop->reactor, out, since)) err = -EBADF;
-    if (!err) return all(out, NIDOI_WRITING, &transfer, done);
+    if (!err) return io_transfer(out, NIDOI_WRITING, &transfer, done);
     if (done) *done = 0;
     return err;
 }

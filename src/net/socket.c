@@ -135,7 +135,7 @@ static int accept_begun(struct nidoi_io *io, struct acceptance *call)
         if (!call->pause) return accepted;
         report_shortage(nido_strerror(call->pause), io->fd);
         err = nido_sleep(NIDO_MS(100));
-        if (!err) err = nidoi_io_same(io);
+        if (!err) err = nidoi_io_check_fd(io);
         if (err) return err;
     }
 }
@@ -161,7 +161,7 @@ int nido_accept(int fd, struct sockaddr *address, socklen_t *length)
  * may be older than the attempt to connect. */
 static ssize_t try_outcome(struct nidoi_io *io, void *unused)
 {
-    int failure = 0, err = nidoi_io_ask(io);
+    int failure = 0, err = nidoi_io_poll(io);
 
     (void)unused;
     if (!err) err = nidoi_sys.getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &failure);
@@ -202,7 +202,7 @@ static int connect_begun(struct nidoi_io *io, const struct sockaddr *address, so
 
     while ((err = start_connecting(io, address, length)) == -EAGAIN) {
         err = nido_sleep(NIDO_MS(5));
-        if (!err) err = nidoi_io_same(io);
+        if (!err) err = nidoi_io_check_fd(io);
         if (err) return err;
     }
     if (err && err != -EINPROGRESS) return err;
@@ -224,7 +224,7 @@ int nido_connect(int fd, const struct sockaddr *address, socklen_t length)
 int nidoi_socket_connected(struct nidoi_loop *loop, int fd)
 {
     struct nidoi_io io;
-    int err = nidoi_io_go_on(&io, loop, fd, NIDOI_WRITING, true);
+    int err = nidoi_io_begin_within(&io, loop, fd, NIDOI_WRITING, true);
 
     if (err) return err;
     err = outcome(&io);
