@@ -29,7 +29,7 @@ install(EXPORT nidoTargets NAMESPACE nido:: DESTINATION ${nido_config_dir} COMPO
 configure_package_config_file(cmake/nidoConfig.cmake.in nidoConfig.cmake
     INSTALL_DESTINATION ${nido_config_dir}
     NO_SET_AND_CHECK_MACRO)
-write_basic_package_version_file(nidoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+write_basic_package_version_file(nidoConfigVersion.cmake COMPATIBILITY ${NIDO_COMPATIBILITY})
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/nidoConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/nidoConfigVersion.cmake
     DESTINATION ${nido_config_dir} COMPONENT dev)
 

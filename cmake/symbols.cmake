@@ -9,7 +9,7 @@ if(APPLE)
 else()
     list(JOIN nido_symbols ";\n        " nido_symbols)
     file(CONFIGURE OUTPUT ${nido_map} CONTENT
-        "NIDO_${PROJECT_VERSION_MAJOR} {\n    global:\n        @nido_symbols@;\n    local:\n        *;\n};\n")
+        "NIDO_${NIDO_ABI} {\n    global:\n        @nido_symbols@;\n    local:\n        *;\n};\n")
     set(nido_map_flag -Wl,--version-script=${nido_map})
 endif()
 

@@ -2,12 +2,9 @@
 #ifndef NIDO_H
 #define NIDO_H
 
-#define NIDO_VERSION_MAJOR 0
-#define NIDO_VERSION_MINOR 1
-#define NIDO_VERSION_PATCH 0
-
 /* The order is for readers. */
 /* clang-format off */
+#include "nido/version.h"
 #include "nido/types.h"
 #include "nido/time.h"
 #include "nido/run.h"

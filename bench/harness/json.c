@@ -54,15 +54,12 @@ struct json_report *json_new(const struct machine *machine, const struct runner_
                              int argc, char **argv)
 {
     struct json_report *report = malloc(sizeof *report);
-    char version[32];
     if (!report) abort();
-    snprintf(version, sizeof version, "%d.%d.%d", NIDO_VERSION_MAJOR, NIDO_VERSION_MINOR,
-             NIDO_VERSION_PATCH);
     report->results = json_array();
     report->root =
-        json_pack("{s:s, s:o, s:o, s:b, s:o, s:O}", "nido", version, "machine", describe(machine),
-                  "command", command_line(argc, argv), "quick", options->quick, "peers",
-                  describe_asked(options), "results", report->results);
+        json_pack("{s:s, s:o, s:o, s:b, s:o, s:O}", "nido", NIDO_VERSION, "machine",
+                  describe(machine), "command", command_line(argc, argv), "quick", options->quick,
+                  "peers", describe_asked(options), "results", report->results);
     return report;
 }
 

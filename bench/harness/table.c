@@ -39,9 +39,8 @@ static void name_missing(FILE *out, const struct runner_options *options)
 
 void table_head(FILE *out, const struct machine *machine, const struct runner_options *options)
 {
-    fprintf(out, "nido %d.%d.%d, %s, %d CPU%s%s, %s\n", NIDO_VERSION_MAJOR, NIDO_VERSION_MINOR,
-            NIDO_VERSION_PATCH, machine->cpu, machine->cpus, machine->cpus == 1 ? "" : "s",
-            machine->pinned ? "" : " (not pinned)", machine->kernel);
+    fprintf(out, "nido " NIDO_VERSION ", %s, %d CPU%s%s, %s\n", machine->cpu, machine->cpus,
+            machine->cpus == 1 ? "" : "s", machine->pinned ? "" : " (not pinned)", machine->kernel);
     fprintf(out, "%s, %s, %s\n", machine->compiler, machine->flags, machine->date);
     if (machine->load >= 0.5)
         fprintf(out, "caution: other work runs on this machine (load %.1f)\n", machine->load);
