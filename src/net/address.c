@@ -24,7 +24,6 @@ static int address_of_path(const char *path, struct nidoi_address *out)
     return 0;
 }
 
-/* How long an address is, the resolver says. */
 int nidoi_address_copy(const struct addrinfo *found, struct nidoi_address *out)
 {
     if (found->ai_addrlen > sizeof out->bytes) return -EAFNOSUPPORT;
@@ -33,8 +32,7 @@ int nidoi_address_copy(const struct addrinfo *found, struct nidoi_address *out)
     return 0;
 }
 
-/* A name, or a number that is a port: getaddrinfo takes 70000 for 4464, -1 for 65535, and nothing at
- * all for 0. */
+/* getaddrinfo takes 70000 for 4464, -1 for 65535, and the empty string for 0. */
 bool nidoi_address_is_service(const char *service)
 {
     size_t digits = service ? strspn(service, "0123456789") : 0;
@@ -44,7 +42,7 @@ bool nidoi_address_is_service(const char *service)
     return digits > 0 && digits <= 5 && !service[digits] && atoi(service) <= UINT16_MAX;
 }
 
-/* Numeric only, so it does not wait for anybody; -EINVAL: it is a name. */
+/* With these flags getaddrinfo asks no server, so it does not wait. */
 int nidoi_address_parse(const char *host, const char *service, int flags, struct nidoi_address *out)
 {
     struct addrinfo hints = {.ai_flags = flags | AI_NUMERICHOST | AI_NUMERICSERV,

@@ -1,4 +1,4 @@
-/* net/address.h: what callers give as an address: a host, or "unix:" and a path, and a service. */
+/* net/address.h: addresses as callers write them: a host, or "unix:" and a path; and a service. */
 #ifndef NIDOI_ADDRESS_H
 #define NIDOI_ADDRESS_H
 
@@ -17,7 +17,7 @@ bool nidoi_address_is_path(const char *host);
 /* A service's name, or a number that is a port? NULL is neither. */
 bool nidoi_address_is_service(const char *service);
 
-/* What the resolver has found. 0; -EAFNOSUPPORT: no address of ours is so long. */
+/* Copies what the resolver has found. 0; -EAFNOSUPPORT: it is longer than any address that nido knows. */
 int nidoi_address_copy(const struct addrinfo *found, struct nidoi_address *out);
 
 /* Reads a path or numbers, and so asks no server. `flags` as in a struct addrinfo. 0; -EINVAL: it is a

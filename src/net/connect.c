@@ -18,7 +18,7 @@
 
 /* ---- Listening ---- */
 
-static int set_up_inet(int fd, int family, const nido_listen_options *options)
+static int listener_set_up_inet(int fd, int family, const nido_listen_options *options)
 {
     int err = nidoi_sys.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
@@ -28,12 +28,12 @@ static int set_up_inet(int fd, int family, const nido_listen_options *options)
     return err;
 }
 
-static int set_up_listener(int fd, const struct nidoi_address *address,
+static int listener_set_up(int fd, const struct nidoi_address *address,
                            const nido_listen_options *options)
 {
     int family = address->bytes.ss_family, err = 0;
 
-    if (family != AF_UNIX) err = set_up_inet(fd, family, options);
+    if (family != AF_UNIX) err = listener_set_up_inet(fd, family, options);
     if (!err && options->reuse_port) err = nidoi_sys.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (!err) err = nidoi_sys.bind(fd, (const void *)&address->bytes, address->length);
     return err ? err : nidoi_sys.listen(fd, options->backlog ? options->backlog : SOMAXCONN);
@@ -46,7 +46,7 @@ static int listen_at(struct nidoi_loop *loop, const struct nidoi_address *addres
     int err;
 
     if (fd < 0) return fd;
-    err = set_up_listener(fd, address, options);
+    err = listener_set_up(fd, address, options);
     if (err) {
         nidoi_sys.close(fd);
         return nidoi_address_fail(err, "listen on", (const void *)&address->bytes, address->length);
@@ -55,7 +55,7 @@ static int listen_at(struct nidoi_loop *loop, const struct nidoi_address *addres
     return fd;
 }
 
-/* The first of a name's addresses where it can be. */
+/* Listens on the first of the name's addresses that the system accepts. */
 static int listen_by_name(struct nidoi_loop *loop, const char *host, const char *service,
                           const nido_listen_options *options)
 {
@@ -88,7 +88,7 @@ static int listen_on(struct nidoi_loop *loop, const char *host, const char *serv
     return listen_by_name(loop, host, service, options);
 }
 
-/* The system has no IPv6, or no socket for both. */
+/* The system has no IPv6, or no sockets that serve both. */
 static bool is_for_ipv4_alone(int err)
 {
     return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL || err == -EINVAL;
@@ -111,10 +111,10 @@ int nido_listen(const char *host, const char *service, const nido_listen_options
 
 /* ---- Connecting to one address ---- */
 
-/* An attempt at a closed port of the range that the system draws from may be given that very port as its
- * own, and then meets itself: no other socket listens there. The connection is dissolved: closed in good
- * order, it would hold the port for a minute. */
-static int refuse_itself(int fd)
+/* If nothing listens on the port, and the port is in the range from which the system takes local ports, the
+ * socket may be given that very port and be connected to itself. Such a connection is dissolved; an
+ * ordinary close would keep the port in use for a minute. */
+static int refuse_self_connection(int fd)
 {
     struct sockaddr_storage own, peer;
 
@@ -123,15 +123,15 @@ static int refuse_itself(int fd)
     return -ECONNREFUSED;
 }
 
-/* Registered only after the attempt began: of an unconnected socket the kernel reports a hang-up.
- */
-static int finish(int fd, const struct sockaddr *address, socklen_t length)
+/* The socket is registered after the attempt has begun: the kernel reports a hang-up of an unconnected
+ * one. */
+static int connect_socket(int fd, const struct sockaddr *address, socklen_t length)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
     int err;
 
     while ((err = nidoi_sys.connect(fd, address, length)) == -EAGAIN) {
-        err = nido_sleep(NIDO_MS(5)); /* a full Unix backlog; nothing tells when it has room */
+        err = nido_sleep(NIDO_MS(5)); /* a full Unix backlog; no report says when it has room */
         if (err) return err;
     }
     if (err && err != -EINPROGRESS) return err;
@@ -139,12 +139,12 @@ static int finish(int fd, const struct sockaddr *address, socklen_t length)
     return err ? nidoi_socket_connected(loop, fd) : 0;
 }
 
-static int finish_inet(int fd, const struct sockaddr *address, socklen_t length)
+static int connect_inet_socket(int fd, const struct sockaddr *address, socklen_t length)
 {
     int err = nidoi_sys.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 
-    if (!err) err = finish(fd, address, length);
-    return err ? err : refuse_itself(fd);
+    if (!err) err = connect_socket(fd, address, length);
+    return err ? err : refuse_self_connection(fd);
 }
 
 int nidoi_connect_address(const struct sockaddr *address, socklen_t length)
@@ -156,9 +156,9 @@ int nidoi_connect_address(const struct sockaddr *address, socklen_t length)
     fd = nidoi_sys.socket(address->sa_family, SOCK_STREAM, 0);
     if (fd < 0) return nidoi_address_fail(fd, "socket for", address, length);
     if (address->sa_family == AF_UNIX)
-        err = finish(fd, address, length);
+        err = connect_socket(fd, address, length);
     else
-        err = finish_inet(fd, address, length);
+        err = connect_inet_socket(fd, address, length);
     if (!err) return fd;
     nido_close(fd);
     return nidoi_address_fail(err, "connect to", address, length);

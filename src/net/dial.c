@@ -1,9 +1,9 @@
 /* net/dial.c: connecting to the first of several addresses that answers (RFC 8305, "Happy
  * Eyeballs"): attempts start one after the other, each with a head start over the next, families
- * alternating; addresses may still be on their way while the first attempts run.
+ * alternating; the first attempts may start before all addresses are known.
  *
- * A race group holds the attempts: the first success closes the rest. The look-ups of a name are tasks
- * of a group around it, whose end abandons what is still being looked up. */
+ * The attempts are tasks of a race group: the first success cancels the rest. The look-ups of a name are
+ * tasks of a group around it, whose end abandons a look-up that still runs. */
 #include <stdio.h>
 
 #include "base/options.h"
@@ -23,31 +23,31 @@ enum { MOST_ADDRESSES = 64 };
 #define RESOLUTION_DELAY NIDO_MS(50)  /* section 3 */
 
 /* The addresses of the preferred family, and the others. */
-struct line {
+struct address_list {
     const struct addrinfo *next;
-    bool pending; /* more may come */
+    bool pending; /* a look-up may still add to it */
 };
 
 struct race {
-    struct line lines[2];
-    int family; /* of the first line */
-    int turn;   /* whose address comes next */
-    int tried;
+    struct address_list lists[2];
+    int family; /* of the first list */
+    int turn;   /* the list that the next address is taken from */
+    int tried;  /* attempts started */
     int64_t stagger;
     nido_event failed; /* set whenever an attempt has failed: the next may start */
     nido_event found;  /* set whenever a look-up has ended */
 };
 
-struct attempt {
+struct dial_attempt {
     struct race *race;
     const struct addrinfo *address;
 };
 
 /* ---- Attempts ---- */
 
-static int attempt(void *arg)
+static int dial_attempt(void *arg)
 {
-    const struct attempt *me = arg;
+    const struct dial_attempt *me = arg;
     int fd = nidoi_connect_address(me->address->ai_addr, me->address->ai_addrlen);
 
     if (fd < 0) nido_event_set(&me->race->failed);
@@ -60,49 +60,49 @@ static void close_late(void *ctx, void *arg, int fd)
     nido_close(fd);
 }
 
-/* The next address from here that is a stream's and belongs to this line. */
-static const struct addrinfo *belonging(const struct race *race, int line,
+/* The next address from here that is a stream's and belongs to this list. */
+static const struct addrinfo *list_next(const struct race *race, int list,
                                         const struct addrinfo *from)
 {
-    while (from && ((from->ai_family == race->family) != (line == 0) ||
+    while (from && ((from->ai_family == race->family) != (list == 0) ||
                     (from->ai_socktype && from->ai_socktype != SOCK_STREAM)))
         from = from->ai_next;
     return from;
 }
 
-static const struct addrinfo *take(struct race *race, int line)
+static const struct addrinfo *list_take(struct race *race, int list)
 {
-    const struct addrinfo *address = belonging(race, line, race->lines[line].next);
+    const struct addrinfo *address = list_next(race, list, race->lists[list].next);
 
-    race->lines[line].next = address ? address->ai_next : NULL;
+    race->lists[list].next = address ? address->ai_next : NULL;
     return address;
 }
 
-/* Families alternate as long as both have addresses (section 4). NULL: there is none now. */
-static const struct addrinfo *next_address(struct race *race)
+/* Families alternate as long as both have addresses (section 4). NULL: there is none yet, or no more. */
+static const struct addrinfo *race_next_address(struct race *race)
 {
     const struct addrinfo *address = NULL;
 
     if (race->tried == MOST_ADDRESSES) return NULL;
     for (int tries = 0; tries < 2 && !address; tries++, race->turn ^= 1)
-        address = take(race, race->turn);
+        address = list_take(race, race->turn);
     return address;
 }
 
-static bool more_may_come(const struct race *race)
+static bool race_expects_addresses(const struct race *race)
 {
-    return race->tried < MOST_ADDRESSES && (race->lines[0].pending || race->lines[1].pending);
+    return race->tried < MOST_ADDRESSES && (race->lists[0].pending || race->lists[1].pending);
 }
 
-static bool more_to_try(const struct race *race)
+static bool race_has_more(const struct race *race)
 {
-    if (more_may_come(race)) return true;
+    if (race_expects_addresses(race)) return true;
     return race->tried < MOST_ADDRESSES &&
-           (belonging(race, 0, race->lines[0].next) || belonging(race, 1, race->lines[1].next));
+           (list_next(race, 0, race->lists[0].next) || list_next(race, 1, race->lists[1].next));
 }
 
-/* Until the event is set or the time is up. */
-static int await(nido_event *event, int64_t ns)
+/* Waits until the event is set or the time is up. */
+static int await_event(nido_event *event, int64_t ns)
 {
     nido_scope scope;
     int rc;
@@ -112,41 +112,41 @@ static int await(nido_event *event, int64_t ns)
     return rc == -ETIMEDOUT ? 0 : rc;
 }
 
-static int await_addresses(struct race *race, int64_t ns)
+static int race_await_addresses(struct race *race, int64_t ns)
 {
     nido_event_reset(&race->found);
-    return await(&race->found, ns);
+    return await_event(&race->found, ns);
 }
 
-static int try_address(nido_group *attempts, struct race *race, const struct addrinfo *address)
+static int race_try_address(nido_group *attempts, struct race *race, const struct addrinfo *address)
 {
-    struct attempt me = {race, address};
+    struct dial_attempt me = {race, address};
     int rc;
 
     race->tried++;
     nido_event_reset(&race->failed);
-    rc = nido_spawn_copy(attempts, attempt, &me, sizeof me);
-    return rc || !more_to_try(race) ? rc : await(&race->failed, race->stagger);
+    rc = nido_spawn_copy(attempts, dial_attempt, &me, sizeof me);
+    return rc || !race_has_more(race) ? rc : await_event(&race->failed, race->stagger);
 }
 
-static int try_all(nido_group *attempts, struct race *race)
+static int race_try_all(nido_group *attempts, struct race *race)
 {
     int rc = 0;
 
     while (!rc) {
-        const struct addrinfo *address = next_address(race);
+        const struct addrinfo *address = race_next_address(race);
 
         if (address)
-            rc = try_address(attempts, race, address);
-        else if (more_may_come(race))
-            rc = await_addresses(race, NIDO_NEVER);
+            rc = race_try_address(attempts, race, address);
+        else if (race_expects_addresses(race))
+            rc = race_await_addresses(race, NIDO_NEVER);
         else
             break;
     }
     return rc;
 }
 
-/* `name`: what the error of several failures calls them. */
+/* `name`: the name of the attempts in an error that lists several failures. */
 static int run_race(struct race *race, const char *name)
 {
     nido_group_options options = {
@@ -154,7 +154,7 @@ static int run_race(struct race *race, const char *name)
     nido_group attempts;
 
     nido_group_open_with(&attempts, &options);
-    return nido_group_close(&attempts, try_all(&attempts, race));
+    return nido_group_close(&attempts, race_try_all(&attempts, race));
 }
 
 static void race_init(struct race *race, int family, const nido_dial_options *options)
@@ -176,77 +176,77 @@ int nido_dial_any(const struct addrinfo *list, const nido_dial_options *options)
     options = NIDOI_OPTIONS(options, &room);
     if (!list || !options || options->stagger_ns < 0) return -EINVAL;
     race_init(&race, list->ai_family, options);
-    race.lines[0].next = race.lines[1].next = list;
-    return more_to_try(&race) ? run_race(&race, "dial") : -EINVAL;
+    race.lists[0].next = race.lists[1].next = list;
+    return race_has_more(&race) ? run_race(&race, "dial") : -EINVAL;
 }
 
 /* ---- By name ---- */
 
-struct search {
+struct family_search {
     struct race *race;
-    int line;
+    int list;
     const char *host, *service;
     struct nidoi_lookup lookup;
 };
 
-/* One family's look-up; its failure is not the group's. */
-static int search(void *arg)
+/* One family's look-up. Its failure does not fail the group. */
+static int search_family(void *arg)
 {
-    struct search *me = arg;
-    const struct addrinfo hints = {.ai_family = me->line == 0 ? AF_INET6 : AF_INET,
+    struct family_search *me = arg;
+    const struct addrinfo hints = {.ai_family = me->list == 0 ? AF_INET6 : AF_INET,
                                    .ai_socktype = SOCK_STREAM};
     int err = nidoi_lookup(me->host, me->service, &hints, &me->lookup);
 
-    me->race->lines[me->line] = (struct line){.next = me->lookup.found};
+    me->race->lists[me->list] = (struct address_list){.next = me->lookup.found};
     nido_event_set(&me->race->found);
     return err == -ECANCELED ? err : 0;
 }
 
-/* The other family waits a little for the preferred one. */
-static int await_preferred(struct race *race)
+/* If the other family's addresses come first, they wait a little for the preferred ones. */
+static int race_await_preferred(struct race *race)
 {
     int rc = 0;
 
-    while (!rc && race->lines[0].pending && race->lines[1].pending)
-        rc = await_addresses(race, NIDO_NEVER);
-    if (!rc && race->lines[0].pending && race->lines[1].next)
-        rc = await_addresses(race, RESOLUTION_DELAY);
+    while (!rc && race->lists[0].pending && race->lists[1].pending)
+        rc = race_await_addresses(race, NIDO_NEVER);
+    if (!rc && race->lists[0].pending && race->lists[1].next)
+        rc = race_await_addresses(race, RESOLUTION_DELAY);
     return rc;
 }
 
-/* Nobody could be asked, or not now: the name may well exist. */
+/* No name server could be asked, so the name may exist. */
 static bool is_temporary(int err)
 {
     return err && err != -ENOENT;
 }
 
-static int nothing_found(const struct search searches[2])
+static int fail_nothing_found(const struct family_search searches[2])
 {
-    /* Most names have no IPv6 address; what went wrong otherwise says more. That there is no such name
-     * is true only if both families say so. */
-    const struct search *telling = searches[1].lookup.err ? &searches[1] : &searches[0];
+    /* Most names have no IPv6 address, so the other failure says more. That the name does not exist is true
+     * only if both look-ups say so. */
+    const struct family_search *clearer = searches[1].lookup.err ? &searches[1] : &searches[0];
 
-    if (is_temporary(searches[0].lookup.err) && !is_temporary(telling->lookup.err))
-        telling = &searches[0];
+    if (is_temporary(searches[0].lookup.err) && !is_temporary(clearer->lookup.err))
+        clearer = &searches[0];
 
-    if (!telling->lookup.err)
+    if (!clearer->lookup.err)
         return nido_fail(-ENOENT, "look-up of %s port %s: no address that a socket can connect to",
-                         telling->host, telling->service);
-    return nidoi_lookup_explained(&telling->lookup, telling->host, telling->service);
+                         clearer->host, clearer->service);
+    return nidoi_lookup_explained(&clearer->lookup, clearer->host, clearer->service);
 }
 
-static int race_while_searching(nido_group *group, struct search searches[2])
+static int race_while_searching(nido_group *group, struct family_search searches[2])
 {
     struct race *race = searches[0].race;
     char name[32];
     int rc = 0;
 
     snprintf(name, sizeof name, "dial %s", searches[0].host);
-    for (int line = 0; line < 2 && !rc; line++) {
-        race->lines[line].pending = true;
-        rc = nido_spawn(group, search, &searches[line]);
+    for (int list = 0; list < 2 && !rc; list++) {
+        race->lists[list].pending = true;
+        rc = nido_spawn(group, search_family, &searches[list]);
     }
-    if (!rc) rc = await_preferred(race);
+    if (!rc) rc = race_await_preferred(race);
     if (!rc) rc = run_race(race, name);
     nido_group_cancel(group, 0, "dialled"); /* what is still looked up is not needed */
     return rc;
@@ -255,17 +255,19 @@ static int race_while_searching(nido_group *group, struct search searches[2])
 static int dial_by_name(const char *host, const char *service, const nido_dial_options *options)
 {
     struct race race;
-    struct search searches[2] = {{&race, 0, host, service, {0}}, {&race, 1, host, service, {0}}};
+    struct family_search searches[2] = {{&race, 0, host, service, {0}},
+                                        {&race, 1, host, service, {0}}};
     nido_group group;
     int rc;
 
     race_init(&race, AF_INET6, options);
     nido_group_open(&group, NIDO_WAIT_ALL, "look-ups");
     rc = race_while_searching(&group, searches);
-    nido_group_close(&group, 0); /* its own cancel, or one from outside that comes too late */
+    /* its result is that of its own cancel, or of one from outside that comes too late */
+    nido_group_close(&group, 0);
     for (int i = 0; i < 2; i++)
         if (searches[i].lookup.found) freeaddrinfo(searches[i].lookup.found);
-    return !race.tried && !rc ? nothing_found(searches) : rc;
+    return !race.tried && !rc ? fail_nothing_found(searches) : rc;
 }
 
 int nido_dial(const char *host, const char *service, const nido_dial_options *options)

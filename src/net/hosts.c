@@ -1,6 +1,5 @@
-/* net/hosts.c: the hosts file is only asked whether it knows a name, so that the look-up is known to be
- * a short one. The resolver then gives the answer, in its own order and with its own rules: it reads
- * the same file first. */
+/* net/hosts.c: the hosts file is only searched for the name, to know that the look-up will be short. The
+ * answer is the resolver's, which reads the same file first and has rules of its own. */
 #include "net/hosts.h"
 
 #include <stdbool.h>
@@ -12,7 +11,7 @@
 
 const char *nidoi_hosts_path = "/etc/hosts";
 
-static bool names(char *rest, const char *name)
+static bool has_name(char *rest, const char *name)
 {
     static const char blank[] = " \t\r\n";
     char *state;
@@ -22,34 +21,34 @@ static bool names(char *rest, const char *name)
     return false;
 }
 
-/* A line is an address and its names; a # ends it. */
-static enum nidoi_hosts_answer ask_line(char *line, const char *name, int family)
+/* A line is an address and its names; the rest after a # is a comment. */
+static enum nidoi_hosts_result search_line(char *line, const char *name, int family)
 {
     char *rest;
-    int its_family;
+    int line_family;
 
     line[strcspn(line, "#")] = 0;
     line += strspn(line, " \t");
     rest = line + strcspn(line, " \t");
-    its_family = memchr(line, ':', (size_t)(rest - line)) ? AF_INET6 : AF_INET;
-    if (!names(rest, name)) return NIDOI_HOSTS_KNOWS_NOTHING;
-    return family == AF_UNSPEC || family == its_family ? NIDOI_HOSTS_KNOWS
-                                                       : NIDOI_HOSTS_KNOWS_ANOTHER;
+    line_family = memchr(line, ':', (size_t)(rest - line)) ? AF_INET6 : AF_INET;
+    if (!has_name(rest, name)) return NIDOI_HOSTS_NONE;
+    return family == AF_UNSPEC || family == line_family ? NIDOI_HOSTS_FOUND
+                                                        : NIDOI_HOSTS_OTHER_FAMILY;
 }
 
-enum nidoi_hosts_answer nidoi_hosts_ask(const char *name, int family)
+enum nidoi_hosts_result nidoi_hosts_search(const char *name, int family)
 {
-    enum nidoi_hosts_answer answer = NIDOI_HOSTS_KNOWS_NOTHING;
+    enum nidoi_hosts_result result = NIDOI_HOSTS_NONE;
     FILE *file = fopen(nidoi_hosts_path, "re");
     char *line = NULL;
     size_t room = 0;
 
-    while (file && answer != NIDOI_HOSTS_KNOWS && getline(&line, &room, file) >= 0) {
-        enum nidoi_hosts_answer said = ask_line(line, name, family);
+    while (file && result != NIDOI_HOSTS_FOUND && getline(&line, &room, file) >= 0) {
+        enum nidoi_hosts_result in_line = search_line(line, name, family);
 
-        if (said != NIDOI_HOSTS_KNOWS_NOTHING) answer = said;
+        if (in_line != NIDOI_HOSTS_NONE) result = in_line;
     }
     free(line);
     if (file) fclose(file);
-    return answer;
+    return result;
 }

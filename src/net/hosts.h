@@ -1,17 +1,17 @@
-/* net/hosts.h: what the hosts file says of a name. */
+/* net/hosts.h: whether the hosts file has a name. */
 #ifndef NIDOI_HOSTS_H
 #define NIDOI_HOSTS_H
 
-enum nidoi_hosts_answer {
-    NIDOI_HOSTS_KNOWS_NOTHING,
-    NIDOI_HOSTS_KNOWS,
-    NIDOI_HOSTS_KNOWS_ANOTHER /* an address, but of another family: there is no more to be learned */
+enum nidoi_hosts_result {
+    NIDOI_HOSTS_NONE,
+    NIDOI_HOSTS_FOUND,
+    NIDOI_HOSTS_OTHER_FAMILY /* it has an address of another family only, and a server is not asked */
 };
 
-/* A variable for tests. */
+/* The path of the file; tests set another one. */
 extern const char *nidoi_hosts_path;
 
-/* On a worker: it reads a file. `family` as in a struct addrinfo: AF_UNSPEC is any. */
-enum nidoi_hosts_answer nidoi_hosts_ask(const char *name, int family);
+/* Reads the file, so it is called on a worker. `family` as in a struct addrinfo: AF_UNSPEC is any. */
+enum nidoi_hosts_result nidoi_hosts_search(const char *name, int family);
 
 #endif

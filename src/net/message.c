@@ -27,17 +27,17 @@ struct packet {
     const struct msghdr *sent;
 };
 
-/* Flags that say when a call returns, or whose refusal says nothing of the bytes that a wait is for.
- * A stream's MSG_WAITALL is nido_recv's alone. */
-enum { FOREIGN_FLAGS = MSG_DONTWAIT | ERROR_QUEUE | FAST_OPEN };
+/* Flags that choose when a call returns, and flags after whose -EAGAIN a wait for bytes would be wrong.
+ * MSG_WAITALL, on a stream, is done by nido_recv. */
+enum { REFUSED_FLAGS = MSG_DONTWAIT | ERROR_QUEUE | FAST_OPEN };
 
-static int refused(int flags)
+static int check_flags(int flags)
 {
-    return flags & FOREIGN_FLAGS ? -EOPNOTSUPP : 0;
+    return flags & REFUSED_FLAGS ? -EOPNOTSUPP : 0;
 }
 
-/* Bytes of a stream have one reader and one writer; messages any number. What a foreign descriptor
- * is, nobody knows: the name of the call decides. */
+/* Bytes of a stream have one reader and one writer; messages any number. The kind of a foreign descriptor is
+ * not known, so the caller's function decides. */
 static bool is_stream(int fd, bool if_foreign)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
@@ -63,7 +63,7 @@ static void advance_packet(void *call, size_t n)
     packet->len -= n;
 }
 
-/* Bytes that came before an end, a cancel or a failure are given. */
+/* Bytes that came before the end, a cancel or a failure are returned. */
 NIDOI_IN_CALLER ssize_t recv_all(int fd, struct packet *call)
 {
     struct nidoi_io_transfer transfer = {try_recv, advance_packet, call, call->len, 0};
@@ -88,7 +88,7 @@ ssize_t nido_recv(int fd, void *buf, size_t len, int flags)
     struct packet call = {.in = buf, .len = len, .flags = flags & ~MSG_WAITALL};
     bool all = waits_for_all(fd, flags);
 
-    if (refused(flags) || (all && call.flags)) return -EOPNOTSUPP;
+    if (check_flags(flags) || (all && call.flags)) return -EOPNOTSUPP;
     if (all && len) return recv_all(fd, &call);
     return nidoi_io_bulk(fd, NIDOI_READING, is_stream(fd, true), try_recv, &call);
 }
@@ -104,7 +104,7 @@ ssize_t nido_send(int fd, const void *buf, size_t len, int flags)
 {
     struct packet call = {.out = buf, .len = len, .flags = flags};
 
-    if (refused(flags)) return -EOPNOTSUPP;
+    if (check_flags(flags)) return -EOPNOTSUPP;
     return nidoi_io_bulk(fd, NIDOI_WRITING, is_stream(fd, true), try_send, &call);
 }
 
@@ -127,7 +127,7 @@ ssize_t nido_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr 
                           .from_length = length,
                           .length = length ? *length : 0};
 
-    if (refused(flags) || waits_for_all(fd, flags)) return -EOPNOTSUPP;
+    if (check_flags(flags) || waits_for_all(fd, flags)) return -EOPNOTSUPP;
     return nidoi_io_bulk(fd, NIDOI_READING, is_stream(fd, false), try_recvfrom, &call);
 }
 
@@ -144,7 +144,7 @@ ssize_t nido_sendto(int fd, const void *buf, size_t len, int flags, const struct
 {
     struct packet call = {.out = buf, .len = len, .flags = flags, .to = to, .length = length};
 
-    if (refused(flags)) return -EOPNOTSUPP;
+    if (check_flags(flags)) return -EOPNOTSUPP;
     return nidoi_io_bulk(fd, NIDOI_WRITING, is_stream(fd, false), try_sendto, &call);
 }
 
@@ -159,7 +159,7 @@ ssize_t nido_recvmsg(int fd, struct msghdr *message, int flags)
 {
     struct packet call = {.message = message, .flags = flags};
 
-    if (refused(flags) || waits_for_all(fd, flags)) return -EOPNOTSUPP;
+    if (check_flags(flags) || waits_for_all(fd, flags)) return -EOPNOTSUPP;
     return nidoi_io_bulk(fd, NIDOI_READING, is_stream(fd, false), try_recvmsg, &call);
 }
 
@@ -174,6 +174,6 @@ ssize_t nido_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     struct packet call = {.sent = message, .flags = flags};
 
-    if (refused(flags)) return -EOPNOTSUPP;
+    if (check_flags(flags)) return -EOPNOTSUPP;
     return nidoi_io_bulk(fd, NIDOI_WRITING, is_stream(fd, false), try_sendmsg, &call);
 }

@@ -12,22 +12,22 @@
 #include "nido/net.h"
 #include "pool/offload.h"
 
-/* What the job has of its own, because its caller may be gone before it ends. */
-struct request {
+/* The job's own copy of everything, because its caller may return before the job ends. */
+struct lookup_request {
     struct nidoi_lookup answer;
     struct addrinfo hints;
     bool has_host, has_service;
     char *service;
     char name[64]; /* for reports */
-    char host[];   /* and the service behind it */
+    char host[];   /* and, after its zero, the service */
 };
 
-static struct request *request_new(const char *host, const char *service,
-                                   const struct addrinfo *hints)
+static struct lookup_request *request_new(const char *host, const char *service,
+                                          const struct addrinfo *hints)
 {
     size_t host_size = host ? strlen(host) + 1 : 1;
     size_t service_size = service ? strlen(service) + 1 : 1;
-    struct request *request = nidoi_mem_zeroed(sizeof *request + host_size + service_size);
+    struct lookup_request *request = nidoi_mem_zeroed(sizeof *request + host_size + service_size);
 
     if (!request) return NULL;
     if (hints) request->hints = *hints;
@@ -41,9 +41,9 @@ static struct request *request_new(const char *host, const char *service,
 }
 
 /* A failed look-up is an answer too. */
-static ssize_t look_up(void *arg)
+static ssize_t request_look_up(void *arg)
 {
-    struct request *request = arg;
+    struct lookup_request *request = arg;
     struct nidoi_lookup *answer = &request->answer;
 
     answer->err = nidoi_sys.getaddrinfo(request->has_host ? request->host : NULL,
@@ -64,16 +64,17 @@ static bool is_number(const char *host)
 
 enum { MUST_ASK = 1 };
 
-/* What this machine knows of itself needs no name server, and no worker that one may hold. */
-static ssize_t look_up_here(void *arg)
+/* Names that this machine knows need no name server, and so none of the workers that servers may hold up.
+ */
+static ssize_t request_look_up_locally(void *arg)
 {
-    struct request *request = arg;
+    struct lookup_request *request = arg;
 
-    if (!request->has_host || is_number(request->host)) return look_up(arg);
-    switch (nidoi_hosts_ask(request->host, request->hints.ai_family)) {
-    case NIDOI_HOSTS_KNOWS:
-        return look_up(arg);
-    case NIDOI_HOSTS_KNOWS_ANOTHER:
+    if (!request->has_host || is_number(request->host)) return request_look_up(arg);
+    switch (nidoi_hosts_search(request->host, request->hints.ai_family)) {
+    case NIDOI_HOSTS_FOUND:
+        return request_look_up(arg);
+    case NIDOI_HOSTS_OTHER_FAMILY:
         request->answer.err = -ENOENT;
         request->answer.why = EAI_NONAME;
         return 0;
@@ -82,9 +83,9 @@ static ssize_t look_up_here(void *arg)
     }
 }
 
-static void drop(void *ctx, void *arg, int result)
+static void request_drop(void *ctx, void *arg, int result)
 {
-    struct request *request = arg;
+    struct lookup_request *request = arg;
 
     (void)ctx, (void)result;
     if (request->answer.found) freeaddrinfo(request->answer.found);
@@ -94,7 +95,7 @@ static void drop(void *ctx, void *arg, int result)
 int nidoi_lookup(const char *host, const char *service, const struct addrinfo *hints,
                  struct nidoi_lookup *lookup)
 {
-    struct request *request = request_new(host, service, hints);
+    struct lookup_request *request = request_new(host, service, hints);
     nido_offload_options options;
 
     *lookup = (struct nidoi_lookup){.err = -ENOMEM};
@@ -102,10 +103,11 @@ int nidoi_lookup(const char *host, const char *service, const struct addrinfo *h
     nido_offload_options_init(&options);
     options.mode = NIDO_OFFLOAD_ABANDON;
     options.name = request->name;
-    options.drop = drop;
-    lookup->err = (int)nidoi_offload(look_up_here, request, &options, NIDOI_LANE_GENERAL);
+    options.drop = request_drop;
+    lookup->err =
+        (int)nidoi_offload(request_look_up_locally, request, &options, NIDOI_LANE_GENERAL);
     if (lookup->err == MUST_ASK)
-        lookup->err = (int)nidoi_offload(look_up, request, &options, NIDOI_LANE_NAMES);
+        lookup->err = (int)nidoi_offload(request_look_up, request, &options, NIDOI_LANE_NAMES);
     if (lookup->err < 0) return lookup->err;
     *lookup = request->answer;
     nidoi_mem.release(request);
@@ -119,9 +121,9 @@ int nidoi_lookup_explained(const struct nidoi_lookup *lookup, const char *host, 
                      service ? service : "0", gai_strerror(lookup->why));
 }
 
-/* Numbers are read here and now: this asks nobody. */
-static bool only_numbers(const char *host, const char *service, const struct addrinfo *hints,
-                         struct addrinfo **out)
+/* Reads numbers at once, without a server. */
+static bool resolve_numbers(const char *host, const char *service, const struct addrinfo *hints,
+                            struct addrinfo **out)
 {
     struct addrinfo numeric = hints ? *hints : (struct addrinfo){0};
 
@@ -138,7 +140,7 @@ int nido_getaddrinfo(const char *host, const char *service, const struct addrinf
 
     if (err) return err;
     if (!host && !service) return -EINVAL;
-    if (only_numbers(host, service, hints, out)) return 0;
+    if (resolve_numbers(host, service, hints, out)) return 0;
     if (nidoi_lookup(host, service, hints, &lookup))
         return nidoi_lookup_explained(&lookup, host, service);
     *out = lookup.found;

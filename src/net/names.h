@@ -1,4 +1,4 @@
-/* net/names.h: look-ups of names, on workers, in the lane that cannot take all of them. */
+/* net/names.h: look-ups of names, on workers, in the lane that may use only some of them. */
 #ifndef NIDOI_NAMES_H
 #define NIDOI_NAMES_H
 
@@ -7,10 +7,10 @@
 struct nidoi_lookup {
     struct addrinfo *found; /* for freeaddrinfo; NULL if it failed */
     int err;
-    int why; /* the resolver's own code: gai_strerror has the words */
+    int why; /* the resolver's own code, for gai_strerror */
 };
 
-/* Cancellation point; a cancel leaves at once, and the late answer is freed. lookup->err. */
+/* Returns lookup->err. Cancellation point; a cancel ends it at once, and the late answer is freed. */
 int nidoi_lookup(const char *host, const char *service, const struct addrinfo *hints,
                  struct nidoi_lookup *lookup);
 

@@ -47,15 +47,15 @@ int nido_socketpair(int domain, int type, int protocol, int out[2])
 struct acceptance {
     struct sockaddr *address;
     socklen_t *length;
-    socklen_t room; /* *length as it was: each try starts with it */
-    int pause;      /* why accept(2) has to wait; 0: it need not */
+    socklen_t room; /* *length as the caller set it, restored before each try */
+    int pause;      /* the error after which it is tried again later; 0: none */
 };
 
 enum { MOST_SKIPPED = 128 };
 
-/* accept(2) hands on what is wrong with one connection in the queue, or with its network. That is not
- * the listener's failure: the next one may be well. */
-static bool of_the_connection(const struct nidoi_io *io, ssize_t err)
+/* accept(2) also returns errors of one connection in the queue, or of its network. The listener has not
+ * failed: the next connection may be accepted. */
+static bool is_fault_of_connection(const struct nidoi_io *io, ssize_t err)
 {
     int listens = 0;
 
@@ -80,13 +80,13 @@ static bool of_the_connection(const struct nidoi_io *io, ssize_t err)
     }
 }
 
-/* It lacks something for a moment: descriptors, memory. */
-static bool of_the_moment(ssize_t err)
+/* Descriptors or memory are short for the moment. */
+static bool is_shortage(ssize_t err)
 {
     return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM;
 }
 
-/* Whatever is refused again and again is a reason to pause as well. */
+/* After too many failed connections in a row there is a pause as well. */
 static ssize_t try_accept(struct nidoi_io *io, void *call)
 {
     struct acceptance *acceptance = call;
@@ -99,20 +99,20 @@ static ssize_t try_accept(struct nidoi_io *io, void *call)
             fd = nidoi_sys.accept(io->fd, acceptance->address, acceptance->length);
         else
             fd = nidoi_foreign_accept(io, acceptance->address, acceptance->length);
-    } while (of_the_connection(io, fd) && ++skipped < MOST_SKIPPED);
-    acceptance->pause = skipped == MOST_SKIPPED || of_the_moment(fd) ? (int)fd : 0;
+    } while (is_fault_of_connection(io, fd) && ++skipped < MOST_SKIPPED);
+    acceptance->pause = skipped == MOST_SKIPPED || is_shortage(fd) ? (int)fd : 0;
     return fd;
 }
 
-/* As dialled ones have it: bytes go when they are written. Accepted sockets inherit it from a listener
- * of nido_listen, perhaps from others; what is no TCP refuses. */
-static void hasten(int fd, int kind)
+/* TCP_NODELAY, as dialled sockets have it. Accepted sockets inherit it from a listener of nido_listen,
+ * perhaps from others; a socket that is not TCP refuses it. */
+static void socket_set_prompt(int fd, int kind)
 {
     if (kind < 0 || !(kind & NIDOI_FD_PROMPT))
         nidoi_sys.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-static void report_shortage(const char *which, int fd)
+static void accept_report_shortage(const char *reason, int fd)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
     char text[160];
@@ -120,11 +120,12 @@ static void report_shortage(const char *which, int fd)
     if (loop->short_of_fds) return;
     loop->short_of_fds = true;
     snprintf(text, sizeof text,
-             "nido: accept on descriptor %d: %s; it will be tried again every 100 ms\n", fd, which);
+             "nido: accept on descriptor %d: %s; it will be tried again every 100 ms\n", fd,
+             reason);
     nidoi_loop_report(loop, text);
 }
 
-static int accept_begun(struct nidoi_io *io, struct acceptance *call)
+static int accept_run(struct nidoi_io *io, struct acceptance *call)
 {
     for (;;) {
         int err, accepted;
@@ -133,7 +134,7 @@ static int accept_begun(struct nidoi_io *io, struct acceptance *call)
         accepted = (int)nidoi_io_perform(io, try_accept, call);
         nidoi_io_end(io);
         if (!call->pause) return accepted;
-        report_shortage(nido_strerror(call->pause), io->fd);
+        accept_report_shortage(nido_strerror(call->pause), io->fd);
         err = nido_sleep(NIDO_MS(100));
         if (!err) err = nidoi_io_check_fd(io);
         if (err) return err;
@@ -147,19 +148,19 @@ int nido_accept(int fd, struct sockaddr *address, socklen_t *length)
     int kind, accepted = nidoi_io_begin(&io, fd, NIDOI_READING, false);
 
     if (accepted) return accepted;
-    kind = nidoi_io_owned(&io) ? io.slot->flags & ~NIDOI_FD_OWNED : -1; /* like its listener */
-    accepted = accept_begun(&io, &call);
+    kind = nidoi_io_owned(&io) ? io.slot->flags & ~NIDOI_FD_OWNED : -1; /* its listener's */
+    accepted = accept_run(&io, &call);
     if (accepted < 0) return accepted;
-    hasten(accepted, kind);
+    socket_set_prompt(accepted, kind);
     nidoi_fd_adopt(io.loop, accepted, kind);
     return accepted;
 }
 
 /* ---- Connecting ---- */
 
-/* Asked before it sleeps, for the report may have come before anybody waited, and after it: an edge
- * may be older than the attempt to connect. */
-static ssize_t try_outcome(struct nidoi_io *io, void *unused)
+/* poll(2) is asked before the sleep, because the report may have come before the wait began, and after it,
+ * because an edge may be older than the attempt to connect. */
+static ssize_t try_connect_outcome(struct nidoi_io *io, void *unused)
 {
     int failure = 0, err = nidoi_io_poll(io);
 
@@ -168,22 +169,21 @@ static ssize_t try_outcome(struct nidoi_io *io, void *unused)
     return err < 0 ? err : -failure;
 }
 
-static int outcome(struct nidoi_io *io)
+static int connect_outcome(struct nidoi_io *io)
 {
-    return (int)nidoi_io_perform(io, try_outcome, NULL);
+    return (int)nidoi_io_perform(io, try_connect_outcome, NULL);
 }
 
-/* What was reported of the unconnected socket (a hang-up) is not true of one that connects. */
-static void begin_anew(struct nidoi_fd *slot)
+/* Reports of the unconnected socket (a hang-up) do not hold for one that connects. */
+static void slot_forget_reports(struct nidoi_fd *slot)
 {
     slot->sticky = 0;
     nidoi_edge_doubt(slot, NIDOI_READING);
     nidoi_edge_doubt(slot, NIDOI_WRITING);
 }
 
-/* A foreign socket is made non-blocking for the instant of the call: connect knows no MSG_DONTWAIT.
- */
-static int start_connecting(struct nidoi_io *io, const struct sockaddr *address, socklen_t length)
+/* A foreign socket is made non-blocking for the time of the call: connect(2) has no MSG_DONTWAIT. */
+static int connect_start(struct nidoi_io *io, const struct sockaddr *address, socklen_t length)
 {
     int changed = nidoi_io_owned(io) ? 1 : nidoi_sys.nonblock(io->fd, true);
     int err;
@@ -194,20 +194,19 @@ static int start_connecting(struct nidoi_io *io, const struct sockaddr *address,
     return err;
 }
 
-/* Nothing tells when a full Unix backlog has room again, so that one case is asked again after a
- * pause. */
-static int connect_begun(struct nidoi_io *io, const struct sockaddr *address, socklen_t length)
+/* No report says when a full Unix backlog has room again, so it is tried again after a pause. */
+static int connect_run(struct nidoi_io *io, const struct sockaddr *address, socklen_t length)
 {
     int err;
 
-    while ((err = start_connecting(io, address, length)) == -EAGAIN) {
+    while ((err = connect_start(io, address, length)) == -EAGAIN) {
         err = nido_sleep(NIDO_MS(5));
         if (!err) err = nidoi_io_check_fd(io);
         if (err) return err;
     }
     if (err && err != -EINPROGRESS) return err;
-    if (nidoi_io_owned(io)) begin_anew(io->slot);
-    return err ? outcome(io) : 0;
+    if (nidoi_io_owned(io)) slot_forget_reports(io->slot);
+    return err ? connect_outcome(io) : 0;
 }
 
 int nido_connect(int fd, const struct sockaddr *address, socklen_t length)
@@ -216,7 +215,7 @@ int nido_connect(int fd, const struct sockaddr *address, socklen_t length)
     int err = nidoi_io_begin(&io, fd, NIDOI_WRITING, true);
 
     if (err) return err;
-    err = connect_begun(&io, address, length);
+    err = connect_run(&io, address, length);
     nidoi_io_end(&io);
     return err;
 }
@@ -227,7 +226,7 @@ int nidoi_socket_connected(struct nidoi_loop *loop, int fd)
     int err = nidoi_io_begin_within(&io, loop, fd, NIDOI_WRITING, true);
 
     if (err) return err;
-    err = outcome(&io);
+    err = connect_outcome(&io);
     nidoi_io_end(&io);
     return err;
 }

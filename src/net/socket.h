@@ -1,4 +1,4 @@
-/* net/socket.h: what a dial needs of the calls on sockets. */
+/* net/socket.h: a part of nido_connect for calls that make their own socket. */
 #ifndef NIDOI_SOCKET_H
 #define NIDOI_SOCKET_H
 

@@ -438,19 +438,19 @@ NIDO_TEST(names, the_hosts_file_is_read_as_it_is_written)
                "  10.0.0.1 Indented.Example\n"
                "nonsense\n"
                "10.0.0.2 last");
-    cr_expect(eq(int, nidoi_hosts_ask("localhost", AF_INET), NIDOI_HOSTS_KNOWS));
-    cr_expect(eq(int, nidoi_hosts_ask("LocalHost", AF_INET6), NIDOI_HOSTS_KNOWS));
-    cr_expect(eq(int, nidoi_hosts_ask("loop", AF_UNSPEC), NIDOI_HOSTS_KNOWS));
-    cr_expect(eq(int, nidoi_hosts_ask("loop", AF_INET6), NIDOI_HOSTS_KNOWS_ANOTHER));
-    cr_expect(eq(int, nidoi_hosts_ask("six", AF_INET6), NIDOI_HOSTS_KNOWS));
-    cr_expect(eq(int, nidoi_hosts_ask("indented.example", AF_INET), NIDOI_HOSTS_KNOWS));
-    cr_expect(eq(int, nidoi_hosts_ask("last", AF_INET), NIDOI_HOSTS_KNOWS));
-    cr_expect(eq(int, nidoi_hosts_ask("said", AF_INET), NIDOI_HOSTS_KNOWS_NOTHING));
-    cr_expect(eq(int, nidoi_hosts_ask("not.me", AF_INET), NIDOI_HOSTS_KNOWS_NOTHING));
-    cr_expect(eq(int, nidoi_hosts_ask("127.0.0.1", AF_INET), NIDOI_HOSTS_KNOWS_NOTHING));
-    cr_expect(eq(int, nidoi_hosts_ask("nonsense", AF_INET), NIDOI_HOSTS_KNOWS_NOTHING));
+    cr_expect(eq(int, nidoi_hosts_search("localhost", AF_INET), NIDOI_HOSTS_FOUND));
+    cr_expect(eq(int, nidoi_hosts_search("LocalHost", AF_INET6), NIDOI_HOSTS_FOUND));
+    cr_expect(eq(int, nidoi_hosts_search("loop", AF_UNSPEC), NIDOI_HOSTS_FOUND));
+    cr_expect(eq(int, nidoi_hosts_search("loop", AF_INET6), NIDOI_HOSTS_OTHER_FAMILY));
+    cr_expect(eq(int, nidoi_hosts_search("six", AF_INET6), NIDOI_HOSTS_FOUND));
+    cr_expect(eq(int, nidoi_hosts_search("indented.example", AF_INET), NIDOI_HOSTS_FOUND));
+    cr_expect(eq(int, nidoi_hosts_search("last", AF_INET), NIDOI_HOSTS_FOUND));
+    cr_expect(eq(int, nidoi_hosts_search("said", AF_INET), NIDOI_HOSTS_NONE));
+    cr_expect(eq(int, nidoi_hosts_search("not.me", AF_INET), NIDOI_HOSTS_NONE));
+    cr_expect(eq(int, nidoi_hosts_search("127.0.0.1", AF_INET), NIDOI_HOSTS_NONE));
+    cr_expect(eq(int, nidoi_hosts_search("nonsense", AF_INET), NIDOI_HOSTS_NONE));
     unlink(hosts_file);
-    cr_expect(eq(int, nidoi_hosts_ask("last", AF_INET), NIDOI_HOSTS_KNOWS_NOTHING), "no file");
+    cr_expect(eq(int, nidoi_hosts_search("last", AF_INET), NIDOI_HOSTS_NONE), "no file");
 }
 
 RESOLVING(names, a_name_that_nobody_answers_at_fails_as_its_attempts_did)
