@@ -152,8 +152,8 @@ NIDO_API void nido_test_forget(void);
 /* A cancel at each cancellation point of every task: on entry, so that the call is refused; when it
  * has just parked; when it is parked and no other task is ready either; and when it has been woken
  * but has not run again. The run's root scope is cancelled, with -EINTR, or with
- * NIDO_TEST_INNERMOST the innermost scope of the task that is there. Waits that no cancel ends are
- * cancelled too. -EINVAL, -EBUSY. Not a cancellation point. */
+ * NIDO_TEST_INNERMOST the innermost scope of the task that is there. Waits that a cancel does not
+ * end, as that of a group's close, get one too. -EINVAL, -EBUSY. Not a cancellation point. */
 NIDO_API int nido_sweep(nido_fn *fn, void *arg, const nido_test_options *options);
 
 /* Each allocation of the library fails once. -EINVAL, -EBUSY. Not a cancellation point. */
