@@ -19,26 +19,26 @@ struct children {
     struct nidoi_link all; /* struct nidoi_child */
 };
 
-static void become(struct nidoi_child *child, enum nidoi_child_state from,
-                   enum nidoi_child_state to)
+static void child_set_state(struct nidoi_child *child, enum nidoi_child_state from,
+                            enum nidoi_child_state to)
 {
     nidoi_assert(child->state == from);
     child->state = to;
 }
 
-void nidoi_child_shut(struct nidoi_child *child, int which)
+void nidoi_child_close_pipe(struct nidoi_child *child, int which)
 {
-    if (child->ends[which] >= 0) nido_close(child->ends[which]);
-    child->ends[which] = -1;
+    if (child->pipes[which] >= 0) nido_close(child->pipes[which]);
+    child->pipes[which] = -1;
 }
 
-static void close_watched(struct nidoi_child *child)
+static void child_close_fd(struct nidoi_child *child)
 {
     if (child->fd >= 0) nido_close(child->fd);
     child->fd = -1;
 }
 
-/* ---- What the kernel says of a child ---- */
+/* ---- Asking the kernel ---- */
 
 static bool is_end(const siginfo_t *info)
 {
@@ -46,8 +46,8 @@ static bool is_end(const siginfo_t *info)
            info->si_code == CLD_DUMPED;
 }
 
-/* A process that traces its child hears of stops and traps too, whatever it asked for, and they are
- * for the code that traces. So this looks first, and takes nothing but an end. */
+/* A process that traces its child also gets the child's stops and traps here, which are for the code that
+ * traces. So this looks first, and reaps only a child that has ended. */
 int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out)
 {
     int err;
@@ -59,9 +59,9 @@ int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out)
     return keep ? 0 : nidoi_child_ask(fd, pid, WEXITED | WNOHANG, out);
 }
 
-/* The group has the number of its leader, which no other process gets before that is reaped. The
- * leader may have left it for another group. */
-static int kill_group(const struct nidoi_child *child, int signal)
+/* The group has the number of its leader, which no other process gets before the leader is reaped. The
+ * leader may have moved to another group. */
+static int child_kill_group(const struct nidoi_child *child, int signal)
 {
     int err = nidoi_child_signal(child->fd, child->pid, 0), rest;
 
@@ -74,13 +74,13 @@ static int kill_group(const struct nidoi_child *child, int signal)
 
 int nidoi_child_kill(const struct nidoi_child *child, int signal)
 {
-    return child->leads ? kill_group(child, signal)
+    return child->leads ? child_kill_group(child, signal)
                         : nidoi_child_signal(child->fd, child->pid, signal);
 }
 
 /* ---- The end of a child ---- */
 
-static nido_proc_status translated(const siginfo_t *info)
+static nido_proc_status status_of(const siginfo_t *info)
 {
     bool exited = info->si_code == CLD_EXITED;
 
@@ -89,18 +89,18 @@ static nido_proc_status translated(const siginfo_t *info)
                               .core_dumped = info->si_code == CLD_DUMPED};
 }
 
-/* Nobody waits for a child that is released. */
-static void discard(struct nidoi_child *child)
+/* For a child that is released and has no waiters. */
+static void child_free(struct nidoi_child *child)
 {
     siginfo_t info;
 
     if (child->leads && child->fd >= 0) nidoi_child_reap(child->fd, child->pid, false, &info);
-    close_watched(child);
+    child_close_fd(child);
     nidoi_list_remove(&child->link);
     nidoi_mem.release(child);
 }
 
-static void tell(struct nidoi_child *child)
+static void child_wake_waiters(struct nidoi_child *child)
 {
     struct nidoi_node *node;
 
@@ -110,45 +110,45 @@ static void tell(struct nidoi_child *child)
     }
 }
 
-static void conclude(struct nidoi_loop *loop, struct nidoi_child *child, int result,
-                     const siginfo_t *info)
+static void child_ended(struct nidoi_loop *loop, struct nidoi_child *child, int result,
+                        const siginfo_t *info)
 {
-    become(child, NIDOI_CHILD_ENDING, NIDOI_CHILD_OVER);
+    child_set_state(child, NIDOI_CHILD_ENDING, NIDOI_CHILD_OVER);
     child->result = result;
-    if (!result) child->status = translated(info);
-    if (!child->leads) close_watched(child);
+    if (!result) child->status = status_of(info);
+    if (!child->leads) child_close_fd(child);
     if (child->released) {
-        discard(child);
+        child_free(child);
         return;
     }
     nidoi_loop_expect(loop, -1);
-    tell(child);
+    child_wake_waiters(child);
 }
 
-static void arrived(struct nidoi_loop *loop, struct nidoi_post *post)
+static void child_post_run(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     struct nidoi_child *child = nidoi_container(post, struct nidoi_child, post);
     siginfo_t info;
     int err = nidoi_child_reap(child->fd, child->pid, child->leads, &info);
 
     if (err == -EAGAIN && nidoi_reactor_watch(&loop->reactor, &child->watch) == 0)
-        become(child, NIDOI_CHILD_ENDING, NIDOI_CHILD_OUT);
+        child_set_state(child, NIDOI_CHILD_ENDING, NIDOI_CHILD_RUNNING);
     else
-        conclude(loop, child, err ? -ECHILD : 0, &info);
+        child_ended(loop, child, err ? -ECHILD : 0, &info);
 }
 
-static void fire(struct nidoi_watch *watch, int result)
+static void child_fire(struct nidoi_watch *watch, int result)
 {
     struct nidoi_child *child = nidoi_container(watch, struct nidoi_child, watch);
 
-    (void)result; /* whatever it is, the post asks the kernel */
-    become(child, NIDOI_CHILD_OUT, NIDOI_CHILD_ENDING);
+    (void)result; /* the post asks the kernel */
+    child_set_state(child, NIDOI_CHILD_RUNNING, NIDOI_CHILD_ENDING);
     nidoi_remote_post(nidoi_loop_self()->remote, &child->post);
 }
 
-/* ---- Its beginning ---- */
+/* ---- The start of a child ---- */
 
-void nidoi_child_undo(int pid)
+void nidoi_child_kill_unwatched(int pid)
 {
     siginfo_t info;
 
@@ -156,118 +156,119 @@ void nidoi_child_undo(int pid)
     nidoi_sys.waitid(P_PID, pid, &info, WEXITED);
 }
 
-static int watch(struct nidoi_loop *loop, struct nidoi_child *child)
+static int child_watch(struct nidoi_loop *loop, struct nidoi_child *child)
 {
     int err = nidoi_reactor_own(&loop->reactor, child->fd, 0);
 
-    child->watch = (struct nidoi_watch){.fire = fire, .fd = child->fd, .direction = NIDOI_READING};
+    child->watch =
+        (struct nidoi_watch){.fire = child_fire, .fd = child->fd, .direction = NIDOI_READING};
     return err ? err : nidoi_reactor_watch(&loop->reactor, &child->watch);
 }
 
 int nidoi_child_begin(struct nidoi_loop *loop, struct nidoi_child *child)
 {
     struct nidoi_extension *extension = loop->extensions[NIDOI_EXTENSION_CHILDREN];
-    int err = child->fd >= 0 ? watch(loop, child) : 0;
+    int err = child->fd >= 0 ? child_watch(loop, child) : 0;
 
     if (err) {
-        nidoi_child_undo(child->pid);
-        close_watched(child);
+        nidoi_child_kill_unwatched(child->pid);
+        child_close_fd(child);
         return err;
     }
-    child->state = child->fd >= 0 ? NIDOI_CHILD_OUT : NIDOI_CHILD_OVER;
-    child->result = -ECHILD; /* until we know more */
-    child->post.call = arrived;
+    child->state = child->fd >= 0 ? NIDOI_CHILD_RUNNING : NIDOI_CHILD_OVER;
+    child->result = -ECHILD; /* until the status is known */
+    child->post.call = child_post_run;
     nidoi_sync_init(&child->ended, child->name);
-    if (child->state == NIDOI_CHILD_OUT) nidoi_loop_expect(loop, 1);
+    if (child->state == NIDOI_CHILD_RUNNING) nidoi_loop_expect(loop, 1);
     nidoi_list_append(&nidoi_container(extension, struct children, extension)->all, &child->link);
     return 0;
 }
 
 void nidoi_child_release(struct nidoi_loop *loop, struct nidoi_child *child)
 {
-    for (int i = 0; i < 3; i++) nidoi_child_shut(child, i);
+    for (int i = 0; i < 3; i++) nidoi_child_close_pipe(child, i);
     nidoi_sync_wake_all(&child->ended, -EBADF);
     child->released = true;
     if (child->state == NIDOI_CHILD_OVER)
-        discard(child);
+        child_free(child);
     else
-        nidoi_loop_expect(loop, -1); /* nobody can wait for it any more */
+        nidoi_loop_expect(loop, -1); /* no task can wait for it any more */
 }
 
-/* ---- The end of the run: a thread reaps those who are still out ---- */
+/* ---- The end of the run: a thread reaps the children that still run ---- */
 
-struct orphans {
+struct unreaped {
     size_t count;
     int *pids;
     struct pollfd ends[];
 };
 
-static void reap(struct orphans *orphans, size_t i)
+static void unreaped_reap(struct unreaped *unreaped, size_t i)
 {
     siginfo_t info;
 
-    if (nidoi_child_reap(orphans->ends[i].fd, orphans->pids[i], false, &info) == -EAGAIN) return;
-    nidoi_sys.close(orphans->ends[i].fd);
-    orphans->count--;
-    orphans->ends[i] = orphans->ends[orphans->count];
-    orphans->pids[i] = orphans->pids[orphans->count];
+    if (nidoi_child_reap(unreaped->ends[i].fd, unreaped->pids[i], false, &info) == -EAGAIN) return;
+    nidoi_sys.close(unreaped->ends[i].fd);
+    unreaped->count--;
+    unreaped->ends[i] = unreaped->ends[unreaped->count];
+    unreaped->pids[i] = unreaped->pids[unreaped->count];
 }
 
-/* One that has ended may not be ours to reap yet: a debugger holds it. And a poll may fail. In both
- * cases the next look is only after a pause. */
-static void *reap_all(void *arg)
+/* A child that has ended cannot be reaped yet if a debugger holds it; and a poll may fail. In both cases
+ * the next try comes after a pause. */
+static void *unreaped_reap_all(void *arg)
 {
     enum { PAUSE_MS = 50 };
-    struct orphans *orphans = arg;
+    struct unreaped *unreaped = arg;
 
-    while (orphans->count) {
-        size_t before = orphans->count;
+    while (unreaped->count) {
+        size_t before = unreaped->count;
 
-        nidoi_sys.poll(orphans->ends, orphans->count, -1);
-        for (size_t i = orphans->count; i-- > 0;) reap(orphans, i);
-        if (orphans->count == before) nidoi_sys.poll(NULL, 0, PAUSE_MS);
+        nidoi_sys.poll(unreaped->ends, unreaped->count, -1);
+        for (size_t i = unreaped->count; i-- > 0;) unreaped_reap(unreaped, i);
+        if (unreaped->count == before) nidoi_sys.poll(NULL, 0, PAUSE_MS);
     }
-    nidoi_mem.release(orphans);
+    nidoi_mem.release(unreaped);
     return NULL;
 }
 
-/* Takes what is needed from the records, which go with the loop. */
-static struct orphans *adopt(struct nidoi_loop *loop, struct nidoi_link *all, size_t count)
+/* Copies what is needed out of the records, which are freed with the loop. */
+static struct unreaped *unreaped_new(struct nidoi_loop *loop, struct nidoi_link *all, size_t count)
 {
-    struct orphans *orphans =
-        nidoi_mem.alloc(sizeof *orphans + count * (sizeof *orphans->ends + sizeof *orphans->pids));
+    struct unreaped *unreaped = nidoi_mem.alloc(
+        sizeof *unreaped + count * (sizeof *unreaped->ends + sizeof *unreaped->pids));
 
-    if (!orphans) return NULL;
-    orphans->count = 0;
-    orphans->pids = (int *)(orphans->ends + count);
+    if (!unreaped) return NULL;
+    unreaped->count = 0;
+    unreaped->pids = (int *)(unreaped->ends + count);
     for (struct nidoi_link *link = all->next; link != all; link = link->next) {
         struct nidoi_child *child = nidoi_container(link, struct nidoi_child, link);
 
         nidoi_reactor_drop(&loop->reactor, child->fd);
-        orphans->ends[orphans->count] = (struct pollfd){.fd = child->fd, .events = POLLIN};
-        orphans->pids[orphans->count++] = child->pid;
+        unreaped->ends[unreaped->count] = (struct pollfd){.fd = child->fd, .events = POLLIN};
+        unreaped->pids[unreaped->count++] = child->pid;
         child->fd = -1;
     }
-    return orphans;
+    return unreaped;
 }
 
-static void hand_over(struct nidoi_loop *loop, struct nidoi_link *all, size_t count)
+static void reap_on_thread(struct nidoi_loop *loop, struct nidoi_link *all, size_t count)
 {
-    struct orphans *orphans = adopt(loop, all, count);
+    struct unreaped *unreaped = unreaped_new(loop, all, count);
     pthread_t thread;
 
-    if (orphans && !nidoi_sys.thread(&thread, reap_all, orphans)) {
+    if (unreaped && !nidoi_sys.thread(&thread, unreaped_reap_all, unreaped)) {
         pthread_detach(thread);
         return;
     }
     nidoi_loop_report(loop, "nido: no memory or no thread to reap the children that outlive the "
                             "run: they will be zombies until the program ends\n");
-    for (size_t i = 0; orphans && i < orphans->count; i++) nidoi_sys.close(orphans->ends[i].fd);
-    nidoi_mem.release(orphans);
+    for (size_t i = 0; unreaped && i < unreaped->count; i++) nidoi_sys.close(unreaped->ends[i].fd);
+    nidoi_mem.release(unreaped);
 }
 
-/* Lets go of one. False: it has ended, if only just now, and is forgotten. */
-static bool outlives(struct nidoi_loop *loop, struct nidoi_child *child)
+/* Releases a child. False: it has ended and is freed; true: it still runs. */
+static bool child_leave(struct nidoi_loop *loop, struct nidoi_child *child)
 {
     bool over = child->state == NIDOI_CHILD_OVER;
     siginfo_t info;
@@ -276,18 +277,18 @@ static bool outlives(struct nidoi_loop *loop, struct nidoi_child *child)
     if (!child->released) nidoi_child_release(loop, child);
     if (over) return false;
     if (nidoi_child_reap(child->fd, child->pid, false, &info) == -EAGAIN) return true;
-    discard(child);
+    child_free(child);
     return false;
 }
 
-static size_t release_all(struct nidoi_loop *loop, struct children *children)
+static size_t children_release_all(struct nidoi_loop *loop, struct children *children)
 {
     struct nidoi_link *next;
     size_t out = 0;
 
     for (struct nidoi_link *link = children->all.next; link != &children->all; link = next) {
         next = link->next;
-        out += outlives(loop, nidoi_container(link, struct nidoi_child, link));
+        out += child_leave(loop, nidoi_container(link, struct nidoi_child, link));
     }
     return out;
 }
@@ -295,11 +296,11 @@ static size_t release_all(struct nidoi_loop *loop, struct children *children)
 static void children_end(struct nidoi_loop *loop, struct nidoi_extension *extension)
 {
     struct children *children = nidoi_container(extension, struct children, extension);
-    size_t out = release_all(loop, children);
+    size_t out = children_release_all(loop, children);
 
-    if (out) hand_over(loop, &children->all, out);
+    if (out) reap_on_thread(loop, &children->all, out);
     while (!nidoi_list_empty(&children->all))
-        discard(nidoi_container(children->all.next, struct nidoi_child, link));
+        child_free(nidoi_container(children->all.next, struct nidoi_child, link));
     nidoi_mem.release(children);
 }
 

@@ -1,5 +1,5 @@
-/* process/launch.c: nido_proc_spawn. The loop's thread makes what the child's three streams are to be, a
- * worker starts the program, and the loop's thread then watches the child. */
+/* process/launch.c: nido_proc_spawn. The loop's thread opens the child's standard streams, a worker starts
+ * the program, and the loop's thread then watches the child. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,110 +16,109 @@
 #include "pool/offload.h"
 #include "process/child.h"
 
-enum {
-    LEAST = STDERR_FILENO + 1
-}; /* what the child's three are made from must not be one of them */
+/* The descriptors that become the child's standard streams must not have their numbers. */
+enum { FIRST_FREE = STDERR_FILENO + 1 };
 #define GRACE NIDO_SEC(5)
 
-/* ---- What a child is to have ---- */
+/* ---- Standard streams ---- */
 
 struct launch {
     struct nidoi_program program;
     struct nidoi_child *child;
-    int wakeup;          /* some descriptor that is surely open */
-    const char *lacking; /* what could not be opened for it, if that is known */
+    int open_fd;         /* any descriptor that is open */
+    const char *missing; /* the file that could not be opened, if it is that */
 };
 
-static bool sound_stream(const nido_stdio *stream, enum nido_stdio_kind last)
+static bool stream_valid(const nido_stdio *stream, enum nido_stdio_kind last)
 {
     return stream->kind >= NIDO_STDIO_DEFAULT && stream->kind <= last;
 }
 
-static bool sound(const nido_proc_options *options)
+static bool proc_options_valid(const nido_proc_options *options)
 {
-    return options->argv && options->argv[0] && sound_stream(&options->in, NIDO_STDIO_FD) &&
-           sound_stream(&options->out, NIDO_STDIO_FD) &&
-           sound_stream(&options->err, NIDO_STDIO_STDOUT);
+    return options->argv && options->argv[0] && stream_valid(&options->in, NIDO_STDIO_FD) &&
+           stream_valid(&options->out, NIDO_STDIO_FD) &&
+           stream_valid(&options->err, NIDO_STDIO_STDOUT);
 }
 
-/* Blocking, as programs expect; ours is not. */
-static int open_pipe(struct launch *launch, int which)
+/* The child's end blocks, as programs expect; this side does not. */
+static int launch_open_pipe(struct launch *launch, int which)
 {
-    int ends[2], theirs = which == STDIN_FILENO ? 0 : 1;
+    int ends[2], child_end = which == STDIN_FILENO ? 0 : 1;
     int err = nidoi_sys.pipe(ends), dup;
 
     if (err) return err;
-    launch->child->ends[which] = ends[1 - theirs];
-    err = nidoi_sys.nonblock(ends[theirs], false);
-    dup = err < 0 ? err : nidoi_sys.dup(ends[theirs], LEAST);
-    nidoi_sys.close(ends[theirs]);
+    launch->child->pipes[which] = ends[1 - child_end];
+    err = nidoi_sys.nonblock(ends[child_end], false);
+    dup = err < 0 ? err : nidoi_sys.dup(ends[child_end], FIRST_FREE);
+    nidoi_sys.close(ends[child_end]);
     if (dup < 0) return dup;
     launch->program.of[which].fd = dup;
     return 0;
 }
 
-/* Here and not in the child, whose failure would be taken for the program's. */
-static int open_null(struct launch *launch, int which)
+/* Opened here and not in the child, where a failure would look like one of the program. */
+static int launch_open_null(struct launch *launch, int which)
 {
     nido_stdio *of = &launch->program.of[which];
     int fd = nidoi_sys.open("/dev/null", which == STDIN_FILENO ? O_RDONLY : O_WRONLY, 0);
 
-    launch->lacking = fd < 0 ? "/dev/null" : NULL;
+    launch->missing = fd < 0 ? "/dev/null" : NULL;
     if (fd < 0) return fd;
     of->kind = NIDO_STDIO_FD;
-    of->fd = nidoi_sys.dup(fd, LEAST);
+    of->fd = nidoi_sys.dup(fd, FIRST_FREE);
     nidoi_sys.close(fd);
     return of->fd < 0 ? of->fd : 0;
 }
 
-static int open_nulls(struct launch *launch)
+static int launch_open_nulls(struct launch *launch)
 {
     int err = 0;
 
     for (int i = 0; i < 3 && !err; i++)
-        if (launch->program.of[i].kind == NIDO_STDIO_NULL) err = open_null(launch, i);
+        if (launch->program.of[i].kind == NIDO_STDIO_NULL) err = launch_open_null(launch, i);
     return err;
 }
 
-/* A given one is duplicated: its owner may close it while the program is being started. */
-static int open_stream(struct launch *launch, int which, const nido_stdio *asked)
+/* A descriptor of the caller is duplicated, because it may be closed while the program is started. */
+static int launch_open_stream(struct launch *launch, int which, const nido_stdio *asked)
 {
     nido_stdio *of = &launch->program.of[which];
     int fd, err;
 
     of->kind = asked->kind;
     if (asked->kind == NIDO_STDIO_PIPE) {
-        err = open_pipe(launch, which);
+        err = launch_open_pipe(launch, which);
         of->kind = NIDO_STDIO_FD;
         return err;
     }
     if (asked->kind != NIDO_STDIO_FD) return 0;
-    fd = nidoi_sys.dup(asked->fd, LEAST);
+    fd = nidoi_sys.dup(asked->fd, FIRST_FREE);
     if (fd < 0) return fd;
     of->fd = fd;
     return 0;
 }
 
-static int open_streams(struct launch *launch, const nido_proc_options *options)
+static int launch_open_streams(struct launch *launch, const nido_proc_options *options)
 {
     const nido_stdio *asked[] = {&options->in, &options->out, &options->err};
     int err = 0;
 
-    for (int i = 0; i < 3 && !err; i++) err = open_stream(launch, i, asked[i]);
+    for (int i = 0; i < 3 && !err; i++) err = launch_open_stream(launch, i, asked[i]);
     return err;
 }
 
-static void close_theirs(struct launch *launch)
+static void launch_close_streams(struct launch *launch)
 {
     for (int i = 0; i < 3; i++)
         if (launch->program.of[i].fd >= 0) nidoi_sys.close(launch->program.of[i].fd);
 }
 
-/* ---- Starting it ---- */
+/* ---- Starting the program ---- */
 
-/* A program that was just written is busy as long as a child that another thread is starting has
- * not come to its exec: till then it holds a copy of every descriptor, that of the writer too. */
-static int spawn(struct launch *launch)
+/* A program file that was just written can be busy (ETXTBSY): a child that another thread has forked
+ * holds a copy of every descriptor, that of the writer too, until it executes its own program. */
+static int spawn_program(struct launch *launch)
 {
     enum { LAST_PAUSE_MS = 256 }; /* all of them: half a second */
     int err = nidoi_sys.spawn(&launch->program, &launch->child->pid);
@@ -131,42 +130,43 @@ static int spawn(struct launch *launch)
     return err;
 }
 
-/* On a worker: to start a program blocks its thread. The number that the watched descriptor will
- * get is held, so that its lack is known before there is a child. */
-static ssize_t start(void *arg)
+/* On a worker, because it blocks until the program runs. A descriptor is held in reserve for the one that
+ * will be watched, so that a lack of descriptors is known before there is a child. */
+static ssize_t launch_on_worker(void *arg)
 {
     struct launch *launch = arg;
     struct nidoi_child *child = launch->child;
-    int err = open_nulls(launch), place = err ? err : nidoi_sys.dup(launch->wakeup, LEAST);
+    int err = launch_open_nulls(launch),
+        place = err ? err : nidoi_sys.dup(launch->open_fd, FIRST_FREE);
 
     if (place < 0) return place;
-    err = spawn(launch);
+    err = spawn_program(launch);
     nidoi_sys.close(place);
     if (err) return err;
     child->fd = nidoi_child_open(child->pid);
     if (child->fd >= 0 || child->fd == -ESRCH) return 0;
-    nidoi_child_undo(child->pid);
+    nidoi_child_kill_unwatched(child->pid);
     return child->fd;
 }
 
-static int start_on_worker(struct nidoi_loop *loop, struct launch *launch)
+static int launch_start(struct nidoi_loop *loop, struct launch *launch)
 {
     nido_offload_options options;
 
     nido_offload_options_init(&options);
     options.name = "start of a program";
-    launch->wakeup = loop->remote->wakeup.fd;
-    return (int)nidoi_offload(start, launch, &options, NIDOI_LANE_GENERAL);
+    launch->open_fd = loop->remote->wakeup.fd;
+    return (int)nidoi_offload(launch_on_worker, launch, &options, NIDOI_LANE_GENERAL);
 }
 
-static void name(struct nidoi_child *child, const char *program)
+static void child_set_name(struct nidoi_child *child, const char *program)
 {
     const char *slash = strrchr(program, '/');
 
     snprintf(child->name, sizeof child->name, "%s", slash ? slash + 1 : program);
 }
 
-static void describe(struct launch *launch, const nido_proc_options *options)
+static void launch_init(struct launch *launch, const nido_proc_options *options)
 {
     struct nidoi_child *child = launch->child;
 
@@ -176,41 +176,41 @@ static void describe(struct launch *launch, const nido_proc_options *options)
     launch->program.cwd = options->cwd;
     launch->program.new_group = child->leads = options->new_group;
     child->grace = options->kill_grace_ns ? options->kill_grace_ns : GRACE;
-    for (int i = 0; i < 3; i++) launch->program.of[i].fd = child->ends[i] = -1;
-    name(child, launch->program.file);
+    for (int i = 0; i < 3; i++) launch->program.of[i].fd = child->pipes[i] = -1;
+    child_set_name(child, launch->program.file);
 }
 
-static int bring_up(struct nidoi_loop *loop, const nido_proc_options *options,
-                    struct launch *launch)
+static int launch_run(struct nidoi_loop *loop, const nido_proc_options *options,
+                      struct launch *launch)
 {
     struct nidoi_child *child = launch->child;
     int err = nidoi_children_need(loop);
 
-    describe(launch, options);
-    if (!err) err = open_streams(launch, options);
-    if (!err) err = start_on_worker(loop, launch);
-    close_theirs(launch);
+    launch_init(launch, options);
+    if (!err) err = launch_open_streams(launch, options);
+    if (!err) err = launch_start(loop, launch);
+    launch_close_streams(launch);
     if (!err) err = nidoi_child_begin(loop, child);
     for (int i = 0; i < 3; i++) {
-        if (err && child->ends[i] >= 0) nidoi_sys.close(child->ends[i]);
-        if (!err && child->ends[i] >= 0) nidoi_fd_adopt(loop, child->ends[i], NIDOI_FD_STREAM);
+        if (err && child->pipes[i] >= 0) nidoi_sys.close(child->pipes[i]);
+        if (!err && child->pipes[i] >= 0) nidoi_fd_adopt(loop, child->pipes[i], NIDOI_FD_STREAM);
     }
     return err;
 }
 
-static int explained(int err, const nido_proc_options *options, const char *lacking)
+static int launch_fail(int err, const nido_proc_options *options, const char *missing)
 {
     const char *program = options->program ? options->program : options->argv[0];
 
     if (!err || err == -ECANCELED) return err;
-    if (lacking) return nido_fail(err, "open %s to start %s", lacking, program);
+    if (missing) return nido_fail(err, "open %s to start %s", missing, program);
     if (options->cwd) return nido_fail(err, "start %s in %s", program, options->cwd);
     return nido_fail(err, "start %s", program);
 }
 
 int nido_proc_spawn(nido_proc *proc, const nido_proc_options *options)
 {
-    struct launch launch = {.wakeup = -1};
+    struct launch launch = {.open_fd = -1};
     nido_proc_options room;
     struct nidoi_child *child;
     struct nidoi_loop *loop;
@@ -220,14 +220,14 @@ int nido_proc_spawn(nido_proc *proc, const nido_proc_options *options)
     err = nidoi_io_enter(&loop);
     if (err) return err;
     if (options) options = NIDOI_OPTIONS(options, &room);
-    if (!options || !sound(options)) return -EINVAL;
+    if (!options || !proc_options_valid(options)) return -EINVAL;
     child = nidoi_mem_zeroed(sizeof *child);
     if (!child) return -ENOMEM;
     launch.child = child;
-    err = bring_up(loop, options, &launch);
+    err = launch_run(loop, options, &launch);
     if (err) {
         nidoi_mem.release(child);
-        return explained(err, options, launch.lacking);
+        return launch_fail(err, options, launch.missing);
     }
     *proc = (nido_proc){.child = child, .runtime = loop->number};
     return 0;

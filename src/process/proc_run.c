@@ -1,10 +1,9 @@
-/* process/proc_run.c: a program from its start to its end, fed and listened to.
+/* process/proc_run.c: runs a program to its end, with an input, and collects its outputs.
  *
- * Around the child is one group of the caller's: a task for each pipe, and the body, which waits for
- * the child. A cancel ends the body's wait, and the body stops the child; meanwhile the outputs are
- * still read, under shields, so that a program that says something when it is told to go is not held
- * up by a full pipe. When the child is gone the body takes the shields away, and who reads takes
- * what is there and goes. */
+ * The call opens one group: a task for each pipe, and the body, which waits for the child. A cancel ends
+ * the body's wait, and the body stops the child; meanwhile the outputs are still read, under shields, so
+ * that a program that writes on SIGTERM is not held up by a full pipe. When the child has ended, the body
+ * cancels the shields; the readers then take what is in the pipes and return. */
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -22,19 +21,19 @@
 #include "nido/time.h"
 #include "process/child.h"
 
-enum { LIMIT = 16 << 20, FIRST = 4096, MOST_IN_A_PIPE = 1 << 20 };
+enum { LIMIT = 16 << 20, FIRST_SIZE = 4096, MOST_IN_A_PIPE = 1 << 20 };
 
 struct run;
 
-/* One output. */
+/* An output of the program. */
 struct stream {
     struct run *run;
     int fd;            /* negative: it is not collected */
     bool served;       /* a task reads it */
-    nido_scope shield; /* open while that reads */
+    nido_scope shield; /* open while the task reads */
     char *data;
-    size_t len, room; /* always one byte more than is used */
-    int err;          /* why what comes now is thrown away: -EOVERFLOW, -ENOMEM */
+    size_t len, room; /* room > len: one byte for the 0 at the end */
+    int err;          /* why further output is discarded: -EOVERFLOW, -ENOMEM */
 };
 
 struct run {
@@ -47,11 +46,11 @@ struct run {
     size_t limit;
     int64_t grace;
     bool leads;
-    bool over; /* the child is gone: take what is there */
+    bool over; /* the child has ended: readers take what is in the pipes */
 };
 
-/* A task of ours that is cancelled alone leaves its work undone: then all of it is over. */
-static int passed_on(struct run *run, int rc)
+/* If one of these tasks is cancelled alone, its work is not done, so the whole call is cancelled. */
+static int run_pass_on(struct run *run, int rc)
 {
     if (rc == -ECANCELED && !run->over)
         nido_group_cancel(&run->group, -EINTR, "a part of it was cancelled");
@@ -60,122 +59,122 @@ static int passed_on(struct run *run, int rc)
 
 /* ---- The input ---- */
 
-static void shut_input(struct run *run)
+static void run_close_input(struct run *run)
 {
     int fd = nido_proc_take(&run->proc, STDIN_FILENO);
 
     if (fd >= 0) nido_close(fd);
 }
 
-/* A program that does not want all of it is no failure; -EBADF: it has ended, see conduct. */
-static int feed(void *arg)
+/* It is no failure if the program does not read all of it. -EBADF: it has ended, see run_body. */
+static int run_feed(void *arg)
 {
     struct run *run = arg;
     int rc = nido_write_all(nido_proc_stdin(&run->proc), run->input, run->len, NULL);
 
-    shut_input(run);
-    return rc == -EPIPE || rc == -EBADF ? 0 : passed_on(run, rc);
+    run_close_input(run);
+    return rc == -EPIPE || rc == -EBADF ? 0 : run_pass_on(run, rc);
 }
 
 /* ---- The outputs ---- */
 
-/* The program is to be stopped; what it still says is read, so that it can go, and forgotten. */
-static void give_up(struct stream *stream, int err)
+/* Stops the program. Its further output is read, so that it can end, and discarded. */
+static void stream_give_up(struct stream *stream, int err)
 {
     stream->err = err;
     nido_group_cancel(&stream->run->group, err, "its output cannot be kept");
 }
 
-/* Room for at least one byte and the 0 at the end; one byte above the limit tells that it was
+/* Makes room for at least one byte and the 0 at the end. One byte above the limit shows that the limit was
  * passed. */
-static void make_room(struct stream *stream)
+static void stream_make_room(struct stream *stream)
 {
-    size_t most = stream->run->limit + 2, room = stream->room ? stream->room * 2 : FIRST;
+    size_t most = stream->run->limit + 2, room = stream->room ? stream->room * 2 : FIRST_SIZE;
     char *data;
 
     if (stream->len + 1 < stream->room) return;
     if (room > most) room = most;
     data = nidoi_mem.resize(stream->data, room);
     if (!data) {
-        give_up(stream, -ENOMEM);
+        stream_give_up(stream, -ENOMEM);
         return;
     }
     stream->data = data;
     stream->room = room;
 }
 
-static void add(struct stream *stream, size_t n)
+static void stream_add(struct stream *stream, size_t n)
 {
     stream->len += n;
     if (stream->len <= stream->run->limit) return;
     stream->len = stream->run->limit;
-    give_up(stream, -EOVERFLOW);
+    stream_give_up(stream, -EOVERFLOW);
 }
 
 typedef ssize_t read_fn(int fd, void *buf, size_t len);
 
-/* Reads at most `most` bytes; 0 at the end of the stream, or what ended the reading. */
-static int take(struct stream *stream, read_fn *from, size_t most)
+/* Reads at most `most` bytes. 0: that many, or all until the end of the stream; or the error. */
+static int stream_take(struct stream *stream, read_fn *from, size_t most)
 {
-    char waste[1024];
+    char discarded[1024];
     ssize_t n = 1;
 
     for (size_t taken = 0; n > 0 && taken < most; taken += (size_t)n) {
-        if (!stream->err) make_room(stream);
+        if (!stream->err) stream_make_room(stream);
         if (stream->err)
-            n = from(stream->fd, waste, sizeof waste);
+            n = from(stream->fd, discarded, sizeof discarded);
         else
             n = from(stream->fd, stream->data + stream->len, stream->room - stream->len - 1);
-        if (n > 0 && !stream->err) add(stream, (size_t)n);
+        if (n > 0 && !stream->err) stream_add(stream, (size_t)n);
     }
     return n < 0 ? (int)n : 0;
 }
 
-/* The last look does not block, and is bounded: somebody may write and write. */
-static int collect(void *arg)
+/* The last read does not block, and is bounded: another process may never stop writing. */
+static int stream_collect(void *arg)
 {
     struct stream *stream = arg;
     int rc = -ECANCELED;
 
     if (!stream->run->over) {
         nido_shield_open(&stream->shield, NIDO_NEVER);
-        rc = passed_on(stream->run, take(stream, nido_read, SIZE_MAX));
+        rc = run_pass_on(stream->run, stream_take(stream, nido_read, SIZE_MAX));
         nido_scope_close(&stream->shield, 0);
     }
-    if (rc == -ECANCELED) rc = take(stream, nidoi_sys.read, MOST_IN_A_PIPE);
+    if (rc == -ECANCELED) rc = stream_take(stream, nidoi_sys.read, MOST_IN_A_PIPE);
     nido_latch_done(&stream->run->reading);
     return rc == -EAGAIN ? 0 : rc;
 }
 
 /* ---- The body ---- */
 
-static int serve(struct stream *stream)
+static int stream_serve(struct stream *stream)
 {
-    int rc = stream->fd < 0 ? 0 : nido_spawn(&stream->run->group, collect, stream);
+    int rc = stream->fd < 0 ? 0 : nido_spawn(&stream->run->group, stream_collect, stream);
 
     if (rc || stream->fd < 0) return rc;
     stream->served = true;
     return nido_latch_add(&stream->run->reading, 1);
 }
 
-static int start_streams(struct run *run)
+static int run_start_streams(struct run *run)
 {
     int rc;
 
     run->out.run = run->err.run = run;
     run->out.fd = nido_proc_stdout(&run->proc);
     run->err.fd = nido_proc_stderr(&run->proc);
-    rc = serve(&run->out);
-    if (!rc) rc = serve(&run->err);
+    rc = stream_serve(&run->out);
+    if (!rc) rc = stream_serve(&run->err);
     if (!run->len)
-        shut_input(run); /* of a pipe too that nothing is to go through */
+        run_close_input(run); /* a pipe that nothing goes through is closed too */
     else if (!rc)
-        rc = nido_spawn(&run->group, feed, run);
+        rc = nido_spawn(&run->group, run_feed, run);
     return rc;
 }
 
-/* Others may hold the pipes: they get the grace. 0, or what ended the waiting. */
-static int linger(struct run *run)
+/* Other processes may hold the pipes open; they are waited for as long as the grace. 0, or the error. */
+static int run_wait_for_streams(struct run *run)
 {
     nido_scope scope;
 
@@ -183,36 +182,36 @@ static int linger(struct run *run)
     return nido_scope_close(&scope, nido_latch_wait(&run->reading));
 }
 
-/* There is no task if the cancel came while the program was being started. */
-static void end_stream(struct stream *stream)
+/* There is no task if the cancel came while the program was started. */
+static void stream_end(struct stream *stream)
 {
     if (stream->served)
         nido_scope_cancel(&stream->shield, 0, "the program has ended");
     else if (stream->fd >= 0)
-        take(stream, nidoi_sys.read, MOST_IN_A_PIPE);
+        stream_take(stream, nidoi_sys.read, MOST_IN_A_PIPE);
 }
 
-static int conduct(struct run *run, nido_proc_status *status)
+static int run_body(struct run *run, nido_proc_status *status)
 {
-    int rc = start_streams(run), held, left = 0;
+    int rc = run_start_streams(run), held, left = 0;
 
     if (!rc) rc = nido_proc_wait(&run->proc, status);
-    shut_input(run);
+    run_close_input(run);
     if (!rc || rc == -ECHILD) {
-        held = linger(run);
+        held = run_wait_for_streams(run);
     } else {
         held = rc;
         left = nido_proc_stop(&run->proc, status);
     }
     if (held && run->leads) nido_proc_kill(&run->proc, SIGKILL);
     run->over = true;
-    end_stream(&run->out);
-    end_stream(&run->err);
-    if (left == -EPERM || left == -EBUSY) return left; /* it lives on: that is the news */
+    stream_end(&run->out);
+    stream_end(&run->err);
+    if (left == -EPERM || left == -EBUSY) return left; /* the child still runs: that matters more */
     return held == -ECANCELED ? held : rc;
 }
 
-static void hand_out(struct stream *stream, char **data, size_t *len)
+static void stream_hand_out(struct stream *stream, char **data, size_t *len)
 {
     if (!stream->data) return;
     stream->data[stream->len] = '\0';
@@ -220,16 +219,16 @@ static void hand_out(struct stream *stream, char **data, size_t *len)
     *len = stream->len;
 }
 
-/* With the child begun, and ended when this returns. */
-static int run_through(struct run *run, nido_proc_result *out)
+/* From the started child to its end. */
+static int run_group(struct run *run, nido_proc_result *out)
 {
     int rc;
 
     nido_latch_init(&run->reading, 0, "outputs of a program");
     nido_group_open(&run->group, NIDO_FAIL_FAST, "program");
-    rc = nido_group_close(&run->group, conduct(run, &out->status));
-    hand_out(&run->out, &out->out, &out->out_len);
-    hand_out(&run->err, &out->err, &out->err_len);
+    rc = nido_group_close(&run->group, run_body(run, &out->status));
+    stream_hand_out(&run->out, &out->out, &out->out_len);
+    stream_hand_out(&run->err, &out->err, &out->err_len);
     out->truncated = run->out.err == -EOVERFLOW || run->err.err == -EOVERFLOW;
     nido_proc_release(&run->proc);
     if (rc >= 0) rc = run->out.err ? run->out.err : run->err.err;
@@ -238,16 +237,16 @@ static int run_through(struct run *run, nido_proc_result *out)
 
 /* ---- The call ---- */
 
-static void choose(nido_stdio *stream, enum nido_stdio_kind kind)
+static void choose_default(nido_stdio *stream, enum nido_stdio_kind kind)
 {
     if (stream->kind == NIDO_STDIO_DEFAULT) stream->kind = kind;
 }
 
-static int prepare(struct run *run, nido_proc_options *options)
+static int run_prepare(struct run *run, nido_proc_options *options)
 {
-    choose(&options->in, run->len ? NIDO_STDIO_PIPE : NIDO_STDIO_NULL);
-    choose(&options->out, NIDO_STDIO_PIPE);
-    choose(&options->err, NIDO_STDIO_PIPE);
+    choose_default(&options->in, run->len ? NIDO_STDIO_PIPE : NIDO_STDIO_NULL);
+    choose_default(&options->out, NIDO_STDIO_PIPE);
+    choose_default(&options->err, NIDO_STDIO_PIPE);
     run->limit = options->output_limit ? options->output_limit : LIMIT;
     if (run->limit > SSIZE_MAX - 2) run->limit = SSIZE_MAX - 2;
     run->leads = options->new_group;
@@ -266,11 +265,11 @@ int nido_proc_run(const nido_proc_options *options, const void *input, size_t le
     if (options) options = NIDOI_OPTIONS(options, &chosen);
     if (!options) return -EINVAL;
     chosen = *options;
-    rc = prepare(&run, &chosen);
+    rc = run_prepare(&run, &chosen);
     if (!rc) rc = nido_proc_spawn(&run.proc, &chosen);
     if (rc) return rc;
     run.grace = run.proc.child->grace;
-    rc = run_through(&run, out);
+    rc = run_group(&run, out);
     if (rc != -EOVERFLOW) return rc;
     return nido_fail(rc, "%s: more than %zu bytes of output", chosen.argv[0], run.limit);
 }

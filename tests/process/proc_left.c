@@ -100,7 +100,7 @@ CHILDREN(proc_left, a_report_that_was_not_the_end_is_waited_out)
     faults_begin();
     faults_fail(FAULT_waitid, 1, -EAGAIN);
     while (!faults_count(FAULT_waitid)) nido_yield();
-    cr_expect(eq(int, (int)proc.child->state, NIDOI_CHILD_OUT));
+    cr_expect(eq(int, (int)proc.child->state, NIDOI_CHILD_RUNNING));
     /* a new entry begins with a report */
     nidoi_backend_remove(&loop->reactor.backend, fd);
     cr_expect(zero(int, nidoi_backend_add(&loop->reactor.backend, fd,
