@@ -1,6 +1,6 @@
-/* coro/task/exceptions.h: what the C++ run time keeps goes with its task; nothing unwinds out of one.
+/* coro/stack/exceptions.h: what the C++ run time keeps goes with its task; nothing unwinds out of one.
  * That real exceptions do is for consumer/exceptions.cc; here no C++ is needed. */
-#include "coro/task/exceptions.h"
+#include "coro/stack/exceptions.h"
 
 #include <pthread.h>
 

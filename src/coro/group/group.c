@@ -7,12 +7,13 @@
 #include "coro/scope/park.h"
 #include "nido/time.h"
 
-static const char *name_of(const struct nidoi_waiter *waiter)
+static const char *group_name_of(const struct nidoi_waiter *waiter)
 {
     return ((const nido_group *)waiter->object)->name;
 }
 
-const struct nidoi_wait_kind nidoi_group_closing = {.name = "children of group", .named = name_of};
+const struct nidoi_wait_kind nidoi_group_closing = {.name = "children of group",
+                                                    .named = group_name_of};
 
 /* ---- Opening ---- */
 
@@ -40,20 +41,20 @@ void nidoi_group_open(struct nidoi_loop *loop, nido_group *group, const nido_gro
     group->flags = 0;
 }
 
-static bool sound(const nido_group_options *options)
+static bool group_options_valid(const nido_group_options *options)
 {
     return options && (unsigned)options->policy <= (unsigned)NIDO_RACE && options->deadline >= 0 &&
            (!options->stack_size || nidoi_stacks_round(options->stack_size));
 }
 
-static void open_here(nido_group *group, const nido_group_options *options, void *place,
-                      char *frame)
+static void group_open_checked(nido_group *group, const nido_group_options *options, void *place,
+                               char *frame)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
     int err = loop && nidoi_on_task(&loop->sched) ? 0 : -EPERM;
 
     if (!err && loop->sched.no_parking) err = -EDEADLK; /* its close might have to wait */
-    if (!err && !sound(options)) err = -EINVAL;
+    if (!err && !group_options_valid(options)) err = -EINVAL;
     if (err) {
         *group = (nido_group){0};
         nidoi_scope_fault(&group->scope, err);
@@ -68,7 +69,7 @@ void nido_group_open(nido_group *group, enum nido_policy policy, const char *nam
 {
     nido_group_options options = {.size = sizeof options, .policy = policy, .name = name};
 
-    open_here(group, &options, __builtin_return_address(0), nidoi_frame_end());
+    group_open_checked(group, &options, __builtin_return_address(0), nidoi_frame_end());
 }
 
 void nido_group_open_with(nido_group *group, const nido_group_options *options)
@@ -76,19 +77,19 @@ void nido_group_open_with(nido_group *group, const nido_group_options *options)
     nido_group_options room;
 
     if (options) options = NIDOI_OPTIONS(options, &room);
-    open_here(group, options, __builtin_return_address(0), nidoi_frame_end());
+    group_open_checked(group, options, __builtin_return_address(0), nidoi_frame_end());
 }
 
-/* ---- Judging ---- */
+/* ---- Results ---- */
 
 /* The close has nothing to wait for. */
-static bool over(const nido_group *group)
+static bool group_is_done(const nido_group *group)
 {
     if (!nidoi_group_is_over(group)) return false;
     return group->state == NIDOI_GROUP_CLOSING || !group->services;
 }
 
-static void admit(nido_group *group)
+static void group_admit_waiters(nido_group *group)
 {
     while (!nidoi_waitq_empty(&group->places) &&
            group->live + group->reserved + group->starts < group->limit) {
@@ -101,13 +102,13 @@ void nidoi_group_changed(nido_group *group)
 {
     struct nidoi_waiter *closer = group->closer;
 
-    if (group->limit) admit(group);
-    if (!closer || !over(group)) return;
+    if (group->limit) group_admit_waiters(group);
+    if (!closer || !group_is_done(group)) return;
     group->closer = NULL;
     nidoi_wake(closer, 0);
 }
 
-static void drop(struct nidoi_loop *loop, nido_group *group, void *arg, int result)
+static void group_drop(struct nidoi_loop *loop, nido_group *group, void *arg, int result)
 {
     if (!group->drop) return;
     nidoi_no_parking_begin(&loop->sched);
@@ -115,7 +116,7 @@ static void drop(struct nidoi_loop *loop, nido_group *group, void *arg, int resu
     nidoi_no_parking_end(&loop->sched);
 }
 
-static void failed(nido_group *group, struct nidoi_task *task, int rc)
+static void group_add_failure(nido_group *group, struct nidoi_task *task, int rc)
 {
     if (!group->failure) group->failure = rc;
     nidoi_failures_add(&group->failures, nidoi_error_of_end(task, rc));
@@ -123,42 +124,42 @@ static void failed(nido_group *group, struct nidoi_task *task, int rc)
 
 static const char member_failed[] = "a member of the group failed";
 
-static void cancel_members(struct nidoi_loop *loop, nido_group *group, int rc)
+static void group_cancel_members(struct nidoi_loop *loop, nido_group *group, int rc)
 {
     nidoi_scope_cancel(loop, &group->scope, NIDO_CAUSE_FAILURE, rc, member_failed);
 }
 
-/* The body or a service failed: everybody goes, under every policy, and a race that was won is lost
- * again. */
-static void owner_failed(struct nidoi_loop *loop, nido_group *group, struct nidoi_task *task,
-                         int rc)
+/* The body or a service failed: all members are cancelled, under every policy, and a race that was won
+ * is lost again. */
+static void group_owner_failed(struct nidoi_loop *loop, nido_group *group, struct nidoi_task *task,
+                               int rc)
 {
     if (group->winner.id) {
-        drop(loop, group, NULL, group->value);
+        group_drop(loop, group, NULL, group->value);
         nidoi_failures_drop(group->failures);
         group->failures = NULL;
         group->failure = 0;
         group->winner = (nido_task){0};
     }
-    group->flags |= NIDOI_GROUP_DISOWNED;
-    failed(group, task, rc);
-    cancel_members(loop, group, rc);
+    group->flags |= NIDOI_GROUP_OWNER_FAILED;
+    group_add_failure(group, task, rc);
+    group_cancel_members(loop, group, rc);
 }
 
-static void child_failed(struct nidoi_loop *loop, nido_group *group, struct nidoi_task *task,
-                         int rc)
+static void group_child_failed(struct nidoi_loop *loop, nido_group *group, struct nidoi_task *task,
+                               int rc)
 {
     if (group->winner.id) return; /* after a race is won, the losers may fail as they like */
-    failed(group, task, rc);
-    if (group->policy == NIDO_FAIL_FAST) cancel_members(loop, group, rc);
+    group_add_failure(group, task, rc);
+    if (group->policy == NIDO_FAIL_FAST) group_cancel_members(loop, group, rc);
 }
 
-static void child_succeeded(struct nidoi_loop *loop, nido_group *group, struct nidoi_task *task,
-                            int rc)
+static void group_child_succeeded(struct nidoi_loop *loop, nido_group *group,
+                                  struct nidoi_task *task, int rc)
 {
     if (group->policy != NIDO_RACE) return;
-    if (group->winner.id || group->flags & NIDOI_GROUP_DISOWNED) {
-        drop(loop, group, task->arg, rc);
+    if (group->winner.id || group->flags & NIDOI_GROUP_OWNER_FAILED) {
+        group_drop(loop, group, task->arg, rc);
         return;
     }
     group->winner = nidoi_loop_handle(loop, task);
@@ -167,7 +168,7 @@ static void child_succeeded(struct nidoi_loop *loop, nido_group *group, struct n
 }
 
 /* Ended by a cancel of its own: no failure. What a service was told of its group is not its code. */
-static int went_alone(struct nidoi_task *task)
+static int ended_by_own_cancel(struct nidoi_task *task)
 {
     task->slot->cancelled = !task->service;
     return task->base.kind == NIDO_CAUSE_CANCEL ? task->base.code : 0;
@@ -179,43 +180,44 @@ int nidoi_group_record_slow(struct nidoi_loop *loop, struct nidoi_task *task, in
 
     if (rc == -ECANCELED && nidoi_enter_check(loop) == 0) rc = nidoi_error_stray(task);
     if (rc == -ECANCELED) {
-        if (!nidoi_scope_cancelled(&group->scope)) return went_alone(task);
-        group->flags |= NIDOI_GROUP_SEEN;
+        if (!nidoi_scope_cancelled(&group->scope)) return ended_by_own_cancel(task);
+        group->flags |= NIDOI_GROUP_SAW_CANCEL;
     } else if (rc < 0) {
-        task->service ? owner_failed(loop, group, task, rc) : child_failed(loop, group, task, rc);
+        task->service ? group_owner_failed(loop, group, task, rc)
+                      : group_child_failed(loop, group, task, rc);
     } else if (!task->service) {
-        child_succeeded(loop, group, task, rc);
+        group_child_succeeded(loop, group, task, rc);
     }
     return rc;
 }
 
 /* The body ended with rc < 0. */
-static void judge_body(struct nidoi_loop *loop, nido_group *group, int rc)
+static void record_body(struct nidoi_loop *loop, nido_group *group, int rc)
 {
     struct nidoi_task *task = loop->sched.current;
 
     if (rc == -ECANCELED && nidoi_enter_check(loop) == 0) rc = nidoi_error_stray(task);
     if (rc == -ECANCELED)
-        group->flags |= NIDOI_GROUP_SEEN;
+        group->flags |= NIDOI_GROUP_SAW_CANCEL;
     else
-        owner_failed(loop, group, task, rc);
+        group_owner_failed(loop, group, task, rc);
 }
 
 /* ---- Closing ---- */
 
-/* Once it is over it stays so: nobody is admitted any more. */
-static void wait_until_over(struct nidoi_loop *loop, nido_group *group)
+/* Once it is over it stays so: it takes no members any more. */
+static void group_wait(struct nidoi_loop *loop, nido_group *group)
 {
     struct nidoi_waiter waiter = {.kind = &nidoi_group_closing, .object = group};
 
-    if (over(group)) return;
+    if (group_is_done(group)) return;
     group->closer = &waiter;
     nidoi_park(loop, &waiter);
-    nidoi_assert(over(group));
+    nidoi_assert(group_is_done(group));
 }
 
-/* Tells why the group ends: its cancel, or a failure that has cancelled nobody. */
-static void find_cause(const nido_group *group, nido_scope *out)
+/* Tells why the group ends: its cancel, or a failure that has cancelled no member. */
+static void group_find_cause(const nido_group *group, nido_scope *out)
 {
     const nido_scope *cancelled = nidoi_scope_first_cancel(&group->scope);
 
@@ -231,19 +233,19 @@ static void find_cause(const nido_group *group, nido_scope *out)
 }
 
 /* Services were shielded from everything but their own end, which is now. */
-static void release_services(struct nidoi_loop *loop, nido_group *group)
+static void group_release_services(struct nidoi_loop *loop, nido_group *group)
 {
     struct nidoi_link *link = group->children.next;
     nido_scope cause;
 
-    find_cause(group, &cause);
+    group_find_cause(group, &cause);
     for (; link != &group->children; link = link->next) {
         nido_scope *base = &nidoi_container(link, struct nidoi_task, sibling)->base;
 
         if (!nidoi_scope_cancel(loop, base, NIDO_CAUSE_RELEASE, 0, NULL))
             nidoi_scope_copy_cause(base, &cause);
     }
-    wait_until_over(loop, group);
+    group_wait(loop, group);
 }
 
 int nidoi_group_outcome(struct nidoi_loop *loop, nido_group *group, int rc)
@@ -260,7 +262,7 @@ int nidoi_group_outcome(struct nidoi_loop *loop, nido_group *group, int rc)
                          nidoi_failures_end(failures, group->failure, group->name));
         return group->failure;
     }
-    if (!(group->flags & NIDOI_GROUP_SEEN)) return rc;
+    if (!(group->flags & NIDOI_GROUP_SAW_CANCEL)) return rc;
     return nidoi_scope_verdict(loop, &group->scope, -ECANCELED);
 }
 
@@ -284,7 +286,7 @@ void nidoi_group_forget(struct nidoi_loop *loop, struct nidoi_slot *slot)
     slot->kept = false;
 }
 
-static void free_handles(struct nidoi_loop *loop, nido_group *group)
+static void group_free_handles(struct nidoi_loop *loop, nido_group *group)
 {
     while (group->kept) {
         struct nidoi_slot *slot = nidoi_slots_get(&loop->slots, group->kept);
@@ -300,14 +302,14 @@ int nido_group_close(nido_group *group, int rc)
     int err = nidoi_scope_closable(loop, &group->scope);
 
     if (err) return err;
-    if (rc < 0) judge_body(loop, group, rc);
+    if (rc < 0) record_body(loop, group, rc);
     group->state = NIDOI_GROUP_CLOSING;
-    wait_until_over(loop, group);
+    group_wait(loop, group);
     group->state = NIDOI_GROUP_RELEASING;
-    if (group->services) release_services(loop, group);
+    if (group->services) group_release_services(loop, group);
     nidoi_charge(loop);
     rc = nidoi_group_outcome(loop, group, rc);
-    free_handles(loop, group);
+    group_free_handles(loop, group);
     group->state = NIDOI_GROUP_NONE;
     nidoi_scope_pop(loop, &group->scope);
     return rc;
@@ -331,7 +333,7 @@ int nido_with_group(enum nido_policy policy, int (*body)(nido_group *group, void
     nido_group_options options = {.size = sizeof options, .policy = policy};
     nido_group group;
 
-    open_here(&group, &options, __builtin_return_address(0), nidoi_frame_end());
+    group_open_checked(&group, &options, __builtin_return_address(0), nidoi_frame_end());
     if (group.scope.flags & NIDOI_SCOPE_FAULTY)
         return group.scope.code; /* NOLINT(clang-analyzer-core.uninitialized.UndefReturn) */
     return nido_group_close(&group, body ? body(&group, arg) : -EINVAL);

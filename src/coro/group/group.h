@@ -1,11 +1,11 @@
-/* coro/group/group.h: groups: who is in them, how they are judged, when they are over.
+/* coro/group/group.h: groups: their members, what a result does, when they are over.
  *
  * 1. A task is in exactly one group from its spawn (or hand-over by nido_started) to its end; the
  * root is in none.
  * 2. live + services is the length of `children`; the close returns only when both are 0.
  * 3. Everything that can end a wait for the group (a child's end, a start decided, a place used)
  * calls nidoi_group_notify, and nothing else wakes the closer.
- * 4. Results are judged once, in the order of completion: nidoi_group_record. */
+ * 4. Results are recorded once, in the order of completion: nidoi_group_record. */
 #ifndef NIDOI_GROUP_H
 #define NIDOI_GROUP_H
 
@@ -21,8 +21,8 @@ enum nidoi_group_state {
 };
 
 enum nidoi_group_flag {
-    NIDOI_GROUP_SEEN = 1,    /* a member ended with -ECANCELED */
-    NIDOI_GROUP_DISOWNED = 2 /* the body or a service failed: no child can win any more */
+    NIDOI_GROUP_SAW_CANCEL = 1,  /* a member ended with -ECANCELED */
+    NIDOI_GROUP_OWNER_FAILED = 2 /* the body or a service failed: no child can win any more */
 };
 
 /* A pending nido_start, on its caller's stack. */
@@ -40,8 +40,8 @@ struct nidoi_start {
 void nidoi_group_open(struct nidoi_loop *loop, nido_group *group, const nido_group_options *options,
                       void *place);
 
-/* A member (task) has come home with rc: counts it, keeps the first failure, cancels, wins. Returns
- * what a join of it answers. */
+/* A member (task) has returned rc: keeps the first failure, cancels, wins. Returns what a join of it
+ * answers. */
 static inline int nidoi_group_record(struct nidoi_loop *loop, struct nidoi_task *task, int rc);
 int nidoi_group_record_slow(struct nidoi_loop *loop, struct nidoi_task *task, int rc);
 
@@ -60,6 +60,12 @@ static inline bool nidoi_group_is_over(const nido_group *group)
     if (group->state == NIDOI_GROUP_CLOSING)
         return !(group->live | (group->starts - group->own_starts) | group->reserved);
     return group->state == NIDOI_GROUP_RELEASING;
+}
+
+/* The limit of tasks is reached. */
+static inline bool nidoi_group_is_full(const nido_group *group)
+{
+    return group->limit && group->live + group->reserved + group->starts >= group->limit;
 }
 
 /* What a finished group answers; its error goes to the running task. */

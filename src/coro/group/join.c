@@ -5,7 +5,7 @@
 #include "coro/scope/park.h"
 #include "nido/task.h"
 
-static struct nidoi_task *caller(void)
+static struct nidoi_task *task_self(void)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
 
@@ -13,7 +13,7 @@ static struct nidoi_task *caller(void)
 }
 
 /* The slot that a handle means, while it means one. */
-static int resolve(nido_task handle, struct nidoi_slot **out)
+static int handle_resolve(nido_task handle, struct nidoi_slot **out)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
     struct nidoi_slot *slot;
@@ -26,16 +26,16 @@ static int resolve(nido_task handle, struct nidoi_slot **out)
     return 0;
 }
 
-static struct nidoi_task *live(nido_task handle)
+static struct nidoi_task *handle_task(nido_task handle)
 {
     struct nidoi_slot *slot;
 
-    return resolve(handle, &slot) == 0 ? slot->task : NULL;
+    return handle_resolve(handle, &slot) == 0 ? slot->task : NULL;
 }
 
 nido_task nido_self(void)
 {
-    struct nidoi_task *task = caller();
+    struct nidoi_task *task = task_self();
 
     if (!task) return (nido_task){0};
     return nidoi_loop_handle(nidoi_loop_self(), task);
@@ -48,21 +48,21 @@ uint64_t nido_task_id(nido_task task)
 
 const char *nido_task_name(nido_task handle)
 {
-    struct nidoi_task *task = live(handle);
+    struct nidoi_task *task = handle_task(handle);
 
     return task && task->name ? task->name : "";
 }
 
 void *nido_task_spawn_place(nido_task handle)
 {
-    struct nidoi_task *task = live(handle);
+    struct nidoi_task *task = handle_task(handle);
 
     return task ? task->spawned_at : NULL;
 }
 
 void nido_set_name(const char *format, ...)
 {
-    struct nidoi_task *task = caller();
+    struct nidoi_task *task = task_self();
     va_list args;
 
     if (!task) return;
@@ -74,20 +74,20 @@ void nido_set_name(const char *format, ...)
 
 size_t nido_stack_used(void)
 {
-    struct nidoi_task *task = caller();
+    struct nidoi_task *task = task_self();
 
     return task ? (size_t)((char *)(task->stack + 1) - (char *)task) + task->deepest : 0;
 }
 
 /* ---- Joining ---- */
 
-static struct nidoi_task *joined(const struct nidoi_waiter *waiter)
+static struct nidoi_task *joined_task(const struct nidoi_waiter *waiter)
 {
     return ((const struct nidoi_slot *)waiter->object)->task;
 }
 
 static const struct nidoi_wait_kind joining = {
-    .name = "end of task", .undo = nidoi_waitq_undo, .owner = joined};
+    .name = "end of task", .undo = nidoi_waitq_undo, .owner = joined_task};
 
 int nido_join(nido_task handle, int *out)
 {
@@ -96,7 +96,7 @@ int nido_join(nido_task handle, int *out)
     struct nidoi_slot *slot;
     int rc, err = nidoi_enter(&loop);
 
-    if (!err) err = resolve(handle, &slot);
+    if (!err) err = handle_resolve(handle, &slot);
     if (err) return err;
     if (!slot->task) {
         if (out) *out = slot->rc;
@@ -115,7 +115,7 @@ int nido_join(nido_task handle, int *out)
 int nido_try_join(nido_task handle, int *out)
 {
     struct nidoi_slot *slot;
-    int err = resolve(handle, &slot);
+    int err = handle_resolve(handle, &slot);
 
     if (err) return err;
     if (slot->task) return -EAGAIN;
@@ -127,13 +127,13 @@ bool nido_task_was_cancelled(nido_task handle)
 {
     struct nidoi_slot *slot;
 
-    return resolve(handle, &slot) == 0 && !slot->task && slot->cancelled;
+    return handle_resolve(handle, &slot) == 0 && !slot->task && slot->cancelled;
 }
 
 int nido_task_cancel(nido_task handle, int code, const char *reason)
 {
     struct nidoi_slot *slot;
-    int err = resolve(handle, &slot);
+    int err = handle_resolve(handle, &slot);
 
     if (err) return err;
     if (!slot->task) return -ESRCH;
@@ -145,7 +145,7 @@ int nido_task_forget(nido_task handle)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
     struct nidoi_slot *slot;
-    int err = resolve(handle, &slot);
+    int err = handle_resolve(handle, &slot);
 
     if (err) return err;
     if (!slot->kept) return -ESRCH;

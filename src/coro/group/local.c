@@ -9,14 +9,14 @@ struct nidoi_local_value {
     void *value;
 };
 
-static struct nidoi_task *caller(void)
+static struct nidoi_task *task_self(void)
 {
     struct nidoi_sched *sched = nidoi_sched_self;
 
     return sched && nidoi_on_task(sched) ? sched->current : NULL;
 }
 
-static struct nidoi_local_value **find(struct nidoi_task *task, const nido_local *key)
+static struct nidoi_local_value **local_find(struct nidoi_task *task, const nido_local *key)
 {
     struct nidoi_local_value **at = &task->locals;
 
@@ -24,7 +24,7 @@ static struct nidoi_local_value **find(struct nidoi_task *task, const nido_local
     return at;
 }
 
-static int add(struct nidoi_task *task, const nido_local *key, void *value)
+static int local_add(struct nidoi_task *task, const nido_local *key, void *value)
 {
     struct nidoi_local_value *local = nidoi_mem.alloc(sizeof *local);
 
@@ -36,13 +36,13 @@ static int add(struct nidoi_task *task, const nido_local *key, void *value)
 
 int nido_local_set(const nido_local *key, void *value)
 {
-    struct nidoi_task *task = caller();
+    struct nidoi_task *task = task_self();
     struct nidoi_local_value **at, *old;
 
     if (!task) return -EPERM;
-    at = find(task, key);
+    at = local_find(task, key);
     old = *at;
-    if (!old) return value ? add(task, key, value) : 0;
+    if (!old) return value ? local_add(task, key, value) : 0;
     old->value = value;
     if (value) return 0;
     *at = old->next;
@@ -52,8 +52,8 @@ int nido_local_set(const nido_local *key, void *value)
 
 void *nido_local_get(const nido_local *key)
 {
-    struct nidoi_task *task = caller();
-    struct nidoi_local_value *local = task ? *find(task, key) : NULL;
+    struct nidoi_task *task = task_self();
+    struct nidoi_local_value *local = task ? *local_find(task, key) : NULL;
 
     return local ? local->value : NULL;
 }

@@ -43,13 +43,13 @@ void nidoi_wait_print(char *text, size_t size, size_t *used, const struct nidoi_
 
 /* ---- Rings ---- */
 
-static struct nidoi_task *owner_of(const struct nidoi_waiter *waiter)
+static struct nidoi_task *waiter_owner(const struct nidoi_waiter *waiter)
 {
     return waiter->kind->owner ? waiter->kind->owner(waiter) : NULL;
 }
 
 /* Is it parked in the close of a group in which `me` lives? */
-static bool closes_over(const struct nidoi_waiter *waiter, const struct nidoi_task *me)
+static bool close_needs(const struct nidoi_waiter *waiter, const struct nidoi_task *me)
 {
     return waiter->kind == &nidoi_group_closing &&
            nidoi_scope_encloses(&((const nido_group *)waiter->object)->scope, me);
@@ -57,22 +57,22 @@ static bool closes_over(const struct nidoi_waiter *waiter, const struct nidoi_ta
 
 /* A cycle without `me` is possible (waits that cannot be refused may close one), hence the count:
  * no honest chain is longer than there are tasks. */
-static bool waits_for(const struct nidoi_loop *loop, const struct nidoi_task *owner,
-                      const struct nidoi_task *me)
+static bool task_waits_for(const struct nidoi_loop *loop, const struct nidoi_task *owner,
+                           const struct nidoi_task *me)
 {
     for (uint32_t left = loop->live; owner && left > 0; left--) {
         const struct nidoi_waiter *waiter = owner->waiter;
 
         if (owner == me) return true;
         if (!waiter) return false;
-        if (closes_over(waiter, me)) return true;
-        owner = owner_of(waiter);
+        if (close_needs(waiter, me)) return true;
+        owner = waiter_owner(waiter);
     }
     return false;
 }
 
 /* From the running task and its wish round to itself. */
-static NIDOI_RARE int tell_ring(const struct nidoi_waiter *wish)
+static NIDOI_RARE int fail_with_ring(const struct nidoi_waiter *wish)
 {
     const struct nidoi_waiter *waiter = wish;
     struct nidoi_task *me = wish->task;
@@ -85,7 +85,7 @@ static NIDOI_RARE int tell_ring(const struct nidoi_waiter *wish)
                        waiter == wish ? "a ring of waits: " : "; ", (unsigned long long)task->id,
                        task->name ? task->name : "");
         nidoi_wait_print(text, sizeof text, &used, waiter);
-        task = closes_over(waiter, me) ? me : owner_of(waiter);
+        task = close_needs(waiter, me) ? me : waiter_owner(waiter);
         waiter = task->waiter;
     } while (task != me);
     return nidoi_fail(me, NULL, -EDEADLK, "%s", text);
@@ -95,5 +95,5 @@ int nidoi_wait_check(struct nidoi_loop *loop, const struct nidoi_wait_kind *kind
 {
     struct nidoi_waiter wish = {.task = loop->sched.current, .kind = kind, .object = object};
 
-    return waits_for(loop, owner_of(&wish), wish.task) ? tell_ring(&wish) : 0;
+    return task_waits_for(loop, waiter_owner(&wish), wish.task) ? fail_with_ring(&wish) : 0;
 }

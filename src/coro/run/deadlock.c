@@ -13,7 +13,7 @@ static void deadlock_report(struct nidoi_loop *loop)
 {
     const char *why = loop->expected ? "jobs or child processes are out, but have long been silent"
                                      : "none can ever run again: no timer, no descriptor, no job, "
-                                       "nobody else who may post";
+                                       "no other thread that may post";
     char head[256];
     struct nidoi_tasks_text text = {nidoi_mem.alloc(REPORT), REPORT, 0};
 

@@ -11,7 +11,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct nidoi_fork_handler *handlers; /* lock */
 
 /* In the child. Without its pointer the thread has no runtime, so every call says -EPERM. */
-static void in_child(void)
+static void fork_in_child(void)
 {
     static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
 
@@ -22,16 +22,16 @@ static void in_child(void)
     for (struct nidoi_fork_handler *each = handlers; each; each = each->next) each->forked();
 }
 
-static void watch(void)
+static void fork_watch_once(void)
 {
-    pthread_atfork(NULL, NULL, in_child);
+    pthread_atfork(NULL, NULL, fork_in_child);
 }
 
 void nidoi_fork_watch(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    pthread_once(&once, watch);
+    pthread_once(&once, fork_watch_once);
 }
 
 void nidoi_fork_register(struct nidoi_fork_handler *handler)

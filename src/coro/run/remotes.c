@@ -42,8 +42,8 @@ void nidoi_remotes_remove(nido_rt *remote)
     nidoi_remotes_unlock();
 }
 
-void nidoi_remotes_each(void (*visit)(nido_rt *remote, void *arg), void *arg)
+void nidoi_remotes_each(void (*call)(nido_rt *remote, void *arg), void *arg)
 {
     for (struct nidoi_link *link = remotes.next; link != &remotes; link = link->next)
-        visit(nidoi_container(link, nido_rt, link), arg);
+        call(nidoi_container(link, nido_rt, link), arg);
 }

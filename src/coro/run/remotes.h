@@ -8,10 +8,10 @@
 void nidoi_remotes_add(nido_rt *remote);
 void nidoi_remotes_remove(nido_rt *remote);
 
-/* Held by who goes through them, and none comes or goes meanwhile; also for what upper floors keep
+/* Held while they are gone through: none is added or removed meanwhile; also for what upper floors keep
  * beside them. Any thread. */
 void nidoi_remotes_lock(void);
 void nidoi_remotes_unlock(void);
-void nidoi_remotes_each(void (*visit)(nido_rt *remote, void *arg), void *arg);
+void nidoi_remotes_each(void (*call)(nido_rt *remote, void *arg), void *arg);
 
 #endif

@@ -8,7 +8,7 @@
 
 enum { MOST_LINES = 64, LINE = 512 };
 
-static void add_task(char *text, size_t size, size_t *used, const struct nidoi_task *task)
+static void text_add_task(char *text, size_t size, size_t *used, const struct nidoi_task *task)
 {
     bool root = task == nidoi_loop_of(task->sched)->root;
     struct nidoi_place place;
@@ -33,7 +33,7 @@ void nidoi_tasks_each(struct nidoi_loop *loop, void (*line)(void *ctx, const cha
         size_t used = 0;
 
         if (!slot->task) continue;
-        add_task(text, sizeof text, &used, slot->task);
+        text_add_task(text, sizeof text, &used, slot->task);
         line(ctx, text);
         listed++;
     }

@@ -22,7 +22,7 @@ static bool options_valid(const nido_options *options)
            options->spin_ns >= 0 && options->timer_slack_ns >= 0 && options->pool_grace_ns >= 0;
 }
 
-static void error_print_to(FILE *file, const nido_error *error)
+static void error_print_to_file(FILE *file, const nido_error *error)
 {
     fputs("nido: the root task failed: ", file);
     nido_error_print(error, file);
@@ -30,18 +30,18 @@ static void error_print_to(FILE *file, const nido_error *error)
 
 /* By way of the heap: stderr has no buffer, and glibc's printf then takes 8 KiB of the thread's
  * stack, which may be a small one. */
-static void print_failure(const nido_error *error)
+static void error_print_to_stderr(const nido_error *error)
 {
     char *text = NULL;
     size_t size;
     FILE *memory = open_memstream(&text, &size);
 
-    if (memory) error_print_to(memory, error);
+    if (memory) error_print_to_file(memory, error);
     flockfile(stderr);
     if (memory && !fclose(memory))
         fputs(text, stderr);
     else
-        error_print_to(stderr, error);
+        error_print_to_file(stderr, error);
     funlockfile(stderr);
     free(text);
 }
@@ -58,7 +58,7 @@ void nidoi_run_deliver_error(struct nidoi_loop *loop)
         loop->options.on_error(loop->options.ctx, error);
         nidoi_no_parking_end(&loop->sched);
     } else {
-        print_failure(error);
+        error_print_to_stderr(error);
     }
     nido_error_release(error);
 }
@@ -71,7 +71,7 @@ int nidoi_run_result(const struct nidoi_loop *loop)
 
 /* ---- A run, from its opening to its end ---- */
 
-/* No task lives any more: signals do again what they did before, and the door is shut. */
+/* No task lives any more: signals do again what they did before, and posts are refused. */
 void nidoi_run_over(struct nidoi_run *run)
 {
     if (nidoi_linked(&run->signals.link)) nidoi_receiver_close(&run->loop, &run->signals, 0);

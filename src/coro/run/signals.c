@@ -29,7 +29,7 @@ struct listener {
 /* Process-wide. Handlers read; changes are made under the lock. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct listener *listeners; /* atomic */
-static uint32_t handlers_inside;   /* atomic: those who walk along the list now */
+static uint32_t handlers_inside;   /* atomic: they walk along the list now */
 static uint32_t users[NUMBERS];    /* atomic: receivers of the program */
 static uint32_t roots[NUMBERS];    /* atomic: the others */
 static struct sigaction before[NUMBERS];
@@ -54,7 +54,7 @@ uint64_t nidoi_signal_bit(int number)
 /* ---- In a signal handler ---- */
 
 /* It asks a run to end, and no receiver of the program wants it. */
-static bool for_roots_alone(int index)
+static bool is_for_roots_alone(int index)
 {
     return __atomic_load_n(&roots[index], __ATOMIC_SEQ_CST) &&
            !__atomic_load_n(&users[index], __ATOMIC_SEQ_CST);
@@ -63,12 +63,12 @@ static bool for_roots_alone(int index)
 static void handler(int number);
 
 /* Whoever asks a run to end twice wants out, whatever the loop is doing. */
-static void restore_defaults(void)
+static void defaults_restore(void)
 {
     const struct sigaction none = {.sa_handler = SIG_DFL};
 
     for (int i = 0; i < NUMBERS; i++) {
-        if (!for_roots_alone(i) || !nidoi_sys_handled_by(i + 1, handler)) continue;
+        if (!is_for_roots_alone(i) || !nidoi_sys_handled_by(i + 1, handler)) continue;
         __atomic_store_n(&defaulted[i], 1, __ATOMIC_SEQ_CST);
         nidoi_sys.sigaction(i + 1, &none, NULL);
     }
@@ -81,7 +81,7 @@ static void handler(int number)
 
     __atomic_add_fetch(&handlers_inside, 1, __ATOMIC_SEQ_CST);
     __atomic_add_fetch(&arrivals[index], 1, __ATOMIC_SEQ_CST);
-    if (for_roots_alone(index)) restore_defaults();
+    if (is_for_roots_alone(index)) defaults_restore();
     for (listener = __atomic_load_n(&listeners, __ATOMIC_SEQ_CST); listener;
          listener = __atomic_load_n(&listener->next, __ATOMIC_SEQ_CST)) {
         struct note *note = &listener->notes[index];
@@ -96,14 +96,14 @@ static void handler(int number)
 
 /* ---- On the loop's thread ---- */
 
-static bool wanted_somewhere(int index)
+static bool is_wanted(int index)
 {
     return __atomic_load_n(&users[index], __ATOMIC_SEQ_CST) ||
            __atomic_load_n(&roots[index], __ATOMIC_SEQ_CST);
 }
 
-/* The root's receivers are told only if the program has none. True: somebody was told. */
-static bool tell(struct listener *listener, int index, bool root)
+/* The root's receivers are told only if the program has none. True: one was told. */
+static bool receivers_tell(struct listener *listener, int index, bool root)
 {
     bool told = false;
     struct nidoi_link *next;
@@ -126,18 +126,18 @@ static struct listener *listener_of_extension(struct nidoi_extension *extension)
 }
 
 /* The lock is held. Counters wrap: the later one is ahead by less than half of them. */
-static bool is_taken(const struct listener *listener, int index)
+static bool arrival_is_taken(const struct listener *listener, int index)
 {
     return (int32_t)(taken[index] - listener->heard[index]) >= 0;
 }
 
-/* For whoever had the signal before us. */
-static void raise_untaken(const struct listener *listener, int index)
+/* For the handler that was there before ours. */
+static void arrival_raise_again(const struct listener *listener, int index)
 {
     bool lost;
 
     pthread_mutex_lock(&lock);
-    lost = !wanted_somewhere(index) && !is_taken(listener, index);
+    lost = !is_wanted(index) && !arrival_is_taken(listener, index);
     if (lost) taken[index] = listener->heard[index]; /* by that handler */
     pthread_mutex_unlock(&lock);
     if (lost) raise(index + 1);
@@ -150,11 +150,11 @@ void nidoi_signal_taken(struct nidoi_loop *loop, int number)
     int index = number - 1;
 
     pthread_mutex_lock(&lock);
-    if (!is_taken(listener, index)) taken[index] = listener->heard[index];
+    if (!arrival_is_taken(listener, index)) taken[index] = listener->heard[index];
     pthread_mutex_unlock(&lock);
 }
 
-static void deliver(struct nidoi_loop *loop, struct nidoi_post *post)
+static void arrival_deliver(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     struct listener *listener = listener_of_extension(loop->extensions[NIDOI_EXTENSION_SIGNALS]);
     struct note *note = nidoi_container(post, struct note, post);
@@ -163,11 +163,11 @@ static void deliver(struct nidoi_loop *loop, struct nidoi_post *post)
     __atomic_store_n(&note->sent, 0, __ATOMIC_SEQ_CST);
     listener->heard[index] = __atomic_load_n(&arrivals[index], __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&users[index], __ATOMIC_SEQ_CST))
-        tell(listener, index, false);
-    else if (tell(listener, index, true))
+        receivers_tell(listener, index, false);
+    else if (receivers_tell(listener, index, true))
         nidoi_signal_taken(loop, index + 1);
     else
-        raise_untaken(listener, index);
+        arrival_raise_again(listener, index);
 }
 
 /* ---- Dispositions; the lock is held ---- */
@@ -179,11 +179,11 @@ static void (*ours(int index))(int)
 }
 
 /* A handler that the program has set since the last time is what comes back in the end. */
-static int take_over(int index)
+static int signal_take_over(int index)
 {
     const struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     struct sigaction now;
-    bool again = wanted_somewhere(index) && nidoi_sys_handled_by(index + 1, ours(index));
+    bool again = is_wanted(index) && nidoi_sys_handled_by(index + 1, ours(index));
     int err = nidoi_sys.sigaction(index + 1, &action, &now);
 
     if (err) return err;
@@ -192,14 +192,14 @@ static int take_over(int index)
     return 0;
 }
 
-static void give_back(int index)
+static void signal_give_back(int index)
 {
-    if (wanted_somewhere(index)) return;
+    if (is_wanted(index)) return;
     nidoi_sys_give_back(index + 1, ours(index), &before[index]);
     __atomic_store_n(&defaulted[index], 0, __ATOMIC_SEQ_CST);
 }
 
-static void count(const struct nidoi_receiver *receiver, int index, int change)
+static void wanted_count(const struct nidoi_receiver *receiver, int index, int change)
 {
     uint32_t *counter = receiver->root ? &roots[index] : &users[index];
 
@@ -207,32 +207,32 @@ static void count(const struct nidoi_receiver *receiver, int index, int change)
 }
 
 /* All of the set's numbers below `end`. */
-static void leave(const struct nidoi_receiver *receiver, int end)
+static void receiver_leave(const struct nidoi_receiver *receiver, int end)
 {
     for (int i = 0; i < end; i++) {
         if (!(receiver->set & bit(i))) continue;
-        count(receiver, i, -1);
-        give_back(i);
+        wanted_count(receiver, i, -1);
+        signal_give_back(i);
     }
 }
 
-static int enter(const struct nidoi_receiver *receiver)
+static int receiver_enter(const struct nidoi_receiver *receiver)
 {
     for (int i = 0; i < NUMBERS; i++) {
-        int err = receiver->set & bit(i) ? take_over(i) : 0;
+        int err = receiver->set & bit(i) ? signal_take_over(i) : 0;
 
         if (err) {
-            leave(receiver, i);
+            receiver_leave(receiver, i);
             return err;
         }
-        if (receiver->set & bit(i)) count(receiver, i, 1);
+        if (receiver->set & bit(i)) wanted_count(receiver, i, 1);
     }
     return 0;
 }
 
 /* ---- Listeners ---- */
 
-static void update_wanted(struct listener *listener)
+static void listener_update_wanted(struct listener *listener)
 {
     uint64_t wanted = 0;
 
@@ -268,7 +268,7 @@ static void forked(void)
     handlers_inside = 0;
     lock = fresh;
     for (int i = 0; i < NUMBERS; i++) {
-        if (wanted_somewhere(i)) nidoi_sys_give_back(i + 1, ours(i), &before[i]);
+        if (is_wanted(i)) nidoi_sys_give_back(i + 1, ours(i), &before[i]);
         users[i] = roots[i] = defaulted[i] = 0;
     }
 }
@@ -286,7 +286,7 @@ static struct listener *listener_of(struct nidoi_loop *loop)
     listener->extension.end = listener_end;
     listener->remote = nidoi_remote_retain(loop->remote);
     nidoi_list_init(&listener->receivers);
-    for (int i = 0; i < NUMBERS; i++) listener->notes[i].post.call = deliver;
+    for (int i = 0; i < NUMBERS; i++) listener->notes[i].post.call = arrival_deliver;
     loop->extensions[NIDOI_EXTENSION_SIGNALS] = &listener->extension;
     nidoi_fork_register(&at_fork);
     pthread_mutex_lock(&lock);
@@ -305,18 +305,18 @@ int nidoi_receiver_open(struct nidoi_loop *loop, struct nidoi_receiver *receiver
 
     if (!listener) return -ENOMEM;
     nidoi_list_append(&listener->receivers, &receiver->link);
-    update_wanted(listener); /* before the first signal can come */
+    listener_update_wanted(listener); /* before the first signal can come */
     pthread_mutex_lock(&lock);
-    err = enter(receiver);
+    err = receiver_enter(receiver);
     pthread_mutex_unlock(&lock);
     if (!err) return 0;
     nidoi_list_remove(&receiver->link);
-    update_wanted(listener);
+    listener_update_wanted(listener);
     return err;
 }
 
 /* It has arrived, and no turn has told of it yet. */
-static bool is_on_its_way(struct listener *listener, int index)
+static bool arrival_is_on_its_way(struct listener *listener, int index)
 {
     if (!__atomic_load_n(&listener->notes[index].sent, __ATOMIC_SEQ_CST)) return false;
     listener->heard[index] = __atomic_load_n(&arrivals[index], __ATOMIC_SEQ_CST);
@@ -330,12 +330,12 @@ void nidoi_receiver_close(struct nidoi_loop *loop, struct nidoi_receiver *receiv
 
     nidoi_list_remove(&receiver->link);
     pthread_mutex_lock(&lock);
-    leave(receiver, NUMBERS);
+    receiver_leave(receiver, NUMBERS);
     pthread_mutex_unlock(&lock);
-    update_wanted(listener);
+    listener_update_wanted(listener);
     for (int i = 0; i < NUMBERS; i++) {
-        bool coming = receiver->set & bit(i) && is_on_its_way(listener, i);
+        bool coming = receiver->set & bit(i) && arrival_is_on_its_way(listener, i);
 
-        if (coming || unclaimed & bit(i)) raise_untaken(listener, i);
+        if (coming || unclaimed & bit(i)) arrival_raise_again(listener, i);
     }
 }

@@ -3,8 +3,7 @@
  * 1. The handler posts, by a post that is kept for each number, and does nothing else; a number that
  * is on its way already is not posted again, as the kernel would have it.
  * 2. On the loop's thread every receiver that wants the number is told. Nothing is lost silently:
- * what no receiver in the process has taken when the last of them goes is raised anew, for whoever had
- * the signal before us. Arrivals are counted, so that a taken one is known wherever else it was told.
+ * what no receiver in the process has taken when the last of them goes is raised anew, for the handler that was there before. Arrivals are counted, so that a taken one is known wherever else it was told.
  * 3. A disposition is changed while a receiver in the process wants the number, then put back, unless
  * the program has set a handler of its own meanwhile.
  * 4. The root's receiver of the Ctrl-C kind stands back while the program has a receiver of its own;

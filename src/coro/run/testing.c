@@ -20,7 +20,7 @@ static int wait_all_parked(void)
 }
 
 /* Stops wherever something is due on the way, so that what it starts happens at its own time. */
-static int advance(int64_t ns)
+static int clock_advance(int64_t ns)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
     int64_t next, end;
@@ -37,7 +37,7 @@ static int advance(int64_t ns)
     }
 }
 
-static void watch(const struct nidoi_watcher *watcher, void *ctx)
+static void run_watch(const struct nidoi_watcher *watcher, void *ctx)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
 
@@ -45,7 +45,7 @@ static void watch(const struct nidoi_watcher *watcher, void *ctx)
     if (loop) nidoi_probe_set(&loop->sched, &loop->probe);
 }
 
-static void watch_asleep(bool on)
+static void asleep_watch(bool on)
 {
     nidoi_asleep_watched = on;
 }
@@ -57,13 +57,13 @@ const struct nidoi_test_hooks *nido_test_hooks(void)
         .version = {NIDO_VERSION_MAJOR, NIDO_VERSION_MINOR, NIDO_VERSION_PATCH},
         .sys = &nidoi_sys,
         .mem = &nidoi_mem,
-        .watch = watch,
+        .watch = run_watch,
         .loop = nidoi_loop_self,
         .wait_all_parked = wait_all_parked,
-        .advance = advance,
+        .advance = clock_advance,
         .nudge = nidoi_reactor_nudge,
         .poll = nidoi_reactor_poll,
-        .watch_asleep = watch_asleep,
+        .watch_asleep = asleep_watch,
         .place = nidoi_place,
     };
 

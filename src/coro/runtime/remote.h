@@ -23,7 +23,7 @@ struct nido_rt {
     struct nidoi_mpsc posts;
     struct nidoi_wakeup wakeup;
     uint32_t refs;           /* atomic: keeps this struct; the loop holds one while it runs */
-    uint32_t handles;        /* atomic: held by users, who may still post */
+    uint32_t handles;        /* atomic: held by users: they may still post */
     uint32_t sleeping;       /* atomic: the loop is about to wait in the kernel and must be woken */
     uint32_t forks;          /* of the process when it was made */
     struct nidoi_loop *loop; /* for its own thread; NULL after the run */

@@ -11,7 +11,8 @@ static __attribute__((noinline)) void open_suspicious(struct nidoi_loop *loop, n
     nidoi_scope_open(loop, scope, flags, deadline, place);
 }
 
-static void open_here(nido_scope *scope, uint32_t flags, int64_t deadline, void *place, char *frame)
+static void scope_open_checked(nido_scope *scope, uint32_t flags, int64_t deadline, void *place,
+                               char *frame)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
 
@@ -26,7 +27,7 @@ static void open_here(nido_scope *scope, uint32_t flags, int64_t deadline, void 
 }
 
 #define OPEN(scope, flags, deadline) \
-    open_here(scope, flags, deadline, __builtin_return_address(0), nidoi_frame_end())
+    scope_open_checked(scope, flags, deadline, __builtin_return_address(0), nidoi_frame_end())
 
 void nido_scope_open(nido_scope *scope)
 {
@@ -126,7 +127,7 @@ bool nido_cancelled(void)
     return loop && loop->sched.current->scope->due <= loop->sched.now;
 }
 
-static int closed_after(nido_scope *scope, nido_fn *fn, void *arg)
+static int scope_close_after(nido_scope *scope, nido_fn *fn, void *arg)
 {
     /* The analyser believes that a thread may lose its loop while it opens a scope. */
     if (scope->flags & NIDOI_SCOPE_FAULTY)
@@ -139,7 +140,7 @@ int nido_with_deadline(int64_t deadline, nido_fn *fn, void *arg)
     nido_scope scope;
 
     OPEN(&scope, 0, deadline);
-    return closed_after(&scope, fn, arg);
+    return scope_close_after(&scope, fn, arg);
 }
 
 int nido_with_timeout(int64_t ns, nido_fn *fn, void *arg)
@@ -147,7 +148,7 @@ int nido_with_timeout(int64_t ns, nido_fn *fn, void *arg)
     nido_scope scope;
 
     OPEN(&scope, 0, after(ns));
-    return closed_after(&scope, fn, arg);
+    return scope_close_after(&scope, fn, arg);
 }
 
 int nido_with_shield(int64_t max_ns, nido_fn *fn, void *arg)
@@ -155,5 +156,5 @@ int nido_with_shield(int64_t max_ns, nido_fn *fn, void *arg)
     nido_scope scope;
 
     OPEN(&scope, NIDOI_SCOPE_SHIELD, shield_end(max_ns));
-    return closed_after(&scope, fn, arg);
+    return scope_close_after(&scope, fn, arg);
 }

@@ -8,10 +8,9 @@
 #include "base/place.h"
 
 enum { CONSTANTS = 256 };
-static nido_error
-    constants[CONSTANTS]; /* by errno; written with the same value by whoever comes first */
+static nido_error constants[CONSTANTS]; /* by errno; every thread writes the same value */
 
-static nido_error *constant(int code)
+static nido_error *error_constant(int code)
 {
     nido_error *error = &constants[code < 0 && code > -CONSTANTS ? -code : 0];
 
@@ -41,11 +40,11 @@ void nido_error_release(nido_error *error)
 
 /* ---- Making them ---- */
 
-static nido_error *new_error(const struct nidoi_task *task, int code)
+static nido_error *error_new(const struct nidoi_task *task, int code)
 {
     nido_error *error = nidoi_mem_zeroed(sizeof *error);
 
-    if (!error) return constant(code);
+    if (!error) return error_constant(code);
     error->refs = 1;
     error->code = code;
     error->task = task->id;
@@ -63,9 +62,10 @@ void nidoi_error_keep(struct nidoi_task *task, nido_error *error)
     nido_error_release(old);
 }
 
-static int fail(struct nidoi_task *task, void *place, int code, const char *format, va_list args)
+static int error_fail(struct nidoi_task *task, void *place, int code, const char *format,
+                      va_list args)
 {
-    nido_error *error = code < 0 ? new_error(task, code) : NULL;
+    nido_error *error = code < 0 ? error_new(task, code) : NULL;
 
     if (error && error->refs) {
         error->failed_at = place;
@@ -80,7 +80,7 @@ int nidoi_fail(struct nidoi_task *task, void *place, int code, const char *forma
     va_list args;
 
     va_start(args, format);
-    fail(task, place, code, format, args);
+    error_fail(task, place, code, format, args);
     va_end(args);
     return code;
 }
@@ -101,7 +101,7 @@ void nidoi_error_detail(struct nidoi_task *task, const char *bytes, size_t len)
     error->detail = detail;
 }
 
-static struct nidoi_task *caller(void)
+static struct nidoi_task *task_self(void)
 {
     struct nidoi_sched *sched = nidoi_sched_self;
 
@@ -110,26 +110,26 @@ static struct nidoi_task *caller(void)
 
 int(nido_fail)(int code, const char *format, ...)
 {
-    struct nidoi_task *task = caller();
+    struct nidoi_task *task = task_self();
     va_list args;
 
     if (!task) return code;
     va_start(args, format);
-    fail(task, __builtin_return_address(0), code, format, args);
+    error_fail(task, __builtin_return_address(0), code, format, args);
     va_end(args);
     return code;
 }
 
 int nido_vfail(int code, const char *format, va_list args)
 {
-    struct nidoi_task *task = caller();
+    struct nidoi_task *task = task_self();
 
-    return task ? fail(task, __builtin_return_address(0), code, format, args) : code;
+    return task ? error_fail(task, __builtin_return_address(0), code, format, args) : code;
 }
 
 int nido_fail_text(int code, const char *text)
 {
-    struct nidoi_task *task = caller();
+    struct nidoi_task *task = task_self();
 
     if (task) nidoi_fail(task, __builtin_return_address(0), code, "%s", text);
     return code;
@@ -137,7 +137,7 @@ int nido_fail_text(int code, const char *text)
 
 const nido_error *nido_error_last(void)
 {
-    struct nidoi_task *task = caller();
+    struct nidoi_task *task = task_self();
 
     return task ? task->error : NULL;
 }
@@ -149,7 +149,7 @@ nido_error *nidoi_error_of_end(struct nidoi_task *task, int code)
     task->error = NULL;
     if (error && error->code == code) return error;
     nido_error_release(error);
-    return new_error(task, code);
+    return error_new(task, code);
 }
 
 int nidoi_error_stray(struct nidoi_task *task)
@@ -194,7 +194,7 @@ uint64_t nidoi_failures_author(const struct nidoi_failures *failures, char *name
 }
 
 /* An error that stands for several: it says what the first one says. */
-static nido_error *combined(struct nidoi_failures *failures, const char *group)
+static nido_error *error_combine(struct nidoi_failures *failures, const char *group)
 {
     size_t others = failures->count - 1;
     nido_error *first = failures->list[0], *error = nidoi_mem.alloc(sizeof *error);
@@ -222,8 +222,8 @@ nido_error *nidoi_failures_end(struct nidoi_failures *failures, int code, const 
 {
     nido_error *error;
 
-    if (!failures || failures == &no_list) return constant(code);
-    error = failures->count > 1 ? combined(failures, group) : failures->list[0];
+    if (!failures || failures == &no_list) return error_constant(code);
+    error = failures->count > 1 ? error_combine(failures, group) : failures->list[0];
     nidoi_mem.release(failures);
     return error;
 }
@@ -310,7 +310,7 @@ const nido_error *nido_error_find(const nido_error *error, int code)
 }
 
 /* Line by line; what could steer a terminal is left out. */
-static void print_detail(const char *detail, FILE *file, int depth)
+static void error_print_detail(const char *detail, FILE *file, int depth)
 {
     bool at_start = true;
 
@@ -323,7 +323,7 @@ static void print_detail(const char *detail, FILE *file, int depth)
     if (!at_start) fputc('\n', file);
 }
 
-static void print_one(const nido_error *error, FILE *file, int depth)
+static void error_print_one(const nido_error *error, FILE *file, int depth)
 {
     struct nidoi_place spawned, failed;
 
@@ -337,25 +337,25 @@ static void print_one(const nido_error *error, FILE *file, int depth)
         fprintf(file, ", spawned at %s", nidoi_place(&spawned, error->spawned_at));
     if (error->failed_at) fprintf(file, ", failed at %s", nidoi_place(&failed, error->failed_at));
     fputc('\n', file);
-    print_detail(error->detail, file, depth);
+    error_print_detail(error->detail, file, depth);
 }
 
-static void print_tree(const nido_error *error, FILE *file, int depth)
+static void error_print_tree(const nido_error *error, FILE *file, int depth)
 {
     size_t i = 0;
 
     if (!error->suppressed) {
-        print_one(error, file, depth);
+        error_print_one(error, file, depth);
         if (!error->cause) return;
         fprintf(file, "%*sbehind it: ", 2 * depth + 2, "");
-        print_tree(error->cause, file, depth + 1);
+        error_print_tree(error->cause, file, depth + 1);
         return;
     }
     fprintf(file, "group \"%s\": %llu failures\n", error->group,
             (unsigned long long)(1 + error->suppressed_count + error->unlisted));
     for (const nido_error *e = error->cause; e; e = nido_error_suppressed(error, i++)) {
         fprintf(file, "%*s%zu. ", 2 * depth + 2, "", i + 1);
-        print_tree(e, file, depth + 1);
+        error_print_tree(e, file, depth + 1);
     }
     if (error->unlisted)
         fprintf(file, "%*sand %llu more\n", 2 * depth + 2, "", (unsigned long long)error->unlisted);
@@ -363,5 +363,5 @@ static void print_tree(const nido_error *error, FILE *file, int depth)
 
 void nido_error_print(const nido_error *error, FILE *file)
 {
-    if (error) print_tree(error, file, 0);
+    if (error) error_print_tree(error, file, 0);
 }

@@ -1,5 +1,5 @@
-/* coro/scope/error.h: error objects on their way from nido_fail through the end of a task to whoever
- * closes the group. */
+/* coro/scope/error.h: error objects on their way from nido_fail through the end of a task to the close
+ * of its group. */
 #ifndef NIDOI_ERROR_H
 #define NIDOI_ERROR_H
 
@@ -39,7 +39,7 @@ void nidoi_error_keep(struct nidoi_task *task, nido_error *error);
 int nidoi_fail(struct nidoi_task *task, void *place, int code, const char *format, ...)
     NIDO_PRINTF(4, 5);
 
-/* An -ECANCELED that nobody caused would be taken for a cancel further up: the running task's becomes
+/* An -ECANCELED that no cancel caused would be taken for a cancel further up: the running task's becomes
  * -EPROTO, and the error that it keeps says so, with the -ECANCELED behind it. Returns -EPROTO. */
 int nidoi_error_stray(struct nidoi_task *task);
 
@@ -62,7 +62,7 @@ nido_error *nidoi_failures_end(struct nidoi_failures *failures, int code, const 
 /* The task that failed first, and its name (32 bytes); 0 and "" if there was no memory for it. */
 uint64_t nidoi_failures_author(const struct nidoi_failures *failures, char *name);
 
-/* Ends a list that nobody wants. */
+/* Ends a list that is not asked for. */
 void nidoi_failures_drop(struct nidoi_failures *failures);
 
 #endif

@@ -76,7 +76,7 @@ void nidoi_task_expire(struct nidoi_task *task)
 }
 
 /* A parked task under a cancelled scope is woken, if its wait can be undone; one whose alarm has
- * passed has slept enough, whoever notices first. */
+ * passed has slept enough. */
 static void wake_cancelled(struct nidoi_task *task)
 {
     struct nidoi_waiter *waiter = task->waiter;
@@ -166,7 +166,7 @@ void nidoi_scope_inspect(const struct nidoi_task *task, const char *frame)
     nidoi_scope_left_open(task);
 }
 
-static bool overlap(const nido_scope *open, const nido_scope *fresh)
+static bool scopes_overlap(const nido_scope *open, const nido_scope *fresh)
 {
     uintptr_t at = (uintptr_t)open, here = (uintptr_t)fresh;
     size_t size = open->flags & NIDOI_SCOPE_GROUP ? sizeof(nido_group) : sizeof(nido_scope);
@@ -182,7 +182,7 @@ void nidoi_scope_inspect_memory(const struct nidoi_task *task, nido_scope *scope
     nidoi_scope_check_content(task);
     for (const nido_scope *open = task->scope; open != &task->base; open = open->parent) {
         if (open->task != task) nidoi_scope_left_open(task);
-        if (overlap(open, scope))
+        if (scopes_overlap(open, scope))
             nidoi_panic("task #%llu: the scope or group opened at %s was never closed, and another "
                         "is opened in its memory",
                         (unsigned long long)task->id, nidoi_place(&place, open->place));
@@ -225,8 +225,8 @@ void nidoi_scope_copy_cause(nido_scope *scope, const nido_scope *from)
     memcpy(scope->by_name, from->by_name, sizeof scope->by_name);
 }
 
-/* By name, for the task may be gone when somebody asks. */
-static void note_author(nido_scope *scope, const struct nidoi_task *task)
+/* By name, for the task may be gone when it is asked for. */
+static void scope_note_author(nido_scope *scope, const struct nidoi_task *task)
 {
     size_t len = task->name ? strnlen(task->name, sizeof scope->by_name - 1) : 0;
 
@@ -247,12 +247,12 @@ int nidoi_scope_cancel(struct nidoi_loop *loop, nido_scope *scope, enum nido_cau
     scope->reason = reason ? reason : "";
     scope->order = ++loop->cancel_count;
     scope->when = grace == NIDO_NEVER ? loop->sched.now : nidoi_loop_refresh(loop);
-    note_author(scope, kind == NIDO_CAUSE_DEADLINE ? &loop->sched.loop : loop->sched.current);
+    scope_note_author(scope, kind == NIDO_CAUSE_DEADLINE ? &loop->sched.loop : loop->sched.current);
     due_spread(loop, scope, nidoi_time_add(scope->when, grace));
     return 0;
 }
 
-static nido_scope *outermost_expired(struct nidoi_loop *loop, nido_scope *scope)
+static nido_scope *scope_outermost_expired(struct nidoi_loop *loop, nido_scope *scope)
 {
     nido_scope *found = NULL;
 
@@ -266,7 +266,7 @@ void nidoi_scope_expire(struct nidoi_loop *loop, nido_scope *scope)
 {
     nido_scope *expired;
 
-    while ((expired = outermost_expired(loop, scope)) != NULL)
+    while ((expired = scope_outermost_expired(loop, scope)) != NULL)
         nidoi_scope_cancel(loop, expired, NIDO_CAUSE_DEADLINE, -ETIMEDOUT, "deadline");
 }
 

@@ -6,9 +6,9 @@
  * 2. Below a scope hang at most one scope of the same task (`inner`) and, if it is a group's, the
  * first scopes of the group's tasks.
  * 3. What is due changes in nidoi_scope_cancel, move and hand-over alone, and each walks the
- * subtree once, iteratively: waking whoever is parked under a cancelled scope. The tree does not
+ * subtree once, iteratively: waking each task that is parked under a cancelled scope. The tree does not
  * change during a walk.
- * 4. A deadline is armed in the timer of the task that opened it, when somebody first parks below
+ * 4. A deadline is armed in the timer of the task that opened it, when a task first parks below
  * it: the UNARMED bit is inherited at opening and cleared once. A timer may be early, never late.
  * 5. A cancel is a state, noticed on entry and on parking; there is no delivery that could be
  * repeated or lost.

@@ -157,7 +157,7 @@
 #define LINUX_CODES(X)
 #endif
 
-static const char *unknown(int64_t code)
+static const char *errno_unknown(int64_t code)
 {
     static _Thread_local char text[32];
 
@@ -180,6 +180,6 @@ const char *nido_strerror(int code)
         STREAM_CODES(CASE)
         LINUX_CODES(CASE)
     default:
-        return unknown(number);
+        return errno_unknown(number);
     }
 }

@@ -18,13 +18,13 @@ int64_t nido_after(int64_t ns)
     return nidoi_time_add(nido_now(), ns);
 }
 
-static enum nidoi_undo stop_alarm(struct nidoi_waiter *waiter)
+static enum nidoi_undo sleep_undo(struct nidoi_waiter *waiter)
 {
     waiter->task->alarm = NIDO_NEVER;
     return NIDOI_WITHDRAWN;
 }
 
-static const struct nidoi_wait_kind sleeping = {.name = "sleep", .undo = stop_alarm};
+static const struct nidoi_wait_kind sleeping = {.name = "sleep", .undo = sleep_undo};
 
 static int yield_and_test(struct nidoi_loop *loop)
 {

@@ -3,7 +3,7 @@
  *
  * The switch is Boost.Context's fcontext, folded into this library under private names. It keeps
  * callee-saved registers and, but for arm64, where we do it ourselves, the floating-point control
- * words; a new context inherits the latter from whoever makes it. */
+ * words; a new context inherits the latter from its maker. */
 #ifndef NIDOI_CONTEXT_H
 #define NIDOI_CONTEXT_H
 
@@ -71,24 +71,24 @@ struct nidoi_transfer {
 
 /* What a context runs. It begins with NIDOI_CONTEXT_BEGINS, ends with nidoi_context_leave, and never
  * returns. It must leave from its own frame: from deeper down, calls would stay open that the
- * processor still expects to return, and every return of whoever goes on would be mispredicted. */
+ * processor still expects to return, and every return of the context that goes on would be mispredicted. */
 typedef void nidoi_context_entry(struct nidoi_transfer transfer);
 
 /* A context that will begin at `entry` on the stack [bottom, top). */
 static inline void nidoi_context_make(struct nidoi_context *context, void *bottom, void *top,
                                       nidoi_context_entry *entry);
 
-/* Leaves `from`, which must be the running context, and goes on in `to`. Returns when somebody
- * switches back. */
+/* Leaves `from`, which must be the running context, and goes on in `to`. Returns when `from` is
+ * switched to again. */
 static inline void nidoi_context_switch(struct nidoi_context *from, struct nidoi_context *to);
 
 /* The same for the last time: `from` is never switched to again, and its stack may be reused by the
- * next who runs. */
+ * next context that runs. */
 static inline _Noreturn void nidoi_context_leave(struct nidoi_context *from,
                                                  struct nidoi_context *to);
 
 /* The end of the calling function's frame: what lies above it belongs to its callers, what lies
- * below to itself, to whom it calls and to frames that are gone. */
+ * below to itself, to its callees and to frames that are gone. */
 #define nidoi_frame_end() ((char *)__builtin_dwarf_cfa())
 
 /* For what stands between a public call and its entry, in every build: there nidoi_frame_end() is
@@ -201,7 +201,7 @@ static inline void nidoi_context_switch(struct nidoi_context *from, struct nidoi
 #define NIDOI_CONTEXT_OUTERMOST() ((void)0)
 #endif
 
-/* Backtraces end here; and who switched to us is told where it stands. */
+/* Backtraces end here; and the context that switched here learns where it stands. */
 #define NIDOI_CONTEXT_BEGINS(transfer) \
     do {                               \
         NIDOI_CONTEXT_OUTERMOST();     \

@@ -69,7 +69,7 @@ static void slab_free(struct nidoi_stack_class *class, struct nidoi_slab *slab)
     nidoi_mem.release(slab);
 }
 
-static void forget_warm(struct nidoi_stack *stack)
+static void class_forget_warm(struct nidoi_stack *stack)
 {
     (void)stack;
 #ifdef NIDOI_VALGRIND
@@ -85,14 +85,14 @@ void nidoi_stacks_deinit(struct nidoi_stacks *stacks)
         struct nidoi_link *link;
 
         while ((link = nidoi_list_pop(&class->warm)))
-            forget_warm(nidoi_container(link, struct nidoi_stack, link));
+            class_forget_warm(nidoi_container(link, struct nidoi_stack, link));
         while (!nidoi_list_empty(&class->slabs))
             slab_free(class, nidoi_container(class->slabs.next, struct nidoi_slab, link));
     }
 }
 
 /* -EAGAIN: the kernel has no mapping left for one more. */
-static int protect(const struct iovec *pages, int n)
+static int guard_protect(const struct iovec *pages, int n)
 {
     int err = 0;
 
@@ -101,7 +101,7 @@ static int protect(const struct iovec *pages, int n)
     return err == -ENOMEM ? -EAGAIN : err;
 }
 
-static int guard(struct nidoi_stacks *stacks, const struct iovec *pages, int n)
+static int guard_stack(struct nidoi_stacks *stacks, const struct iovec *pages, int n)
 {
     int err;
 
@@ -110,7 +110,7 @@ static int guard(struct nidoi_stacks *stacks, const struct iovec *pages, int n)
         if (err != -EINVAL) return err;
         stacks->no_guard_advice = true;
     }
-    return protect(pages, n);
+    return guard_protect(pages, n);
 }
 
 static int slab_guards(struct nidoi_stacks *stacks, struct nidoi_slab *slab, size_t size)
@@ -121,7 +121,7 @@ static int slab_guards(struct nidoi_stacks *stacks, struct nidoi_slab *slab, siz
         pages[i] = (struct iovec){slab->memory + i * size, NIDOI_STACK_GUARD};
         slab->cold[slab->cold_count++] = (uint8_t)(slab->count - 1 - i);
     }
-    return guard(stacks, pages, (int)slab->count);
+    return guard_stack(stacks, pages, (int)slab->count);
 }
 
 static int slab_new(struct nidoi_stacks *stacks, struct nidoi_stack_class *class)
@@ -148,7 +148,7 @@ fail_slab:
     return err;
 }
 
-static struct nidoi_stack *record(char *memory, size_t size, size_t guard_size)
+static struct nidoi_stack *stack_record(char *memory, size_t size, size_t guard_size)
 {
     struct nidoi_stack *stack = (void *)(memory + size - sizeof *stack);
 
@@ -174,7 +174,7 @@ int nidoi_stacks_take_cold(struct nidoi_stacks *stacks, struct nidoi_stack_class
     }
     stacks->in_use++;
     index = slab->cold[--slab->cold_count];
-    *out = record(slab->memory + index * class->size, class->size, NIDOI_STACK_GUARD);
+    *out = stack_record(slab->memory + index * class->size, class->size, NIDOI_STACK_GUARD);
     (*out)->class = class;
     (*out)->slab = slab;
     (*out)->index = index;
@@ -190,10 +190,10 @@ struct nidoi_stack *nidoi_stacks_adopt(void *memory, size_t size)
     uintptr_t top = ((uintptr_t)memory + size) & ~(uintptr_t)63;
 
     if (size < NIDOI_STACK_LEAST || !memory) return NULL;
-    return record(memory, (size_t)(top - (uintptr_t)memory), 0);
+    return stack_record(memory, (size_t)(top - (uintptr_t)memory), 0);
 }
 
-static void unpoison(struct nidoi_stack *stack)
+static void stack_unpoison(struct nidoi_stack *stack)
 {
     (void)stack;
 #ifdef NIDOI_ASAN
@@ -205,9 +205,9 @@ void nidoi_stacks_put(struct nidoi_stacks *stacks, struct nidoi_stack *stack, in
 {
     struct nidoi_stack_class *class = stack->class;
 
-    unpoison(stack);
+    stack_unpoison(stack);
     if (!class) {
-        forget_warm(stack);
+        class_forget_warm(stack);
         return;
     }
     nidoi_list_push(&class->warm, &stack->link);
@@ -217,7 +217,7 @@ void nidoi_stacks_put(struct nidoi_stacks *stacks, struct nidoi_stack *stack, in
     stacks->trim_at = now + TRIM_AFTER;
 }
 
-static void cool(struct nidoi_stack_class *class)
+static void class_cool(struct nidoi_stack_class *class)
 {
     struct nidoi_link *link = class->warm.prev;
     struct nidoi_stack *stack = nidoi_container(link, struct nidoi_stack, link);
@@ -227,7 +227,7 @@ static void cool(struct nidoi_stack_class *class)
     nidoi_list_remove(link);
     class->warm_count--;
     class->spare--;
-    forget_warm(stack);
+    class_forget_warm(stack);
     nidoi_sys.give_back(stack->bottom, class->size - NIDOI_STACK_GUARD);
     slab->cold[slab->cold_count++] = (uint8_t)index;
     if (slab->cold_count == slab->count) {
@@ -238,7 +238,7 @@ static void cool(struct nidoi_stack_class *class)
     nidoi_list_push(&class->slabs, &slab->link);
 }
 
-/* When the time is up, the stacks that nobody took meanwhile go, in batches; then the next peak may
+/* When the time is up, the stacks that were not taken meanwhile are freed, in batches; then the next peak may
  * come. */
 bool nidoi_stacks_trim(struct nidoi_stacks *stacks, int64_t now)
 {
@@ -249,7 +249,7 @@ bool nidoi_stacks_trim(struct nidoi_stacks *stacks, int64_t now)
         struct nidoi_stack_class *class = &stacks->classes[i];
 
         while (class->spare > KEEP_WARM && left > 0) {
-            cool(class);
+            class_cool(class);
             left--;
         }
         if (class->spare > KEEP_WARM) return true;

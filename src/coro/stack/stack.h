@@ -45,7 +45,7 @@ struct nidoi_stack_class {
     struct nidoi_link slabs; /* those with a cold stack first */
     size_t size;             /* of address space: the guard is part of it */
     size_t warm_count;
-    size_t spare; /* the least warm_count since the last trim: nobody wanted these */
+    size_t spare; /* the least warm_count since the last trim: so many were not used */
 };
 
 struct nidoi_stacks {

@@ -16,7 +16,7 @@ void nidoi_probe_set(struct nidoi_sched *sched, struct nidoi_probe *probe)
 }
 
 /* R. Durstenfeld, "Algorithm 235: Random permutation", 1964. */
-static void shuffle(struct nidoi_sched *sched, struct nidoi_probe *probe)
+static void ready_shuffle(struct nidoi_sched *sched, struct nidoi_probe *probe)
 {
     probe->round = nidoi_sched_ready(sched);
     for (uint32_t left = probe->round; left > 1; left--) {
@@ -32,7 +32,7 @@ static void shuffle(struct nidoi_sched *sched, struct nidoi_probe *probe)
 
 /* A task that ended is still to be read: its stack is reused by tasks alone, and none has run since.
  */
-static void step(struct nidoi_sched *sched, struct nidoi_probe *probe)
+static void probe_step(struct nidoi_sched *sched, struct nidoi_probe *probe)
 {
     struct nidoi_task *task = nidoi_switch_next(sched);
 
@@ -51,8 +51,8 @@ void nidoi_probe_run(struct nidoi_sched *sched, int batch)
     struct nidoi_probe *probe = sched->probe;
 
     for (; batch > 0 && nidoi_sched_ready(sched); batch--) {
-        if (probe->shuffled && !probe->round) shuffle(sched, probe);
-        step(sched, probe);
+        if (probe->shuffled && !probe->round) ready_shuffle(sched, probe);
+        probe_step(sched, probe);
     }
 }
 

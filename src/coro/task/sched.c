@@ -17,16 +17,6 @@ void nidoi_returned_in_child(const char *what)
         what);
 }
 
-void nidoi_switch_with_exceptions(struct nidoi_sched *sched, struct nidoi_task *from,
-                                  struct nidoi_task *to)
-{
-    struct nidoi_exceptions kept = *sched->exceptions;
-
-    *sched->exceptions = (struct nidoi_exceptions){0};
-    nidoi_context_switch(&from->context, &to->context);
-    *sched->exceptions = kept;
-}
-
 int nidoi_sched_init(struct nidoi_sched *sched)
 {
     *sched = (struct nidoi_sched){.err = &errno, .current = &sched->loop};

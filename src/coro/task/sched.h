@@ -1,9 +1,9 @@
 /* coro/task/sched.h: tasks and the ready queue; the machinery of parking and waking.
  *
  * 1. A task is READY exactly while it is in the ready queue, RUNNING exactly while it is `current`.
- * 2. task->waiter is set exactly while the task is PARKED and nobody has claimed it. Whoever clears
- * it decides what the wait returns; there is no other way to wake (nidoi_wake).
- * 3. A node in a wait queue belongs to an unclaimed waiter: who claims a waiter first takes its
+ * 2. task->waiter is set exactly while the task is PARKED and unclaimed. What clears it decides
+ * what the wait returns; there is no other way to wake (nidoi_wake).
+ * 3. A node in a wait queue belongs to an unclaimed waiter: a claim of the waiter first takes its
  * nodes out.
  * 4. The ready queue is strictly first in, first out, and waking never allocates: room for every
  * live task is reserved when it is spawned.
@@ -18,8 +18,8 @@
 #include "base/list.h"
 #include "base/timers.h"
 #include "coro/stack/context.h"
+#include "coro/stack/exceptions.h"
 #include "coro/stack/stack.h"
-#include "coro/task/exceptions.h"
 #include "nido/scope.h"
 #include "nido/types.h"
 
@@ -62,7 +62,7 @@ struct nidoi_wait_kind {
     /* It was claimed by way of `node`: take its other nodes out of their queues. NULL: there are
      * none. May only unlink and nidoi_recheck_run. */
     void (*claimed)(struct nidoi_waiter *waiter, struct nidoi_node *node);
-    /* The task's alarm rang while it waited here: claim it. NULL: it wakes with 0. */
+    /* The task's alarm has passed while it waited here: claim it. NULL: it wakes with 0. */
     void (*timed_out)(struct nidoi_waiter *waiter);
     /* What the user called the object; NULL if it has no name. */
     const char *(*named)(const struct nidoi_waiter *waiter);
@@ -129,8 +129,8 @@ struct nidoi_sched {
     bool cxx;                            /* the program has a C++ run time */
     struct nidoi_exceptions *exceptions; /* this thread's; NULL without one */
     struct nidoi_link recheck;           /* struct nidoi_recheck */
-    struct nidoi_probe *probe; /* coro/task/probe.h; NULL: nobody watches, nothing is shuffled */
-    int allowance;             /* the budget of a task that comes back from a callback */
+    struct nidoi_probe *probe;           /* coro/task/probe.h; NULL: not watched, not shuffled */
+    int allowance;                       /* the budget of a task that comes back from a callback */
     struct nidoi_task loop;
 };
 
@@ -270,7 +270,7 @@ static inline struct nidoi_node *nidoi_waitq_first(const struct nidoi_waitq *que
  * wakes with value. */
 void nidoi_claim(struct nidoi_node *node, intptr_t value);
 
-/* Claims the first waiter. False: nobody waited. */
+/* Claims the first waiter. False: there was none. */
 static inline bool nidoi_waitq_wake(struct nidoi_waitq *queue, intptr_t value)
 {
     struct nidoi_node *node = nidoi_waitq_first(queue);
@@ -280,8 +280,8 @@ static inline bool nidoi_waitq_wake(struct nidoi_waitq *queue, intptr_t value)
 }
 
 /* The queue of an object has changed: it looks at it again, at once or, if this happens while
- * another object looks, right after that. So a withdrawal that grants somebody whose withdrawal
- * grants ... is a loop, not a recursion. */
+ * another object looks, right after that. So a withdrawal that grants to a waiter whose
+ * withdrawal grants again is a loop, not a recursion. */
 void nidoi_recheck_run(struct nidoi_sched *sched, struct nidoi_recheck *recheck);
 
 /* The running task holds something until it is let go; if the task ends first, held->orphaned is

@@ -20,7 +20,7 @@ void nidoi_slots_deinit(struct nidoi_slots *slots)
     nidoi_mem.release(slots->chunks);
 }
 
-static int make_chunk(struct nidoi_slots *slots)
+static int slots_make_chunk(struct nidoi_slots *slots)
 {
     size_t at = slots->made / NIDOI_SLOTS_CHUNK;
     int err;
@@ -37,7 +37,7 @@ int nidoi_slots_make(struct nidoi_slots *slots)
     struct nidoi_slot *slot;
     int err;
 
-    if (slots->made % NIDOI_SLOTS_CHUNK == 0 && (err = make_chunk(slots)) != 0) return err;
+    if (slots->made % NIDOI_SLOTS_CHUNK == 0 && (err = slots_make_chunk(slots)) != 0) return err;
     slot = nidoi_slots_get(slots, ++slots->made);
     nidoi_waitq_init(&slot->joiners);
     slot->timer.owner = slots->made;

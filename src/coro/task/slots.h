@@ -80,7 +80,7 @@ static inline void nidoi_slots_free(struct nidoi_slots *slots, struct nidoi_slot
     slots->free = slot;
 }
 
-/* The task of this slot has ended with rc: wakes who joined it, with the result in their nodes'
+/* The task of this slot has ended with rc: wakes its joiners, with the result in their nodes'
  * items (int *), because the slot may be gone when they run; frees the slot unless it is kept. */
 static inline void nidoi_slots_leave(struct nidoi_slots *slots, struct nidoi_slot *slot, int rc)
 {

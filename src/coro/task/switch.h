@@ -86,7 +86,7 @@ static inline void nidoi_sched_yield(struct nidoi_sched *sched)
     struct nidoi_task *task = sched->current;
 
     if (!nidoi_sched_ready(sched) && --sched->batch > 0) {
-        sched->budget = NIDOI_BUDGET; /* nobody to yield to */
+        sched->budget = NIDOI_BUDGET; /* no task to yield to */
         return;
     }
     nidoi_task_become(task, NIDOI_RUNNING, NIDOI_READY);

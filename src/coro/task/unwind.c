@@ -1,4 +1,6 @@
-#include "coro/task/exceptions.h"
+/* coro/task/unwind.c: what unwinds out of a task, out of a function that the loop called or out of a job of
+ * a worker thread ends the program with a sentence that names it. */
+#include "coro/stack/exceptions.h"
 
 #include <stdio.h>
 #include <unwind.h>
@@ -6,22 +8,13 @@
 #include "base/place.h"
 #include "coro/task/sched.h"
 
-/* Weak: there if anybody else brings it. */
-extern struct nidoi_exceptions *get_globals(void) __asm__(NIDOI_ASM_NAME("__cxa_get_globals"))
-    __attribute__((weak));
-
-struct nidoi_exceptions *nidoi_exceptions_self(void)
-{
-    return get_globals ? get_globals() : NULL;
-}
-
 #ifdef __GCC_HAVE_DWARF2_CFI_ASM
 
-struct who {
+struct author {
     char text[256];
 };
 
-static const char *running(struct who *who)
+static const char *author_name(struct author *author)
 {
     const struct nidoi_sched *sched = nidoi_sched_self;
     const struct nidoi_task *task = sched ? sched->current : NULL;
@@ -29,10 +22,10 @@ static const char *running(struct who *who)
 
     if (!sched) return "a job of a worker thread";
     if (!nidoi_on_task(sched)) return "a function that the loop called";
-    snprintf(who->text, sizeof who->text, "task #%llu \"%s\", spawned at %s",
+    snprintf(author->text, sizeof author->text, "task #%llu \"%s\", spawned at %s",
              (unsigned long long)task->id, task->name ? task->name : "",
              nidoi_place(&spawned, task->spawned_at));
-    return who->text;
+    return author->text;
 }
 
 _Unwind_Reason_Code nidoi_exceptions_end(int version, _Unwind_Action actions,
@@ -41,19 +34,19 @@ _Unwind_Reason_Code nidoi_exceptions_end(int version, _Unwind_Action actions,
                                          struct _Unwind_Context *frame);
 
 /* Asked by the unwinder on its way out. In its first phase nothing has been unwound yet; refused
- * there, it goes back to who threw, and that calls std::terminate, which knows what was thrown. */
+ * there, it goes back to the throw, which calls std::terminate: that knows what was thrown. */
 __attribute__((used)) _Unwind_Reason_Code nidoi_exceptions_end(int version, _Unwind_Action actions,
                                                                _Unwind_Exception_Class language,
                                                                struct _Unwind_Exception *exception,
                                                                struct _Unwind_Context *frame)
 {
-    struct who who;
+    struct author author;
 
     (void)version, (void)language, (void)exception, (void)frame;
     if (!(actions & _UA_SEARCH_PHASE))
         nidoi_panic("%s ends its thread (pthread_exit or pthread_cancel), on which others live",
-                    running(&who));
-    nidoi_warn("a C++ exception left %s: exceptions must be caught inside", running(&who));
+                    author_name(&author));
+    nidoi_warn("a C++ exception left %s: exceptions must be caught inside", author_name(&author));
     return _URC_FATAL_PHASE1_ERROR;
 }
 

@@ -1,13 +1,13 @@
-/* coro/task/exceptions.h: C++ exceptions on tasks, for programs that have them. The library itself needs
+/* coro/stack/exceptions.h: C++ exceptions on tasks, for programs that have them. The library itself needs
  * no C++ and is not linked with any.
  *
  * The C++ run time keeps for each thread which exceptions are being handled and how many are in
- * flight. Both belong to a task. They are empty at every switch: whoever leaves with something in
+ * flight. Both belong to a task. They are empty at every switch: a task that leaves with something in
  * them takes it along on its own stack and puts it back on its return (coro/task/switch.h), so tasks
  * carry nothing, and where there are no exceptions a switch costs one test more.
  *
- * No exception leaves a task: its outermost frame says who threw before the C++ run time ends the
- * program. */
+ * No exception leaves a task: its outermost frame names the task before the C++ run time ends the
+ * program (coro/task/unwind.c). */
 #ifndef NIDOI_EXCEPTIONS_H
 #define NIDOI_EXCEPTIONS_H
 
