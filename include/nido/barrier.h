@@ -19,6 +19,7 @@ typedef struct nido_barrier {
     uint32_t arrived; /* tasks that wait now */
     uint32_t flags;
     uint32_t aborted;
+    uint64_t spare[2];
 } nido_barrier;
 
 /* Makes a barrier for n tasks; `flags`: enum nido_barrier_flags; `name` (for reports) outlives it,

@@ -26,6 +26,7 @@ typedef struct nido_broadcast {
     uint64_t sent; /* items in all, so the next one's number */
     uint32_t closed;
     uint32_t spare;
+    uint64_t spare64;
 } nido_broadcast;
 
 /* The position of one reader, in the caller's memory; it needs no clean-up. Fields are private. */

@@ -16,6 +16,7 @@ extern "C" {
 typedef struct nido_cond {
     struct nidoi_sync sync;
     nido_mutex *mutex; /* of the tasks that wait */
+    uint64_t spare[2];
 } nido_cond;
 
 /* Makes a condition; `name` (for reports) outlives it, or is NULL. Cannot fail. Not a cancellation

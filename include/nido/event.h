@@ -14,6 +14,7 @@ typedef struct nido_event {
     struct nidoi_sync sync;
     uint32_t set;
     uint32_t spare;
+    uint64_t spare64;
 } nido_event;
 
 /* Makes an event that is not set; `name` (for reports) outlives it, or is NULL. Cannot fail. Not a

@@ -75,6 +75,7 @@ typedef struct nido_dirent {
     const char *name; /* of any length; valid until the next nido_readdir or nido_closedir */
     uint64_t inode;
     enum nido_file_kind kind;
+    uint32_t spare;
 } nido_dirent;
 
 /* Opens a directory. Cancellation point. 0, and *out is to be closed by nido_closedir; -ECANCELED;

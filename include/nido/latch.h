@@ -14,6 +14,7 @@ typedef struct nido_latch {
     struct nidoi_sync sync;
     uint32_t count;
     uint32_t leaving; /* released, but have not run yet */
+    uint64_t spare[2];
 } nido_latch;
 
 /* Makes a latch with `count` pieces of work to be done; `name` (for reports) outlives it, or is

@@ -17,6 +17,7 @@ typedef struct nido_limiter {
     struct nidoi_sync sync;
     uint32_t capacity;
     uint32_t borrowed; /* above the capacity after it was reduced */
+    uint64_t spare[2];
 } nido_limiter;
 
 /* One loan. Caller's memory, all zeros at first; fields are private. It must stay at its address
@@ -25,6 +26,7 @@ typedef struct nido_limiter_token {
     struct nidoi_held held; /* in the borrower's list while the loan is out */
     struct nidoi_task *task;
     nido_limiter *limiter;
+    uint64_t spare;
 } nido_limiter_token;
 
 /* Makes a limiter of `capacity` places; `name` (for reports) outlives it, or is NULL. Not a

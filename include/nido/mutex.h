@@ -20,6 +20,7 @@ typedef struct nido_mutex {
     struct nidoi_task *owner; /* NULL: free, and then no task waits */
     uint32_t broken;          /* an owner died, and it has not been repaired since */
     uint32_t expected;        /* tasks in waits for conditions, which will lock it again */
+    uint64_t spare[2];
 } nido_mutex;
 
 /* Makes a free mutex; `name` (for reports) outlives it, or is NULL. Cannot fail. Not a cancellation

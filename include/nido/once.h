@@ -18,6 +18,7 @@ typedef struct nido_once {
     struct nidoi_task *runner; /* does the work now, or NULL */
     int32_t rc;                /* the success that is kept */
     uint32_t done;             /* there is one */
+    uint64_t spare[2];
 } nido_once;
 
 /* Makes a once whose work is still to be done; `name` (for reports) outlives it, or is NULL. Cannot

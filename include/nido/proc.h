@@ -69,6 +69,7 @@ typedef struct nido_proc_status {
     int code;         /* exit status, 0 to 255; -1: a signal ended it */
     int signal;       /* that signal; 0: it exited */
     bool core_dumped; /* by that signal */
+    uint8_t spare[7];
 } nido_proc_status;
 
 /* A child, in the caller's memory; fields are private. All zeros is no child. */
@@ -157,6 +158,7 @@ typedef struct nido_proc_result {
     char *err; /* standard error */
     size_t err_len;
     bool truncated; /* there was more than output_limit */
+    uint64_t spare[2];
 } nido_proc_result;
 
 /* Runs a program to its end: feeds it the `len` bytes of `input` and collects its outputs at the

@@ -93,6 +93,7 @@ typedef struct nido_procpool_result {
     bool died;        /* instead of returning: nido_procpool_call gave -ECHILD for this */
     bool core_dumped; /* the signal left a core file */
     uint8_t spare[2];
+    uint64_t spare64[2];
 } nido_procpool_result;
 
 typedef struct nido_procpool_stats {
@@ -106,6 +107,7 @@ typedef struct nido_procpool_stats {
     uint64_t stopped;  /* jobs that were cancelled while they ran */
     uint64_t replaced; /* workers that died or sent invalid data while they had no job */
     uint64_t recycled; /* workers that had done max_jobs, or whose job left processes behind */
+    uint64_t spare[4];
 } nido_procpool_stats;
 
 /* Forks the server that starts the workers. Call it in the first line of main, before there are

@@ -22,6 +22,7 @@ typedef struct nido_rwlock {
     struct nidoi_task *writer; /* that writes, or NULL */
     uint32_t readers;          /* how many read */
     uint32_t broken;           /* a writer ended inside, not repaired since */
+    uint64_t spare[2];
 } nido_rwlock;
 
 /* Makes a free lock; `name` (for reports) outlives it, or is NULL. Cannot fail. Not a cancellation

@@ -61,6 +61,7 @@ typedef struct nido_cause {
     int64_t when;
     uint64_t task;      /* id of the task that did it; 0: the runtime itself */
     char task_name[32]; /* as it was then; "" if it had none */
+    uint64_t spare[2];
 } nido_cause;
 
 /* Opens a scope without a deadline, to be cancelled by nido_scope_cancel. Cannot fail. Not a

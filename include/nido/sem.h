@@ -20,6 +20,7 @@ typedef struct nido_sem {
     uint32_t max;
     uint32_t closed;
     uint32_t spare;
+    uint64_t spare64;
 } nido_sem;
 
 /* Makes a semaphore with `count` free permits, and never more than `max`; `name` (for reports)

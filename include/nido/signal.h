@@ -34,6 +34,7 @@ typedef struct nido_signal {
     uint8_t pending[64]; /* numbers that no task has taken, oldest first */
     uint32_t count;
     uint32_t spare;
+    uint64_t spare64;
 } nido_signal;
 
 /* Opens a receiver for the signals in `set`, which is copied. Not a cancellation point. 0, and it

@@ -55,6 +55,7 @@ typedef struct nido_ticker {
     int64_t next;
     int64_t period;
     enum nido_missed missed;
+    uint32_t spare;
 } nido_ticker;
 
 /* Starts a ticker whose first tick is one period (ns) from now. Not a cancellation point.

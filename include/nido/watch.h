@@ -26,6 +26,7 @@ typedef struct nido_watch {
     uint64_t version;
     uint32_t closed;
     uint32_t spare;
+    uint64_t spare64;
 } nido_watch;
 
 /* Makes a watch whose value is kept in the caller's `value`, `size` bytes that hold the first one

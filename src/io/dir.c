@@ -105,7 +105,8 @@ static nido_dirent dir_next(nido_dir *dir)
         (const struct dir_entry *)(const void *)(dir->entries + dir->at);
 
     dir->at += entry->size;
-    return (nido_dirent){(const char *)(entry + 1), entry->inode, entry->kind};
+    return (nido_dirent){
+        .name = (const char *)(entry + 1), .inode = entry->inode, .kind = entry->kind};
 }
 
 static nido_dirent dir_take_held(nido_dir *dir)
@@ -113,7 +114,8 @@ static nido_dirent dir_take_held(nido_dir *dir)
     const struct dirent *held = dir->held;
 
     dir->held = NULL;
-    return (nido_dirent){dirent_name(held), held->d_ino, entry_kind(held->d_type)};
+    return (nido_dirent){
+        .name = dirent_name(held), .inode = held->d_ino, .kind = entry_kind(held->d_type)};
 }
 
 int nido_readdir(nido_dir *dir, nido_dirent *out)

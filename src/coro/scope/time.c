@@ -91,7 +91,7 @@ int nido_check(void)
 int nido_ticker_init(nido_ticker *ticker, int64_t period_ns, enum nido_missed missed)
 {
     if (period_ns <= 0 || (missed != NIDO_SKIP && missed != NIDO_BURST)) return -EINVAL;
-    *ticker = (nido_ticker){nido_after(period_ns), period_ns, missed};
+    *ticker = (nido_ticker){.next = nido_after(period_ns), .period = period_ns, .missed = missed};
     return 0;
 }
 
