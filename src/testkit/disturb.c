@@ -3,14 +3,14 @@
 
 #include "testkit/kit.h"
 
-static struct nidoi_faults by_hand;
-static bool tapping;
+static struct nidoi_faults faults;
+static bool disturbed;
 
-static void begin_by_hand(void)
+static void disturb_begin(void)
 {
-    if (tapping) return;
-    tapping = true;
-    nidoi_taps_begin(&by_hand);
+    if (disturbed) return;
+    disturbed = true;
+    nidoi_taps_begin(&faults);
     nidoi_watch_begin(NULL, NULL);
 }
 
@@ -20,10 +20,10 @@ int nido_test_disturb(const char *call, unsigned nth, int result)
 
     if (tap == NIDOI_TAPS || !nth || !result) return -EINVAL;
     if (result > 0 && !nidoi_tap_is_partial(tap)) return -EINVAL;
-    begin_by_hand();
-    by_hand.of[tap].strike = by_hand.of[tap].count + nth;
-    by_hand.of[tap].result = result;
-    by_hand.of[tap].done = false;
+    disturb_begin();
+    faults.of[tap].at = faults.of[tap].count + nth;
+    faults.of[tap].result = result;
+    faults.of[tap].done = false;
     return 0;
 }
 
@@ -32,20 +32,20 @@ int64_t nido_test_count(const char *call)
     enum nidoi_tap tap = nidoi_tap_find(call);
 
     if (tap == NIDOI_TAPS) return -EINVAL;
-    begin_by_hand();
-    return (int64_t)by_hand.of[tap].count;
+    disturb_begin();
+    return (int64_t)faults.of[tap].count;
 }
 
-bool nidoi_taps_by_hand(void)
+bool nidoi_disturbed(void)
 {
-    return tapping;
+    return disturbed;
 }
 
 void nido_test_forget(void)
 {
-    if (!tapping) return;
+    if (!disturbed) return;
     nidoi_watch_end(NULL);
-    nidoi_taps_end(&by_hand);
-    memset(&by_hand, 0, sizeof by_hand);
-    tapping = false;
+    nidoi_taps_end(&faults);
+    memset(&faults, 0, sizeof faults);
+    disturbed = false;
 }

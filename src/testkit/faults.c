@@ -5,19 +5,20 @@
 #include "nido.h"
 #include "testkit/kit.h"
 
-enum column { FAILS, SHORT };
+enum fault_column { FAILS, SHORT };
 
-struct faults {
+struct fault_sweep {
     struct nidoi_table table;
     const nido_test_options *options;
-    struct nidoi_faults orders;
+    struct nidoi_faults faults;
     struct nidoi_where where;
     uint32_t numbers; /* of rows */
 };
 
-/* What a system may answer. Calls that are not here cannot fail in a way that anybody could do
- * something about (giving memory back, asking what a descriptor is), or are the loop's own. */
-static int plausible(enum nidoi_tap tap)
+/* An error that the system could return; 0: no fault. Those calls cannot fail in a way that a
+ * program could handle (releasing memory, asking for the kind of a descriptor), or are the loop's
+ * own. */
+static int fault_code(enum nidoi_tap tap)
 {
     static const int codes[NIDOI_TAPS] = {
         [NIDOI_TAP_read] = -EIO,
@@ -56,120 +57,122 @@ static int plausible(enum nidoi_tap tap)
     return codes[tap];
 }
 
-static void struck(void *ctx)
+static void fault_injected(void *ctx)
 {
-    struct faults *faults = ctx;
+    struct fault_sweep *sweep = ctx;
 
-    faults->where = nidoi_where_now();
+    sweep->where = nidoi_where_now();
 }
 
-static void prepare(void *ctx)
+static void faults_prepare(void *ctx)
 {
-    struct faults *faults = ctx;
+    struct fault_sweep *sweep = ctx;
 
-    memset(faults->orders.of, 0, sizeof faults->orders.of);
-    faults->where = (struct nidoi_where){0};
+    memset(sweep->faults.of, 0, sizeof sweep->faults.of);
+    sweep->where = (struct nidoi_where){0};
 }
 
 /* ---- Runs ---- */
 
-static size_t new_row(struct faults *faults, enum nidoi_tap tap, uint64_t nth)
+static size_t faults_new_row(struct fault_sweep *sweep, enum nidoi_tap tap, uint64_t nth)
 {
-    size_t row = nidoi_table_row(&faults->table, ++faults->numbers, (struct nidoi_where){0});
+    size_t row = nidoi_table_row(&sweep->table, ++sweep->numbers, (struct nidoi_where){0});
 
-    snprintf(faults->table.rows[row].note, sizeof faults->table.rows[row].note, "%s %llu",
+    snprintf(sweep->table.rows[row].note, sizeof sweep->table.rows[row].note, "%s %llu",
              tap == NIDOI_TAP_memory ? "allocation" : nidoi_tap_name(tap), (unsigned long long)nth);
     return row;
 }
 
-/* True: the order was carried out, or something broke without it. */
-static bool run_struck(struct faults *faults, nido_fn *fn, void *arg,
+/* True: the fault happened, or the run is broken without it. */
+static bool faults_run(struct fault_sweep *sweep, nido_fn *fn, void *arg,
                        const struct nidoi_fault *given, enum nidoi_tap tap,
                        struct nidoi_outcome *outcome)
 {
-    struct nidoi_fault *order = &faults->orders.of[tap];
+    struct nidoi_fault *fault = &sweep->faults.of[tap];
 
-    prepare(faults);
-    *order = *given;
-    nidoi_kit_run(fn, arg, faults->options, true, outcome);
-    if (!order->done) return outcome->broken[0] != '\0';
+    faults_prepare(sweep);
+    *fault = *given;
+    nidoi_kit_run(fn, arg, sweep->options, true, outcome);
+    if (!fault->done) return outcome->broken[0] != '\0';
     if (!outcome->broken[0] && outcome->rc == -EPROTO)
-        nidoi_blame(outcome, "it became -EPROTO: a cancel was made up");
+        nidoi_outcome_add(outcome,
+                          "it became -EPROTO: a function returned -ECANCELED without a cancel");
     return true;
 }
 
-static void strike(struct faults *faults, nido_fn *fn, void *arg, enum nidoi_tap tap, uint64_t nth,
-                   size_t row, enum column column)
+static void faults_run_case(struct fault_sweep *sweep, nido_fn *fn, void *arg, enum nidoi_tap tap,
+                            uint64_t nth, size_t row, enum fault_column column)
 {
-    struct nidoi_fault order = {.strike = nth, .result = column == SHORT ? 1 : plausible(tap)};
-    int tries = nidoi_kit_tries(faults->options);
+    struct nidoi_fault fault = {.at = nth, .result = column == SHORT ? 1 : fault_code(tap)};
+    int tries = nidoi_kit_tries(sweep->options);
     bool loose = tries > 1, done;
     struct nidoi_outcome outcome;
 
-    nidoi_table_announce(&faults->table, row, column);
-    do done = run_struck(faults, fn, arg, &order, tap, &outcome);
+    nidoi_table_announce(&sweep->table, row, column);
+    do done = faults_run(sweep, fn, arg, &fault, tap, &outcome);
     while (!done && --tries > 0);
     if (!done && loose) {
-        nidoi_table_leave_out(&faults->table, row, column);
+        nidoi_table_leave_out(&sweep->table, row, column);
         return;
     }
-    if (!done) nidoi_blame(&outcome, "it took another way this time and did not come here");
-    faults->table.rows[row].where = faults->where;
-    nidoi_table_enter(&faults->table, row, column, &outcome);
+    if (!done)
+        nidoi_outcome_add(&outcome, "the run differed this time and did not come to this place");
+    sweep->table.rows[row].where = sweep->where;
+    nidoi_table_enter(&sweep->table, row, column, &outcome);
 }
 
-static void strike_each(struct faults *faults, nido_fn *fn, void *arg, enum nidoi_tap tap,
-                        uint64_t count)
+static void faults_run_cases(struct fault_sweep *sweep, nido_fn *fn, void *arg, enum nidoi_tap tap,
+                             uint64_t count)
 {
     for (uint64_t nth = 1; nth <= count; nth++) {
-        size_t row = new_row(faults, tap, nth);
+        size_t row = faults_new_row(sweep, tap, nth);
 
-        strike(faults, fn, arg, tap, nth, row, FAILS);
-        if (nidoi_tap_is_partial(tap)) strike(faults, fn, arg, tap, nth, row, SHORT);
+        faults_run_case(sweep, fn, arg, tap, nth, row, FAILS);
+        if (nidoi_tap_is_partial(tap)) faults_run_case(sweep, fn, arg, tap, nth, row, SHORT);
     }
 }
 
 /* `first` to `last`: kinds of calls. */
-static int sweep(nido_fn *fn, void *arg, const nido_test_options *options, struct faults *faults,
-                 int first, int last)
+static int faults_sweep(nido_fn *fn, void *arg, const nido_test_options *options,
+                        struct fault_sweep *sweep, int first, int last)
 {
-    nido_test_options settled;
+    nido_test_options complete;
     struct nidoi_faults counted;
     int broken = 1;
 
     if (!fn || !nidoi_kit_options_valid(options)) return -EINVAL;
     if (nidoi_kit_hooks()->loop()) return -EBUSY;
-    nidoi_kit_finish(options, &settled);
-    faults->options = &settled;
-    faults->orders.struck = struck;
-    faults->orders.ctx = faults;
-    nidoi_taps_begin(&faults->orders);
-    if (nidoi_sweep_begin(fn, arg, &settled, prepare, faults)) {
-        counted = faults->orders;
+    nidoi_kit_options_fill(options, &complete);
+    sweep->options = &complete;
+    sweep->faults.injected = fault_injected;
+    sweep->faults.ctx = sweep;
+    nidoi_taps_begin(&sweep->faults);
+    if (nidoi_sweep_begin(fn, arg, &complete, faults_prepare, sweep)) {
+        counted = sweep->faults;
         for (int tap = first; tap <= last; tap++)
-            if (plausible((enum nidoi_tap)tap))
-                strike_each(faults, fn, arg, (enum nidoi_tap)tap, counted.of[tap].count);
-        broken = nidoi_table_finish(&faults->table, fn, &settled);
+            if (fault_code((enum nidoi_tap)tap))
+                faults_run_cases(sweep, fn, arg, (enum nidoi_tap)tap, counted.of[tap].count);
+        broken = nidoi_table_finish(&sweep->table, fn, &complete);
     }
-    nidoi_taps_end(&faults->orders);
-    free(faults->table.rows);
+    nidoi_taps_end(&sweep->faults);
+    free(sweep->table.rows);
     return broken;
 }
 
 int nido_sweep_memory(nido_fn *fn, void *arg, const nido_test_options *options)
 {
-    struct faults faults = {
+    struct fault_sweep sweep = {
         .table = {.what = "memory", .unit = "allocations", .columns = {"fails"}}};
 
-    return sweep(fn, arg, options, &faults, NIDOI_TAP_memory, NIDOI_TAP_memory);
+    return faults_sweep(fn, arg, options, &sweep, NIDOI_TAP_memory, NIDOI_TAP_memory);
 }
 
 int nido_sweep_calls(nido_fn *fn, void *arg, const nido_test_options *options)
 {
-    struct faults faults = {
+    struct fault_sweep sweep = {
         .table = {.what = "system calls", .unit = "calls", .columns = {"fails", "short"}}};
 
-    return sweep(fn, arg, options, &faults, 0, NIDOI_TAP_memory - 1);
+    return faults_sweep(fn, arg, options, &sweep, 0, NIDOI_TAP_memory - 1);
 }
 
 int nido_sweep_all(const char *name, nido_fn *fn, void *arg)

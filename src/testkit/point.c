@@ -4,55 +4,56 @@
 #include "nido.h"
 #include "testkit/kit.h"
 
-/* The question under way, innermost first: of this thread, and of any number of its tasks. */
-struct question {
-    struct question *below;
+/* A NIDO_TEST_POINT that has begun. In a list, the innermost first, of this thread and all its
+ * tasks. */
+struct point {
+    struct point *below;
     uint64_t task;
-    uint64_t entered; /* before */
+    uint64_t entered; /* the count of entries at its beginning */
     nido_scope scope;
 };
 
-static _Thread_local struct question *questions;
+static _Thread_local struct point *points;
 
 void nido_test_point_begin(void)
 {
-    struct question *question = nidoi_kit_memory(NULL, sizeof *question);
+    struct point *point = nidoi_kit_memory(NULL, sizeof *point);
 
     nidoi_watch_begin(NULL, NULL);
-    *question = (struct question){.below = questions, .task = nido_self().id};
-    questions = question;
-    nido_scope_open(&question->scope);
-    nido_scope_cancel(&question->scope, 0, "is this a cancellation point?");
-    question->entered = nidoi_seen.entered;
+    *point = (struct point){.below = points, .task = nido_self().id};
+    points = point;
+    nido_scope_open(&point->scope);
+    nido_scope_cancel(&point->scope, 0, "is this a cancellation point?");
+    point->entered = nidoi_observed.entered;
 }
 
-static struct question *take(void)
+static struct point *point_find(void)
 {
-    struct question **at = &questions;
+    struct point **at = &points;
 
     while (*at && (*at)->task != nido_self().id) at = &(*at)->below;
-    if (!*at) abort(); /* only by hand: the macros begin before they end */
+    if (!*at) abort(); /* the macros always begin before they end */
     return *at;
 }
 
-static void unlink_question(struct question *question)
+static void point_unlink(struct point *point)
 {
-    struct question **at = &questions;
+    struct point **at = &points;
 
-    while (*at != question) at = &(*at)->below;
-    *at = question->below;
-    free(question);
+    while (*at != point) at = &(*at)->below;
+    *at = point->below;
+    free(point);
 }
 
 bool nido_test_point_end(intptr_t result, bool expected, const char *expr, const char *file,
                          int line)
 {
-    struct question *question = take();
-    bool entered = nidoi_seen.entered != question->entered;
+    struct point *point = point_find();
+    bool entered = nidoi_observed.entered != point->entered;
     bool fine = expected ? entered && result == -ECANCELED : !entered;
 
-    nido_scope_close(&question->scope, 0);
-    unlink_question(question);
+    nido_scope_close(&point->scope, 0);
+    point_unlink(point);
     nidoi_watch_end(NULL);
     if (!fine)
         fprintf(stderr, "%s:%d: %s is %s cancellation point: it was %s and gave %lld\n", file, line,

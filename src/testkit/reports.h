@@ -4,8 +4,8 @@
 
 #include "nido/test.h"
 
-/* Runs fn(arg) again and again; each time at another step, which is before or after a system call on a
- * descriptor, reports come that say nothing new, or earlier than the loop would fetch them, or later.
+/* Runs fn(arg) again and again. In each run, at another step (before or after a system call on a
+ * descriptor), reports come that say nothing new, or reports come earlier or later than usual.
  * Otherwise as nido_sweep_calls. */
 int nidoi_sweep_reports(nido_fn *fn, void *arg, const nido_test_options *options);
 

@@ -28,8 +28,8 @@ int nidoi_kit_tries(const nido_test_options *options)
     return options->flags & NIDO_TEST_LOOSE ? MOST_TRIES : 1;
 }
 
-/* Never 0, which stands for "none was chosen". */
-static uint64_t draw_seed(void)
+/* Never 0, which means that there is none. */
+static uint64_t seed_draw(void)
 {
     struct timespec now;
 
@@ -37,7 +37,7 @@ static uint64_t draw_seed(void)
     return ((uint64_t)now.tv_sec << 20 ^ (uint64_t)now.tv_nsec ^ (uint64_t)getpid()) | 1;
 }
 
-static void shuffle(nido_options *run)
+static void options_shuffle(nido_options *run)
 {
     const char *seed = getenv("NIDO_TEST_SEED");
 
@@ -45,11 +45,11 @@ static void shuffle(nido_options *run)
         run->flags |= NIDO_RUN_SHUFFLE;
         run->seed = strtoull(seed, NULL, 10);
     } else if (run->flags & NIDO_RUN_SHUFFLE && !run->seed) {
-        run->seed = draw_seed();
+        run->seed = seed_draw();
     }
 }
 
-void nidoi_kit_finish(const nido_test_options *options, nido_test_options *out)
+void nidoi_kit_options_fill(const nido_test_options *options, nido_test_options *out)
 {
     nido_test_options room;
 
@@ -60,7 +60,7 @@ void nidoi_kit_finish(const nido_test_options *options, nido_test_options *out)
         nido_test_options_init(out);
     if (!out->out) out->out = stderr;
     if (!out->patience_ns) out->patience_ns = NIDO_SEC(2);
-    shuffle(&out->run);
+    options_shuffle(&out->run);
 }
 
 void nidoi_kit_print_seed(const nido_test_options *options)
@@ -77,7 +77,7 @@ struct descriptors {
     size_t count, room;
 };
 
-static void list_descriptors(struct descriptors *list)
+static void descriptors_list(struct descriptors *list)
 {
     DIR *directory = opendir("/dev/fd");
     struct dirent *entry;
@@ -96,7 +96,7 @@ static void list_descriptors(struct descriptors *list)
     if (directory) closedir(directory);
 }
 
-static bool listed(const struct descriptors *list, int fd)
+static bool descriptors_has(const struct descriptors *list, int fd)
 {
     for (size_t i = 0; i < list->count; i++)
         if (list->numbers[i] == fd) return true;
@@ -107,7 +107,7 @@ size_t nido_test_descriptors(void)
 {
     struct descriptors list;
 
-    list_descriptors(&list);
+    descriptors_list(&list);
     free(list.numbers);
     return list.count;
 }
@@ -121,16 +121,16 @@ size_t nido_test_tasks(void)
 
 /* ---- What a run leaves behind ---- */
 
-struct judged {
+struct kit_run {
     const nido_test_options *options;
     struct nidoi_outcome *out;
-    struct nidoi_faults none; /* taps are there to count */
+    struct nidoi_faults none; /* the taps only count */
     struct nidoi_balance balance;
     struct descriptors descriptors;
-    bool quiet, by_hand;
+    bool quiet, disturbed;
 };
 
-void nidoi_blame(struct nidoi_outcome *out, const char *format, ...)
+void nidoi_outcome_add(struct nidoi_outcome *out, const char *format, ...)
 {
     char what[sizeof out->broken];
     size_t used = strlen(out->broken);
@@ -142,131 +142,132 @@ void nidoi_blame(struct nidoi_outcome *out, const char *format, ...)
     snprintf(out->broken + used, sizeof out->broken - used, "%s%s", used ? "; " : "", what);
 }
 
-/* A complaint is one text of whole lines: the first says what it is about. That descriptors have run
- * out for a while is a fact about the system, not about the program. */
-static void complain(void *ctx, const char *text)
+/* A report is one text of whole lines, of which the first names the subject. A report that
+ * descriptors have run out is about the system and not about the program, so it breaks nothing. */
+static void run_reported(void *ctx, const char *text)
 {
-    struct judged *judged = ctx;
-    const nido_options *run = &judged->options->run;
+    struct kit_run *it = ctx;
+    const nido_options *run = &it->options->run;
 
     if (strstr(text, "DEADLOCK") || strstr(text, "ignores its cancellation"))
-        nidoi_blame(judged->out, "it complained: %.*s", (int)strcspn(text, "\n"), text);
+        nidoi_outcome_add(it->out, "it reported: %.*s", (int)strcspn(text, "\n"), text);
     if (run->on_report) run->on_report(run->ctx, text);
 }
 
-static void tell_error(void *ctx, const nido_error *error)
+static void run_failed(void *ctx, const nido_error *error)
 {
-    const struct judged *judged = ctx;
-    const nido_options *run = &judged->options->run;
+    const struct kit_run *it = ctx;
+    const nido_options *run = &it->options->run;
 
     if (run->on_error) {
         run->on_error(run->ctx, error);
-    } else if (!judged->quiet) {
+    } else if (!it->quiet) {
         fputs("nido: the root task failed: ", stderr);
         nido_error_print(error, stderr);
     }
 }
 
-static void blame_new_descriptors(struct judged *judged, const struct descriptors *now)
+static void add_new_descriptors(struct kit_run *it, const struct descriptors *now)
 {
     char path[32], target[PATH_MAX];
 
     for (size_t i = 0; i < now->count; i++) {
         ssize_t length;
 
-        if (listed(&judged->descriptors, now->numbers[i])) continue;
+        if (descriptors_has(&it->descriptors, now->numbers[i])) continue;
         snprintf(path, sizeof path, "/dev/fd/%d", now->numbers[i]);
         length = readlink(path, target, sizeof target);
-        nidoi_blame(judged->out, "descriptor %d (%.*s) is left open", now->numbers[i],
-                    length > 0 ? (int)length : 1, length > 0 ? target : "?");
+        nidoi_outcome_add(it->out, "descriptor %d (%.*s) is left open", now->numbers[i],
+                          length > 0 ? (int)length : 1, length > 0 ? target : "?");
     }
 }
 
-static void judge_descriptors(struct judged *judged)
+static void check_descriptors(struct kit_run *it)
 {
     struct descriptors now;
 
-    list_descriptors(&now);
-    blame_new_descriptors(judged, &now);
-    for (size_t i = 0; i < judged->descriptors.count; i++)
-        if (!listed(&now, judged->descriptors.numbers[i]))
-            nidoi_blame(judged->out, "descriptor %d, open before, is closed",
-                        judged->descriptors.numbers[i]);
+    descriptors_list(&now);
+    add_new_descriptors(it, &now);
+    for (size_t i = 0; i < it->descriptors.count; i++)
+        if (!descriptors_has(&now, it->descriptors.numbers[i]))
+            nidoi_outcome_add(it->out, "descriptor %d, open before, is closed",
+                              it->descriptors.numbers[i]);
     free(now.numbers);
 }
 
-static void judge_memory(struct judged *judged)
+static void check_memory(struct kit_run *it)
 {
     struct nidoi_balance now = nidoi_taps_balance();
 
-    if (now.blocks != judged->balance.blocks)
-        nidoi_blame(judged->out, "%lld blocks of the library's memory are left",
-                    (long long)(now.blocks - judged->balance.blocks));
-    if (now.maps != judged->balance.maps)
-        nidoi_blame(judged->out, "%lld stretches of stacks are left",
-                    (long long)(now.maps - judged->balance.maps));
+    if (now.blocks != it->balance.blocks)
+        nidoi_outcome_add(it->out, "%lld blocks of the library's memory are left",
+                          (long long)(now.blocks - it->balance.blocks));
+    if (now.maps != it->balance.maps)
+        nidoi_outcome_add(it->out, "%lld mappings of stacks are left",
+                          (long long)(now.maps - it->balance.maps));
 }
 
-static void judge_seen(struct nidoi_outcome *out)
+static void check_observed(struct nidoi_outcome *out)
 {
-    if (nidoi_seen.orphaned)
-        nidoi_blame(out, "%s ended while it held a lock or a token", nidoi_seen.orphan);
-    if (nidoi_seen.timers) nidoi_blame(out, "%zu timers are left armed", nidoi_seen.timers);
-    if (nidoi_seen.armed) nidoi_blame(out, "a call has left its timer armed");
-    if (nidoi_seen.expected)
-        nidoi_blame(out, "%u jobs or children are still out", nidoi_seen.expected);
+    if (nidoi_observed.orphaned)
+        nidoi_outcome_add(out, "%s ended while it held a lock or a token", nidoi_observed.orphan);
+    if (nidoi_observed.timers)
+        nidoi_outcome_add(out, "%zu timers are left armed", nidoi_observed.timers);
+    if (nidoi_observed.armed) nidoi_outcome_add(out, "a call has left its timer armed");
+    if (nidoi_observed.expected)
+        nidoi_outcome_add(out, "%u jobs or children have not ended", nidoi_observed.expected);
 }
 
-static void begin(struct judged *judged)
+static void kit_run_begin(struct kit_run *it)
 {
-    judged->out->broken[0] = '\0';
-    judged->by_hand = nidoi_taps_by_hand();
-    list_descriptors(&judged->descriptors);
-    nidoi_taps_begin(&judged->none);
+    it->out->broken[0] = '\0';
+    it->disturbed = nidoi_disturbed();
+    descriptors_list(&it->descriptors);
+    nidoi_taps_begin(&it->none);
     nidoi_watch_begin(NULL, NULL);
-    nidoi_watch_patience(judged->options->patience_ns);
-    nidoi_seen = (struct nidoi_seen){0};
-    judged->balance = nidoi_taps_balance();
+    nidoi_watch_external_wait(it->options->patience_ns);
+    nidoi_observed = (struct nidoi_observed){0};
+    it->balance = nidoi_taps_balance();
 }
 
-static void end(struct judged *judged)
+static void kit_run_end(struct kit_run *it)
 {
-    const nido_test_options *options = judged->options;
+    const nido_test_options *options = it->options;
 
-    nidoi_watch_patience(-1);
+    nidoi_watch_external_wait(-1);
     nidoi_watch_end(NULL);
-    if (!judged->by_hand) nido_test_forget();
-    judge_seen(judged->out);
-    if (options->check && options->check(options->ctx, judged->out->rc) < 0)
-        nidoi_blame(judged->out, "the check says no to %d", judged->out->rc);
-    judge_memory(judged);
-    judge_descriptors(judged);
-    nidoi_taps_end(&judged->none);
-    free(judged->descriptors.numbers);
+    if (!it->disturbed) nido_test_forget();
+    check_observed(it->out);
+    if (options->check && options->check(options->ctx, it->out->rc) < 0)
+        nidoi_outcome_add(it->out, "the check refused the result %d", it->out->rc);
+    check_memory(it);
+    check_descriptors(it);
+    nidoi_taps_end(&it->none);
+    free(it->descriptors.numbers);
 }
 
 void nidoi_kit_run(nido_fn *fn, void *arg, const nido_test_options *options, bool quiet,
                    struct nidoi_outcome *out)
 {
-    struct judged judged = {.options = options, .out = out, .quiet = quiet};
+    struct kit_run it = {.options = options, .out = out, .quiet = quiet};
     nido_options run = options->run;
 
-    run.on_report = complain;
-    run.on_error = tell_error;
-    run.ctx = &judged;
-    begin(&judged);
+    run.on_report = run_reported;
+    run.on_error = run_failed;
+    run.ctx = &it;
+    kit_run_begin(&it);
     out->rc = nido_run(fn, arg, &run);
-    end(&judged);
+    kit_run_end(&it);
 }
 
-/* ---- Runs by hand ---- */
+/* ---- Runs without a sweep ---- */
 
 int nido_test_run(nido_fn *fn, void *arg)
 {
     nido_test_options options;
     int rc;
 
-    nidoi_kit_finish(NULL, &options);
+    nidoi_kit_options_fill(NULL, &options);
     options.run.flags &= ~(uint32_t)NIDO_RUN_STRICT;
     nidoi_kit_hooks()->watch_asleep(true);
     rc = nido_run(fn, arg, &options.run);
@@ -278,14 +279,14 @@ int nido_test_run(nido_fn *fn, void *arg)
 int nido_test_run_with(nido_fn *fn, void *arg, const nido_test_options *options)
 {
     struct nidoi_outcome outcome;
-    nido_test_options settled;
+    nido_test_options complete;
 
     if (!fn || !nidoi_kit_options_valid(options)) return -EINVAL;
     if (nidoi_kit_hooks()->loop()) return -EBUSY;
-    nidoi_kit_finish(options, &settled);
-    nidoi_kit_run(fn, arg, &settled, false, &outcome);
-    if (outcome.broken[0]) fprintf(settled.out, "nido: after the run: %s\n", outcome.broken);
-    if (outcome.broken[0] || outcome.rc < 0) nidoi_kit_print_seed(&settled);
+    nidoi_kit_options_fill(options, &complete);
+    nidoi_kit_run(fn, arg, &complete, false, &outcome);
+    if (outcome.broken[0]) fprintf(complete.out, "nido: after the run: %s\n", outcome.broken);
+    if (outcome.broken[0] || outcome.rc < 0) nidoi_kit_print_seed(&complete);
     return outcome.broken[0] ? -ENOTEMPTY : outcome.rc;
 }
 

@@ -6,17 +6,17 @@
 #include "testkit/kit.h"
 
 enum { MOST_CALLS_AFTER = 1000000 };
-enum column { BEFORE, PARKED, AT_REST, WOKEN };
+enum sweep_column { BEFORE, PARKED, AT_REST, WOKEN };
 
-/* What a task does, by its slot's number. */
-struct place {
-    size_t row;                /* of the point it entered last */
-    size_t wait;               /* of the wait that it is in */
-    struct nidoi_task *waiter; /* it, in a wait that a cancel may end; else NULL */
-    bool rested;               /* nobody was ready since that began */
+/* What a task does; by the number of its slot. */
+struct task_state {
+    size_t row;                /* of the point that it entered last */
+    size_t wait;               /* the row of its wait */
+    struct nidoi_task *waiter; /* the task, while it is in a cancellable wait; else NULL */
+    bool rested;               /* the loop was idle since the wait began */
 };
 
-struct strike {
+struct moment {
     size_t row;
     int column;
 };
@@ -25,82 +25,82 @@ struct sweep {
     struct nidoi_table table;
     const nido_test_options *options;
     bool recording;
-    struct strike *strikes; /* all moments, in the order in which they come */
+    struct moment *moments; /* recorded, in order */
     size_t count, room;
     size_t moment; /* of this run, so far */
-    size_t target; /* at which it is struck; SIZE_MAX: none */
+    size_t target; /* the moment of the cancel; SIZE_MAX: none */
     uint32_t points;
-    uint64_t calls_after; /* since it was struck */
-    bool struck, moot;
-    struct place *places;
+    uint64_t calls_after; /* since the cancel */
+    bool cancelled, moot;
+    struct task_state *tasks;
     size_t slots;
 };
 
 /* ---- Moments ---- */
 
-static struct place *place_of(struct sweep *sweep, const struct nidoi_task *task)
+static struct task_state *sweep_task(struct sweep *sweep, const struct nidoi_task *task)
 {
     uint32_t number = nidoi_slot_number(task);
 
     if (number >= sweep->slots) {
         size_t grown = 2 * (size_t)number + 16;
 
-        sweep->places = nidoi_kit_memory(sweep->places, grown * sizeof *sweep->places);
-        memset(sweep->places + sweep->slots, 0, (grown - sweep->slots) * sizeof *sweep->places);
+        sweep->tasks = nidoi_kit_memory(sweep->tasks, grown * sizeof *sweep->tasks);
+        memset(sweep->tasks + sweep->slots, 0, (grown - sweep->slots) * sizeof *sweep->tasks);
         sweep->slots = grown;
     }
-    return &sweep->places[number];
+    return &sweep->tasks[number];
 }
 
-static void strike(struct sweep *sweep, struct nidoi_task *task)
+static void sweep_cancel(struct sweep *sweep, struct nidoi_task *task)
 {
     struct nidoi_task *root = nidoi_kit_hooks()->loop()->root;
     nido_scope *scope = root ? &root->base : task->scope;
 
     if (sweep->options->flags & NIDO_TEST_INNERMOST) scope = task->scope;
-    sweep->struck = true;
-    sweep->moot = nido_scope_cancel(scope, -EINTR, "struck by a sweep") != 0;
+    sweep->cancelled = true;
+    sweep->moot = nido_scope_cancel(scope, -EINTR, "cancelled by a sweep") != 0;
 }
 
-static void note(struct sweep *sweep, size_t row, int column)
+static void sweep_note(struct sweep *sweep, size_t row, int column)
 {
     if (sweep->count == sweep->room) {
         sweep->room = sweep->room ? 2 * sweep->room : 64;
-        sweep->strikes = nidoi_kit_memory(sweep->strikes, sweep->room * sizeof *sweep->strikes);
+        sweep->moments = nidoi_kit_memory(sweep->moments, sweep->room * sizeof *sweep->moments);
     }
-    sweep->strikes[sweep->count++] = (struct strike){row, column};
+    sweep->moments[sweep->count++] = (struct moment){row, column};
 }
 
 /* A cancel may come now. */
-static void moment(struct sweep *sweep, struct nidoi_task *task, size_t row, int column)
+static void sweep_moment(struct sweep *sweep, struct nidoi_task *task, size_t row, int column)
 {
-    if (sweep->recording) note(sweep, row, column);
-    if (sweep->moment++ == sweep->target) strike(sweep, task);
+    if (sweep->recording) sweep_note(sweep, row, column);
+    if (sweep->moment++ == sweep->target) sweep_cancel(sweep, task);
 }
 
-/* Nothing can end a run that does not care. */
-static void check_end(struct sweep *sweep)
+/* A run that ignores its cancel cannot be ended. */
+static void sweep_check_end(struct sweep *sweep)
 {
-    if (!sweep->struck || ++sweep->calls_after < MOST_CALLS_AFTER) return;
-    fputs("nido: a million calls after it was struck the run still goes on\n", stderr);
+    if (!sweep->cancelled || ++sweep->calls_after < MOST_CALLS_AFTER) return;
+    fputs("nido: a million calls after its cancel the run has not ended\n", stderr);
     abort();
 }
 
-static void entered(void *ctx, struct nidoi_task *task)
+static void sweep_entered(void *ctx, struct nidoi_task *task)
 {
     struct sweep *sweep = ctx;
     size_t row = 0;
 
     sweep->points++;
     if (sweep->recording) row = nidoi_table_row(&sweep->table, sweep->points, nidoi_where_now());
-    place_of(sweep, task)->row = row;
-    moment(sweep, task, row, BEFORE);
-    check_end(sweep);
+    sweep_task(sweep, task)->row = row;
+    sweep_moment(sweep, task, row, BEFORE);
+    sweep_check_end(sweep);
 }
 
-/* A point may park more than once, and there are waits that are no point. */
-static size_t row_of_wait(struct sweep *sweep, const struct place *place,
-                          const struct nidoi_waiter *waiter)
+/* A point may park more than once, and some waits are no points. */
+static size_t sweep_wait_row(struct sweep *sweep, const struct task_state *state,
+                             const struct nidoi_waiter *waiter)
 {
     const struct nidoi_row *row;
     size_t wait;
@@ -112,64 +112,65 @@ static size_t row_of_wait(struct sweep *sweep, const struct place *place,
                  "waits for %s: no cancel ends it", waiter->kind->name);
         return wait;
     }
-    row = &sweep->table.rows[place->row];
-    if (row->cells[PARKED].state == NIDOI_CELL_NONE) return place->row;
+    row = &sweep->table.rows[state->row];
+    if (row->cells[PARKED].state == NIDOI_CELL_NONE) return state->row;
     return nidoi_table_row(&sweep->table, 0, row->where);
 }
 
-static void parked(void *ctx, struct nidoi_task *task)
+static void sweep_parked(void *ctx, struct nidoi_task *task)
 {
     struct sweep *sweep = ctx;
-    struct place *place = place_of(sweep, task);
+    struct task_state *state = sweep_task(sweep, task);
 
-    place->wait = row_of_wait(sweep, place, task->waiter);
-    place->waiter = task->waiter->kind->undo ? task : NULL;
-    place->rested = false;
-    if (sweep->recording) sweep->table.rows[place->wait].cells[PARKED].state = NIDOI_CELL_MOOT;
-    moment(sweep, task, place->wait, PARKED);
+    state->wait = sweep_wait_row(sweep, state, task->waiter);
+    state->waiter = task->waiter->kind->undo ? task : NULL;
+    state->rested = false;
+    if (sweep->recording) sweep->table.rows[state->wait].cells[PARKED].state = NIDOI_CELL_MOOT;
+    sweep_moment(sweep, task, state->wait, PARKED);
 }
 
-static void resumes(void *ctx, struct nidoi_task *task)
+static void sweep_resumes(void *ctx, struct nidoi_task *task)
 {
     struct sweep *sweep = ctx;
-    struct place *place = place_of(sweep, task);
+    struct task_state *state = sweep_task(sweep, task);
 
-    if (!place->waiter) return;
-    place->waiter = NULL;
-    moment(sweep, task, place->wait, WOKEN);
+    if (!state->waiter) return;
+    state->waiter = NULL;
+    sweep_moment(sweep, task, state->wait, WOKEN);
 }
 
-/* Who parked a while ago may by now be in others' way, unlike who has only just parked. */
-static void idle(void *ctx)
+/* A task that parked a while ago may hold what others wait for by now, unlike one that has just
+ * parked. */
+static void sweep_idle(void *ctx)
 {
     struct sweep *sweep = ctx;
 
     for (size_t i = 0; i < sweep->slots; i++) {
-        struct place *place = &sweep->places[i];
+        struct task_state *state = &sweep->tasks[i];
 
-        if (!place->waiter || place->rested || !place->waiter->waiter) continue;
-        place->rested = true;
-        moment(sweep, place->waiter, place->wait, AT_REST);
+        if (!state->waiter || state->rested || !state->waiter->waiter) continue;
+        state->rested = true;
+        sweep_moment(sweep, state->waiter, state->wait, AT_REST);
     }
 }
 
 static const struct nidoi_watcher listener = {
-    .entered = entered, .parked = parked, .resumes = resumes, .idle = idle};
+    .entered = sweep_entered, .parked = sweep_parked, .resumes = sweep_resumes, .idle = sweep_idle};
 
 /* ---- Runs ---- */
 
-static void prepare(void *ctx)
+static void sweep_prepare(void *ctx)
 {
     struct sweep *sweep = ctx;
 
     sweep->table.count = 0;
     sweep->count = sweep->moment = sweep->points = 0;
     sweep->calls_after = 0;
-    sweep->struck = sweep->moot = false;
-    if (sweep->slots) memset(sweep->places, 0, sweep->slots * sizeof *sweep->places);
+    sweep->cancelled = sweep->moot = false;
+    if (sweep->slots) memset(sweep->tasks, 0, sweep->slots * sizeof *sweep->tasks);
 }
 
-static void say_broken(nido_fn *fn, const nido_test_options *options, const char *what)
+static void sweep_print_broken(nido_fn *fn, const nido_test_options *options, const char *what)
 {
     struct nidoi_place place;
 
@@ -189,61 +190,63 @@ bool nidoi_sweep_begin(nido_fn *fn, void *arg, const nido_test_options *options,
         nidoi_kit_run(fn, arg, options, true, &outcome);
     }
     if (!outcome.broken[0]) return true;
-    say_broken(fn, options, outcome.broken);
+    sweep_print_broken(fn, options, outcome.broken);
     return false;
 }
 
-static void judge(const struct sweep *sweep, struct nidoi_outcome *outcome)
+static void sweep_check(const struct sweep *sweep, struct nidoi_outcome *outcome)
 {
     if (outcome->broken[0]) return;
-    if (!sweep->struck)
-        nidoi_blame(outcome, "it took another way this time and did not come here");
+    if (!sweep->cancelled)
+        nidoi_outcome_add(outcome, "the run differed this time and did not come to this place");
     else if (outcome->rc == -EPROTO)
-        nidoi_blame(outcome, "the cancel became -EPROTO: somebody dropped it, or made one up");
+        nidoi_outcome_add(
+            outcome,
+            "the cancel became -EPROTO: a function dropped it, or returned -ECANCELED without one");
 }
 
-static void run_struck(struct sweep *sweep, nido_fn *fn, void *arg, size_t target,
-                       struct nidoi_outcome *outcome)
+static void sweep_run(struct sweep *sweep, nido_fn *fn, void *arg, size_t target,
+                      struct nidoi_outcome *outcome)
 {
-    const struct strike *strike = &sweep->strikes[target];
+    const struct moment *moment = &sweep->moments[target];
     size_t rows = sweep->table.count;
 
-    prepare(sweep);
+    sweep_prepare(sweep);
     sweep->table.count = rows;
     sweep->target = target;
-    nidoi_table_announce(&sweep->table, strike->row, strike->column);
+    nidoi_table_announce(&sweep->table, moment->row, moment->column);
     nidoi_kit_run(fn, arg, sweep->options, true, outcome);
 }
 
-static void strike_one(struct sweep *sweep, nido_fn *fn, void *arg, size_t target)
+static void sweep_run_case(struct sweep *sweep, nido_fn *fn, void *arg, size_t target)
 {
-    const struct strike *strike = &sweep->strikes[target];
+    const struct moment *moment = &sweep->moments[target];
     int tries = nidoi_kit_tries(sweep->options);
     bool loose = tries > 1;
     struct nidoi_outcome outcome;
 
-    do run_struck(sweep, fn, arg, target, &outcome);
-    while (!sweep->struck && !outcome.broken[0] && --tries > 0);
-    if (!sweep->struck && !outcome.broken[0] && loose) {
-        nidoi_table_leave_out(&sweep->table, strike->row, strike->column);
+    do sweep_run(sweep, fn, arg, target, &outcome);
+    while (!sweep->cancelled && !outcome.broken[0] && --tries > 0);
+    if (!sweep->cancelled && !outcome.broken[0] && loose) {
+        nidoi_table_leave_out(&sweep->table, moment->row, moment->column);
         return;
     }
-    judge(sweep, &outcome);
-    nidoi_table_enter(&sweep->table, strike->row, strike->column, &outcome);
+    sweep_check(sweep, &outcome);
+    nidoi_table_enter(&sweep->table, moment->row, moment->column, &outcome);
     if (sweep->moot && !outcome.broken[0])
-        sweep->table.rows[strike->row].cells[strike->column].state = NIDOI_CELL_MOOT;
+        sweep->table.rows[moment->row].cells[moment->column].state = NIDOI_CELL_MOOT;
 }
 
-static void strike_each(struct sweep *sweep, nido_fn *fn, void *arg)
+static void sweep_run_cases(struct sweep *sweep, nido_fn *fn, void *arg)
 {
     size_t count = sweep->count;
 
-    for (size_t i = 0; i < count; i++) strike_one(sweep, fn, arg, i);
+    for (size_t i = 0; i < count; i++) sweep_run_case(sweep, fn, arg, i);
 }
 
 int nido_sweep(nido_fn *fn, void *arg, const nido_test_options *options)
 {
-    nido_test_options settled;
+    nido_test_options complete;
     struct sweep sweep = {.table = {.what = "cancels of the run",
                                     .unit = "points",
                                     .columns = {"before", "parked", "at rest", "woken"}},
@@ -253,18 +256,18 @@ int nido_sweep(nido_fn *fn, void *arg, const nido_test_options *options)
 
     if (!fn || !nidoi_kit_options_valid(options)) return -EINVAL;
     if (nidoi_kit_hooks()->loop()) return -EBUSY;
-    nidoi_kit_finish(options, &settled);
-    sweep.options = &settled;
-    if (settled.flags & NIDO_TEST_INNERMOST) sweep.table.what = "cancels of the innermost scope";
+    nidoi_kit_options_fill(options, &complete);
+    sweep.options = &complete;
+    if (complete.flags & NIDO_TEST_INNERMOST) sweep.table.what = "cancels of the innermost scope";
     nidoi_watch_begin(&listener, &sweep);
-    if (nidoi_sweep_begin(fn, arg, &settled, prepare, &sweep)) {
+    if (nidoi_sweep_begin(fn, arg, &complete, sweep_prepare, &sweep)) {
         sweep.recording = false;
-        strike_each(&sweep, fn, arg);
-        broken = nidoi_table_finish(&sweep.table, fn, &settled);
+        sweep_run_cases(&sweep, fn, arg);
+        broken = nidoi_table_finish(&sweep.table, fn, &complete);
     }
     nidoi_watch_end(&listener);
     free(sweep.table.rows);
-    free(sweep.strikes);
-    free(sweep.places);
+    free(sweep.moments);
+    free(sweep.tasks);
     return broken;
 }

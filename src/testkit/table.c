@@ -26,8 +26,8 @@ static void print_where(char *text, size_t size, const struct nidoi_row *row)
 }
 
 /* "point 3, parked (nido_read at server(serve+0x3c))" */
-static void print_strike(char *text, size_t size, const struct nidoi_table *table, size_t row,
-                         int column)
+static void print_case(char *text, size_t size, const struct nidoi_table *table, size_t row,
+                       int column)
 {
     char where[224];
     size_t head = row;
@@ -40,7 +40,7 @@ static void print_strike(char *text, size_t size, const struct nidoi_table *tabl
 
 static char announced[400];
 
-static void say(int signal)
+static void print_announced(int signal)
 {
     ssize_t ignored = write(STDERR_FILENO, announced, strlen(announced));
 
@@ -49,21 +49,21 @@ static void say(int signal)
 
 void nidoi_table_announce(struct nidoi_table *table, size_t row, int column)
 {
-    struct sigaction words = {.sa_handler = say, .sa_flags = (int)SA_RESETHAND};
-    char strike[320];
+    struct sigaction action = {.sa_handler = print_announced, .sa_flags = (int)SA_RESETHAND};
+    char text[320];
 
-    print_strike(strike, sizeof strike, table, row, column);
-    snprintf(announced, sizeof announced, "nido: this was in a sweep: %s\n", strike);
-    if (!table->announcing) sigaction(SIGABRT, &words, &table->before);
+    print_case(text, sizeof text, table, row, column);
+    snprintf(announced, sizeof announced, "nido: this was in a sweep: %s\n", text);
+    if (!table->announcing) sigaction(SIGABRT, &action, &table->before);
     table->announcing = true;
 }
 
 static void describe_first(struct nidoi_table *table, size_t row, int column, const char *broken)
 {
-    char strike[320];
+    char text[320];
 
-    print_strike(strike, sizeof strike, table, row, column);
-    snprintf(table->first, sizeof table->first, "%s: %s", strike, broken);
+    print_case(text, sizeof text, table, row, column);
+    snprintf(table->first, sizeof table->first, "%s: %s", text, broken);
 }
 
 void nidoi_table_enter(struct nidoi_table *table, size_t row, int column,
@@ -71,7 +71,7 @@ void nidoi_table_enter(struct nidoi_table *table, size_t row, int column,
 {
     struct nidoi_cell *cell = &table->rows[row].cells[column];
 
-    table->strikes++;
+    table->cases++;
     cell->rc = outcome->rc;
     cell->state = outcome->broken[0] ? NIDOI_CELL_BROKEN : NIDOI_CELL_OUTCOME;
     if (!outcome->broken[0] || table->broken++) return;
@@ -88,7 +88,7 @@ void nidoi_table_leave_out(struct nidoi_table *table, size_t row, int column)
 
 static void cell_text(char *text, size_t size, const struct nidoi_cell *cell)
 {
-    const char *words = nido_strerror(cell->rc);
+    const char *message = nido_strerror(cell->rc);
 
     switch (cell->state) {
     case NIDOI_CELL_NONE:
@@ -105,7 +105,7 @@ static void cell_text(char *text, size_t size, const struct nidoi_cell *cell)
         break;
     case NIDOI_CELL_OUTCOME:
         if (cell->rc < 0)
-            snprintf(text, size, "%.*s", (int)strcspn(words, ": "), words);
+            snprintf(text, size, "%.*s", (int)strcspn(message, ": "), message);
         else
             snprintf(text, size, "%d", cell->rc);
     }
@@ -127,7 +127,7 @@ static void print_row(const struct nidoi_table *table, const struct nidoi_row *r
     fprintf(out, "  %s\n", text);
 }
 
-static uint32_t numbered(const struct nidoi_table *table)
+static uint32_t table_count_numbered(const struct nidoi_table *table)
 {
     uint32_t most = 0;
 
@@ -135,19 +135,19 @@ static uint32_t numbered(const struct nidoi_table *table)
     return most;
 }
 
-static void print_head(const struct nidoi_table *table, nido_fn *fn,
-                       const nido_test_options *options)
+static void print_headline(const struct nidoi_table *table, nido_fn *fn,
+                           const nido_test_options *options)
 {
     struct nidoi_place place;
 
-    fprintf(options->out, "nido: sweep of %s: %s: %u %s, %u strikes, %u broken",
+    fprintf(options->out, "nido: sweep of %s: %s: %u %s, %u cases, %u broken",
             options->name ? options->name : nidoi_kit_hooks()->place(&place, (void *)(uintptr_t)fn),
-            table->what, numbered(table), table->unit, table->strikes, table->broken);
+            table->what, table_count_numbered(table), table->unit, table->cases, table->broken);
     if (table->left_out) fprintf(options->out, ", %u left out", table->left_out);
     fputc('\n', options->out);
 }
 
-static void print(const struct nidoi_table *table, FILE *out)
+static void print_table(const struct nidoi_table *table, FILE *out)
 {
     fprintf(out, "%7s", "");
     for (int column = 0; column < NIDOI_COLUMNS && table->columns[column]; column++)
@@ -160,11 +160,11 @@ int nidoi_table_finish(struct nidoi_table *table, nido_fn *fn, const nido_test_o
 {
     if (table->announcing) sigaction(SIGABRT, &table->before, NULL);
     if (table->broken || !(options->flags & NIDO_TEST_BRIEF)) {
-        print_head(table, fn, options);
-        print(table, options->out);
+        print_headline(table, fn, options);
+        print_table(table, options->out);
     }
     if (table->broken) {
-        fprintf(options->out, "nido: the first that broke: %s\n", table->first);
+        fprintf(options->out, "nido: the first broken case: %s\n", table->first);
         nidoi_kit_print_seed(options);
     }
     return (int)table->broken;

@@ -10,39 +10,39 @@ static struct nidoi_mem real_mem;
 static int depth;
 static int64_t blocks, maps; /* atomic */
 
-/* Of the thread that taps: others' calls go through unseen. */
+/* Of the thread that taps: calls of other threads are not counted. */
 static _Thread_local struct nidoi_faults *layers[MOST_LAYERS];
 static _Thread_local int cut[MOST_SHORT];
 static _Thread_local int cuts;
 
-/* ---- Counting and striking ---- */
+/* ---- Counting and failing ---- */
 
-static bool due(const struct nidoi_fault *order)
+static bool fault_is_due(const struct nidoi_fault *fault)
 {
-    return order->strike && order->count + 1 == order->strike && !order->done;
+    return fault->at && fault->count + 1 == fault->at && !fault->done;
 }
 
-/* Counts a call. What it is to answer instead; >= 0: it is made. */
-static int count(enum nidoi_tap tap)
+/* Counts a call. < 0: it is not made, and this is its result. */
+static int tap_count(enum nidoi_tap tap)
 {
     int result = 0;
 
     for (int i = 0; i < MOST_LAYERS; i++) {
-        struct nidoi_fault *order = layers[i] ? &layers[i]->of[tap] : NULL;
+        struct nidoi_fault *fault = layers[i] ? &layers[i]->of[tap] : NULL;
 
-        if (!order) continue;
-        if (due(order)) {
-            order->done = true;
-            result = order->result;
-            if (layers[i]->struck) layers[i]->struck(layers[i]->ctx);
+        if (!fault) continue;
+        if (fault_is_due(fault)) {
+            fault->done = true;
+            result = fault->result;
+            if (layers[i]->injected) layers[i]->injected(layers[i]->ctx);
         }
-        order->count++;
+        fault->count++;
     }
     return result;
 }
 
-/* What a step does may make calls itself: those are no steps. */
-static void step(enum nidoi_tap tap)
+/* Calls that a step makes itself are no steps. */
+static void tap_step(enum nidoi_tap tap)
 {
     static _Thread_local bool stepping;
 
@@ -53,21 +53,21 @@ static void step(enum nidoi_tap tap)
     stepping = false;
 }
 
-/* A close that fails has closed all the same. */
+/* A close that fails has closed the descriptor nevertheless. */
 #define TAPPED(result_type, name, parameters, arguments)                                      \
     static result_type stepped_##name parameters                                              \
     {                                                                                         \
         result_type answer;                                                                   \
                                                                                               \
-        step(NIDOI_TAP_##name);                                                               \
+        tap_step(NIDOI_TAP_##name);                                                           \
         answer = real_sys.name arguments;                                                     \
-        step(NIDOI_TAP_##name);                                                               \
+        tap_step(NIDOI_TAP_##name);                                                           \
         return answer;                                                                        \
     }                                                                                         \
                                                                                               \
     static result_type tapped_##name parameters                                               \
     {                                                                                         \
-        int result = count(NIDOI_TAP_##name);                                                 \
+        int result = tap_count(NIDOI_TAP_##name);                                             \
                                                                                               \
         if (result < 0 && NIDOI_TAP_##name == NIDOI_TAP_close) (void)real_sys.name arguments; \
         if (result < 0) return (result_type)result;                                           \
@@ -77,81 +77,81 @@ NIDOI_SYSCALLS(TAPPED)
 
 /* ---- Short calls ---- */
 
-/* Messages are moved whole; everything else may come in pieces. */
-static bool moves_bytes(int fd)
+/* Messages are moved whole; all other kinds may be moved in pieces. */
+static bool tap_moves_bytes(int fd)
 {
     int type = 0;
 
     return real_sys.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type) < 0 || type == SOCK_STREAM;
 }
 
-/* The most that this call may move; SIZE_MAX: all. */
-static size_t most(enum nidoi_tap tap, int fd)
+/* The most bytes that this call may move; SIZE_MAX: all. */
+static size_t tap_most_bytes(enum nidoi_tap tap, int fd)
 {
     for (int i = 0; i < MOST_LAYERS; i++) {
-        const struct nidoi_fault *order = layers[i] ? &layers[i]->of[tap] : NULL;
+        const struct nidoi_fault *fault = layers[i] ? &layers[i]->of[tap] : NULL;
 
-        if (!order || !due(order) || order->result < 0 || !moves_bytes(fd)) continue;
+        if (!fault || !fault_is_due(fault) || fault->result < 0 || !tap_moves_bytes(fd)) continue;
         if (cuts < MOST_SHORT) cut[cuts++] = fd;
-        return (size_t)order->result;
+        return (size_t)fault->result;
     }
     return SIZE_MAX;
 }
 
-static size_t least(size_t a, size_t b)
+static size_t size_min(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
 static ssize_t partial_read(int fd, void *buf, size_t len)
 {
-    return tapped_read(fd, buf, least(len, most(NIDOI_TAP_read, fd)));
+    return tapped_read(fd, buf, size_min(len, tap_most_bytes(NIDOI_TAP_read, fd)));
 }
 
 static ssize_t partial_write(int fd, const void *buf, size_t len)
 {
-    return tapped_write(fd, buf, least(len, most(NIDOI_TAP_write, fd)));
+    return tapped_write(fd, buf, size_min(len, tap_most_bytes(NIDOI_TAP_write, fd)));
 }
 
 static ssize_t partial_recv(int fd, void *buf, size_t len, int flags)
 {
-    return tapped_recv(fd, buf, least(len, most(NIDOI_TAP_recv, fd)), flags);
+    return tapped_recv(fd, buf, size_min(len, tap_most_bytes(NIDOI_TAP_recv, fd)), flags);
 }
 
 static ssize_t partial_send(int fd, const void *buf, size_t len, int flags)
 {
-    return tapped_send(fd, buf, least(len, most(NIDOI_TAP_send, fd)), flags);
+    return tapped_send(fd, buf, size_min(len, tap_most_bytes(NIDOI_TAP_send, fd)), flags);
 }
 
 static ssize_t partial_sendfile(int out, int in, int64_t *offset, size_t len)
 {
-    return tapped_sendfile(out, in, offset, least(len, most(NIDOI_TAP_sendfile, out)));
+    return tapped_sendfile(out, in, offset, size_min(len, tap_most_bytes(NIDOI_TAP_sendfile, out)));
 }
 
 /* The first bytes of a vector, at most `n`. */
-static struct iovec beginning(const struct iovec *iov, int count, size_t n)
+static struct iovec iov_first(const struct iovec *iov, int count, size_t n)
 {
     while (count > 1 && !iov->iov_len) iov++, count--;
-    return (struct iovec){iov->iov_base, least(iov->iov_len, n)};
+    return (struct iovec){iov->iov_base, size_min(iov->iov_len, n)};
 }
 
 static ssize_t partial_readv(int fd, const struct iovec *iov, int n)
 {
-    size_t limit = n > 0 ? most(NIDOI_TAP_readv, fd) : SIZE_MAX;
+    size_t limit = n > 0 ? tap_most_bytes(NIDOI_TAP_readv, fd) : SIZE_MAX;
     struct iovec first;
 
     if (limit == SIZE_MAX) return tapped_readv(fd, iov, n);
-    first = beginning(iov, n, limit);
+    first = iov_first(iov, n, limit);
     return tapped_readv(fd, &first, 1);
 }
 
 static ssize_t partial_writev(int fd, const struct iovec *iov, int n)
 {
-    size_t limit = n > 0 ? most(NIDOI_TAP_writev, fd) : SIZE_MAX;
+    size_t limit = n > 0 ? tap_most_bytes(NIDOI_TAP_writev, fd) : SIZE_MAX;
     struct iovec first;
 
     if (limit == SIZE_MAX) return tapped_writev(fd, iov, n);
-    first = beginning(iov, n, limit);
+    first = iov_first(iov, n, limit);
     return tapped_writev(fd, &first, 1);
 }
 
@@ -175,7 +175,7 @@ void nidoi_taps_nudge(struct nidoi_loop *loop)
 
 static void *tapped_alloc(size_t size)
 {
-    void *memory = count(NIDOI_TAP_memory) < 0 ? NULL : real_mem.alloc(size);
+    void *memory = tap_count(NIDOI_TAP_memory) < 0 ? NULL : real_mem.alloc(size);
 
     if (memory) __atomic_add_fetch(&blocks, 1, __ATOMIC_RELAXED);
     return memory;
@@ -183,7 +183,7 @@ static void *tapped_alloc(size_t size)
 
 static void *tapped_resize(void *old, size_t size)
 {
-    void *memory = count(NIDOI_TAP_memory) < 0 ? NULL : real_mem.resize(old, size);
+    void *memory = tap_count(NIDOI_TAP_memory) < 0 ? NULL : real_mem.resize(old, size);
 
     if (memory && !old) __atomic_add_fetch(&blocks, 1, __ATOMIC_RELAXED);
     return memory;
@@ -215,9 +215,9 @@ struct nidoi_balance nidoi_taps_balance(void)
                                   __atomic_load_n(&maps, __ATOMIC_RELAXED)};
 }
 
-/* ---- Putting them in place ---- */
+/* ---- Setting the tables ---- */
 
-static void install(const struct nidoi_test_hooks *hooks)
+static void taps_install(const struct nidoi_test_hooks *hooks)
 {
 #define ENTRY(result, name, parameters, arguments) .name = tapped_##name,
     struct nidoi_sys tapped = {NIDOI_SYSCALLS(ENTRY)};
@@ -237,19 +237,19 @@ static void install(const struct nidoi_test_hooks *hooks)
     *hooks->mem = (struct nidoi_mem){tapped_alloc, tapped_resize, tapped_release};
 }
 
-void nidoi_taps_begin(struct nidoi_faults *orders)
+void nidoi_taps_begin(struct nidoi_faults *faults)
 {
     int at = 0;
 
-    if (depth++ == 0) install(nidoi_kit_hooks());
+    if (depth++ == 0) taps_install(nidoi_kit_hooks());
     while (at < MOST_LAYERS - 1 && layers[at]) at++;
-    layers[at] = orders;
+    layers[at] = faults;
 }
 
-void nidoi_taps_end(struct nidoi_faults *orders)
+void nidoi_taps_end(struct nidoi_faults *faults)
 {
     for (int i = 0; i < MOST_LAYERS; i++)
-        if (layers[i] == orders) layers[i] = NULL;
+        if (layers[i] == faults) layers[i] = NULL;
     if (--depth > 0) return;
     *nidoi_kit_hooks()->sys = real_sys;
     *nidoi_kit_hooks()->mem = real_mem;

@@ -28,21 +28,21 @@ struct trace {
 #if __has_include(<execinfo.h>)
 
 /* It needs no library beside libc. */
-static void fill(struct trace *trace)
+static void trace_fill(struct trace *trace)
 {
     trace->count = backtrace(trace->frames, MOST_FRAMES);
 }
 
 #elif defined(NIDOI_NO_BACKTRACE)
 
-static void fill(struct trace *trace)
+static void trace_fill(struct trace *trace)
 {
     (void)trace;
 }
 
 #else
 
-static _Unwind_Reason_Code note_frame(struct _Unwind_Context *frame, void *arg)
+static _Unwind_Reason_Code trace_add_frame(struct _Unwind_Context *frame, void *arg)
 {
     struct trace *trace = arg;
 
@@ -50,22 +50,22 @@ static _Unwind_Reason_Code note_frame(struct _Unwind_Context *frame, void *arg)
     return trace->count < MOST_FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
-static void fill(struct trace *trace)
+static void trace_fill(struct trace *trace)
 {
-    _Unwind_Backtrace(note_frame, trace);
+    _Unwind_Backtrace(trace_add_frame, trace);
 }
 
 #endif
 
-/* Going outwards: the library's hidden functions, its public ones that call each other, and then
- * whoever called the outermost of these. */
+/* From the inside out: the library's hidden functions, its public ones, which may call each other,
+ * and then the caller of the outermost of these. */
 struct nidoi_where nidoi_where_now(void)
 {
     struct nidoi_where where = {0};
     struct trace trace = {.count = 0};
     void **at = trace.frames, **end;
 
-    fill(&trace);
+    trace_fill(&trace);
     end = at + trace.count;
     while (at < end && !public_call(*at)) at++;
     for (; at < end && public_call(*at); at++) where.call = public_call(*at);

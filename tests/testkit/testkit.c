@@ -370,7 +370,7 @@ NIDO_TEST(testkit, silence_on_a_descriptor_does_not_last_for_ever)
     told_begin(&it);
     it.options.patience_ns = 1;
     cr_expect(eq(int, nido_test_run_with(wait_for_silence, &fds[0], &it.options), -ENOTEMPTY));
-    cr_expect(told(&it, "it complained: nido: DEADLOCK"));
+    cr_expect(told(&it, "it reported: nido: DEADLOCK"));
     told_end(&it);
     close(fds[0]);
     close(fds[1]);
@@ -396,7 +396,7 @@ NIDO_TEST(testkit, patience_is_not_used_up_by_an_interrupted_wait)
 
 static void set_patience(int64_t ns)
 {
-    nidoi_watch_patience(ns);
+    nidoi_watch_external_wait(ns);
     nidoi_loop_self()->external_wait_ns = ns;
 }
 

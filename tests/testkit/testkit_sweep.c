@@ -1,4 +1,4 @@
-/* The kit's sweeps: where they strike, what they find, and how they say it. */
+/* The kit's sweeps: where they cancel or fail a call, what they find, and what they print. */
 #include "abort_help.h"
 #include "base/sys.h"
 #include "inside_help.h"
@@ -30,7 +30,7 @@ NIDO_TEST(testkit_sweep, strikes_each_point_at_each_moment)
 
     told_begin(&it);
     cr_expect(eq(int, nido_sweep(pass_twelve_points, NULL, &it.options), 0));
-    cr_expect(told(&it, "sweep of it: cancels of the run: 12 points, 45 strikes, 0 broken"));
+    cr_expect(told(&it, "sweep of it: cancels of the run: 12 points, 45 cases, 0 broken"));
     cr_expect(told(&it, "before        parked        at rest       woken         where\n"));
     cr_expect(
         told(&it, "     11  EINTR         EINTR         EINTR         EINTR         nido_sleep"));
@@ -81,7 +81,7 @@ NIDO_TEST(testkit_sweep, the_innermost_scope_may_be_struck_instead)
     told_begin(&it);
     it.options.flags = NIDO_TEST_INNERMOST;
     cr_expect(eq(int, nido_sweep(sleep_in_a_scope, NULL, &it.options), 0));
-    cr_expect(told(&it, "cancels of the innermost scope: 3 points, 12 strikes, 0 broken"));
+    cr_expect(told(&it, "cancels of the innermost scope: 3 points, 12 cases, 0 broken"));
     cr_expect(told(&it, "  1  0             0             0             0   "));
     told_end(&it);
 }
@@ -102,7 +102,7 @@ NIDO_TEST(testkit_sweep, waits_that_no_cancel_ends_are_struck_too)
 
     told_begin(&it);
     cr_expect(eq(int, nido_sweep(hold_a_group, NULL, &it.options), 0));
-    cr_expect(told(&it, "3 points, 13 strikes, 0 broken"));
+    cr_expect(told(&it, "3 points, 13 cases, 0 broken"));
     cr_expect(told(&it, "waits for children of group: no cancel ends it"));
     told_end(&it);
 }
@@ -149,7 +149,7 @@ NIDO_TEST(testkit_sweep, finds_a_descriptor_that_a_cancel_leaves_open)
     told_begin(&it);
     it.options.flags = NIDO_TEST_BRIEF;
     cr_expect(eq(int, nido_sweep(forget_to_close, NULL, &it.options), 3));
-    cr_expect(told(&it, "the first that broke: cancels of the run, point 1, before (nido_sleep"));
+    cr_expect(told(&it, "the first broken case: cancels of the run, point 1, before (nido_sleep"));
     cr_expect(told(&it, "(pipe:["));
     cr_expect(told(&it, "is left open"));
     close_left();
@@ -252,7 +252,7 @@ NIDO_TEST(testkit_sweep, finds_who_waits_for_ever)
     told_begin(&it);
     it.options.flags = NIDO_TEST_INNERMOST;
     cr_expect(eq(int, nido_sweep(wait_for_who_was_struck, NULL, &it.options), 3));
-    cr_expect(told(&it, "it complained: nido: DEADLOCK: 1 tasks"));
+    cr_expect(told(&it, "it reported: nido: DEADLOCK: 1 tasks"));
     told_end(&it);
 }
 
@@ -269,7 +269,7 @@ NIDO_TEST(testkit_sweep, asks_the_check_after_each_run)
     told_begin(&it);
     it.options.check = refuse;
     cr_expect(eq(int, nido_sweep(pass_twelve_points, NULL, &it.options), 45));
-    cr_expect(told(&it, "the check says no to -4"));
+    cr_expect(told(&it, "the check refused the result -4"));
     told_end(&it);
 }
 
@@ -285,7 +285,7 @@ NIDO_TEST(testkit_sweep, a_strike_that_found_no_place_is_no_success)
 
     told_begin(&it);
     cr_expect(eq(int, nido_sweep(another_way, &runs_made, &it.options), 4));
-    cr_expect(told(&it, "it took another way this time"));
+    cr_expect(told(&it, "the run differed this time"));
     told_end(&it);
 }
 
@@ -299,7 +299,7 @@ NIDO_TEST(testkit_sweep, a_strike_of_a_loose_sweep_that_found_no_place_is_left_o
     it.options.flags = NIDO_TEST_LOOSE;
     cr_expect(eq(int, nido_sweep(another_way, &runs_made, &it.options), 0));
     cr_expect(eq(int, runs_made, 2 + 4 * 10));
-    cr_expect(told(&it, "1 points, 0 strikes, 0 broken, 4 left out\n"));
+    cr_expect(told(&it, "1 points, 0 cases, 0 broken, 4 left out\n"));
     cr_expect(told(&it, "  1  left out      left out      left out      left out  "));
     told_end(&it);
 }
@@ -318,7 +318,7 @@ NIDO_TEST(testkit_sweep, a_strike_of_a_loose_sweep_is_tried_again)
     told_begin(&it);
     it.options.flags = NIDO_TEST_LOOSE;
     cr_expect(eq(int, nido_sweep(another_way_at_times, &runs_made, &it.options), 0));
-    cr_expect(told(&it, "1 points, 4 strikes, 0 broken\n"));
+    cr_expect(told(&it, "1 points, 4 cases, 0 broken\n"));
     cr_expect(eq(int, runs_made, 2 + 4 * 3));
     told_end(&it);
 }
@@ -450,7 +450,7 @@ NIDO_TEST(testkit_sweep, a_call_that_comes_at_times_fails_in_a_loose_sweep)
     it.options.flags = 0;
     runs_made = 0;
     cr_expect(ge(int, nido_sweep_calls(write_at_times, &runs_made, &it.options), 1));
-    cr_expect(told(&it, "it took another way this time"));
+    cr_expect(told(&it, "the run differed this time"));
     told_end(&it);
 }
 
