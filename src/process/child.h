@@ -9,10 +9,10 @@
  * 4. The record belongs to its handle until that is released, then to the loop; it is freed when it
  * is released and OVER.
  *
- *   nidoi_child_begin          fire              arrived
- *   -----------------> RUNNING ------> ENDING ------------> OVER
- *                        ^               |
- *                        '---------------'  arrived, and it was not the end
+ *   nidoi_child_begin         child_fire        child_post_run
+ *   -----------------> RUNNING ----------> ENDING --------------> OVER
+ *                         ^                   |
+ *                         '-------------------'  child_post_run, and it was not the end
  *
  * A child that other code has reaped before it could be watched begins as OVER. */
 #ifndef NIDOI_CHILD_H

@@ -188,10 +188,10 @@ static inline struct nidoi_procworker *idle_worker(nido_procpool *pool)
  */
 static inline void kill_idle(nido_procpool *pool)
 {
-    struct pollfd fate = {.fd = idle_worker(pool)->fate, .events = POLLIN};
+    struct pollfd status = {.fd = idle_worker(pool)->status_fd, .events = POLLIN};
 
     kill(idle_worker(pool)->pid, SIGKILL);
-    cr_expect(eq(int, poll(&fate, 1, 20000), 1));
+    cr_expect(eq(int, poll(&status, 1, 20000), 1));
 }
 
 static inline bool is_stopped(int pid)

@@ -1,5 +1,5 @@
-/* process/pool/call.c: one call: a place in line, a worker, a conversation, and the words for what
- * came of it. */
+/* process/pool/call.c: one call: it waits for a place, gets a worker, sends the job, and reports the
+ * result. */
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@ struct call {
     nido_procpool_result result;
 };
 
-/* ---- Words for what has happened ---- */
+/* ---- Errors ---- */
 
 static const char *signal_name(int signal)
 {
@@ -40,9 +40,9 @@ static const char *signal_name(int signal)
     return names[signal];
 }
 
-/* Keeps an error that begins with the job's name and comes from where the call was made. */
-static int fail(const struct call *call, int code, const char *format, ...) NIDO_PRINTF(3, 4);
-static int fail(const struct call *call, int code, const char *format, ...)
+/* Keeps an error with the job's name whose place is that of the call. */
+static int call_fail(const struct call *call, int code, const char *format, ...) NIDO_PRINTF(3, 4);
+static int call_fail(const struct call *call, int code, const char *format, ...)
 {
     struct nidoi_place place;
     const char *name = call->name;
@@ -57,90 +57,93 @@ static int fail(const struct call *call, int code, const char *format, ...)
                       "job \"%.64s\" of pool \"%s\" %s", name, call->head.pool->name, text);
 }
 
-static void say_how_it_died(const struct call *call, const struct nidoi_procworker *worker,
-                            bool garbled)
+static void call_fail_died(const struct call *call, const struct nidoi_procworker *worker,
+                           bool bad_frame)
 {
     const nido_procpool_result *result = &call->result;
 
-    if (garbled)
-        fail(call, -ECHILD, "died: worker %d sent what is no reply to it", worker->pid);
+    if (bad_frame)
+        call_fail(call, -ECHILD, "died: worker %d sent an invalid reply", worker->pid);
     else if (worker->state != NIDOI_WORKER_ENDED)
-        fail(call, -ECHILD, "died: the fork server is gone, and worker %d", worker->pid);
+        call_fail(call, -ECHILD, "died: the fork server has ended, and worker %d with it",
+                  worker->pid);
     else if (result->signal)
-        fail(call, -ECHILD, "died: worker %d was killed by signal %d (%s)%s", worker->pid,
-             result->signal, signal_name(result->signal),
-             result->core_dumped ? ", core dumped" : "");
+        call_fail(call, -ECHILD, "died: worker %d was killed by signal %d (%s)%s", worker->pid,
+                  result->signal, signal_name(result->signal),
+                  result->core_dumped ? ", core dumped" : "");
     else
-        fail(call, -ECHILD, "died: worker %d exited with status %d", worker->pid, result->status);
+        call_fail(call, -ECHILD, "died: worker %d exited with status %d", worker->pid,
+                  result->status);
     nidoi_error_detail(nidoi_sched_self->current, worker->tail, worker->tail_len);
 }
 
-/* ---- What came of it ---- */
+/* ---- Results ---- */
 
-static int say_why_refused(const struct call *call, int status)
+static int call_fail_refused(const struct call *call, int status)
 {
     if (status == -EINVAL)
-        return fail(call, status,
-                    "is not in the program as nido_procpool_prepare() found it: its function was "
-                    "loaded later");
-    return fail(call, status, "was not begun: its worker has no memory for the input");
+        return call_fail(
+            call, status,
+            "is not in the program as nido_procpool_prepare() found it: its function was "
+            "loaded later");
+    return call_fail(call, status, "was not begun: its worker has no memory for the input");
 }
 
-/* The job's own failure, with a text that says whose it is. */
-static int say_status(const struct call *call, int status)
+/* The job's own result; a failure gets a text that names the job. */
+static int call_result(const struct call *call, int status)
 {
     if (status == -ECANCELED)
-        return fail(call, -EPROTO, "returned -ECANCELED, which only a scope may");
-    return status < 0 ? fail(call, status, "failed") : status;
+        return call_fail(call, -EPROTO, "returned -ECANCELED, which only a scope may");
+    return status < 0 ? call_fail(call, status, "failed") : status;
 }
 
-/* Before that it does not begin. */
-static bool has_input(const struct nidoi_exchange *exchange)
+/* A job begins after its worker has read all of its input. */
+static bool input_is_sent(const struct nidoi_exchange *exchange)
 {
     return exchange->sent == sizeof exchange->request + exchange->request.len;
 }
 
 static bool may_have_begun(const struct nidoi_exchange *exchange)
 {
-    return exchange->heard || (has_input(exchange) && !exchange->reset);
+    return exchange->received || (input_is_sent(exchange) && !exchange->was_reset);
 }
 
-static void give_back(struct call *call, struct nidoi_procworker *worker)
+static void call_return_worker(struct call *call, struct nidoi_procworker *worker)
 {
     const struct nidoi_reply *reply = &call->exchange.reply;
 
     if (reply->leftovers) {
         call->head.pool->stats.recycled++;
-        nidoi_procpool_release(call->head.pool, worker, NIDOI_KILL);
+        nidoi_procpool_release(call->head.pool, worker, NIDOI_STOP_BY_SIGKILL);
         return;
     }
-    nidoi_procpool_give_back(call->head.pool, worker,
-                             has_input(&call->exchange) &&
-                                 !(reply->refused && reply->status == -ENOMEM));
+    nidoi_procpool_put(call->head.pool, worker,
+                       input_is_sent(&call->exchange) &&
+                           !(reply->refused && reply->status == -ENOMEM));
 }
 
-static int answered(struct call *call, struct nidoi_procworker *worker)
+static int call_replied(struct call *call, struct nidoi_procworker *worker)
 {
     struct nidoi_exchange *exchange = &call->exchange;
     int status = exchange->reply.status;
 
-    give_back(call, worker);
+    call_return_worker(call, worker);
     if (exchange->reply.refused) {
         nidoi_mem.release(exchange->data);
         call->result.pid = 0;
-        return say_why_refused(call, status);
+        return call_fail_refused(call, status);
     }
     call->head.pool->stats.answered++;
     call->result.data = exchange->data;
     call->result.len = (size_t)exchange->reply.len;
-    return say_status(call, status);
+    return call_result(call, status);
 }
 
-static int died(struct call *call, struct nidoi_procworker *worker, bool garbled)
+static int call_died(struct call *call, struct nidoi_procworker *worker, bool bad_frame)
 {
     nido_procpool_result *result = &call->result;
 
-    nidoi_procworker_stop(worker, garbled ? NIDOI_KILL : NIDOI_DISMISS);
+    nidoi_procworker_stop(worker, bad_frame ? NIDOI_STOP_BY_SIGKILL : NIDOI_STOP_BY_CLOSE);
     call->head.pool->stats.deaths++;
     result->died = true;
     if (worker->state == NIDOI_WORKER_ENDED) {
@@ -148,46 +151,47 @@ static int died(struct call *call, struct nidoi_procworker *worker, bool garbled
         result->status = WIFEXITED(worker->outcome) ? WEXITSTATUS(worker->outcome) : 0;
         result->core_dumped = result->signal && WCOREDUMP(worker->outcome);
     }
-    say_how_it_died(call, worker, garbled);
+    call_fail_died(call, worker, bad_frame);
     nidoi_procworker_free(worker);
     call->head.pool->stats.workers--;
     return -ECHILD;
 }
 
-static int stopped(struct call *call, struct nidoi_procworker *worker, int err)
+static int call_stopped(struct call *call, struct nidoi_procworker *worker, int err)
 {
     bool at_once = err != -ECANCELED || call->head.pool->options.kill_at_once;
 
     call->head.pool->stats.stopped += err == -ECANCELED;
-    if (err == -ENOMEM && !has_input(&call->exchange)) call->result.pid = 0;
-    nidoi_procpool_release(call->head.pool, worker, at_once ? NIDOI_KILL : NIDOI_TERMINATE);
-    return err == -ECANCELED ? err : fail(call, err, "was stopped: %s", nido_strerror(err));
+    if (err == -ENOMEM && !input_is_sent(&call->exchange)) call->result.pid = 0;
+    nidoi_procpool_release(call->head.pool, worker,
+                           at_once ? NIDOI_STOP_BY_SIGKILL : NIDOI_STOP_BY_SIGTERM);
+    return err == -ECANCELED ? err : call_fail(call, err, "was stopped: %s", nido_strerror(err));
 }
 
-/* It died before it had read its input, so the job has not begun. 0: try another; or what
- * nidoi_procpool_bad_start says of one that never did a job. */
-static int replace(nido_procpool *pool, struct nidoi_procworker *worker)
+/* For a worker that died before it had read its input, so the job has not begun. 0: try another worker; or
+ * the result of nidoi_procpool_start_failed, if this one has never done a job. */
+static int call_replace_worker(nido_procpool *pool, struct nidoi_procworker *worker)
 {
-    bool fresh = !worker->jobs;
+    bool unused = !worker->jobs;
 
-    nidoi_procpool_release(pool, worker, NIDOI_KILL);
-    if (fresh) return nidoi_procpool_bad_start(pool, -ECHILD);
+    nidoi_procpool_release(pool, worker, NIDOI_STOP_BY_SIGKILL);
+    if (unused) return nidoi_procpool_start_failed(pool, -ECHILD);
     pool->stats.replaced++;
     return 0;
 }
 
-/* What came of a conversation in which the worker has heard at least something. */
-static int end_talk(struct call *call, struct nidoi_procworker *worker, int rc)
+/* The end of an exchange in which the job may have begun. */
+static int call_end_exchange(struct call *call, struct nidoi_procworker *worker, int rc)
 {
-    call->head.pool->bad_starts = 0;
+    call->head.pool->failed_starts = 0;
     call->result.pid = worker->pid;
-    if (rc == 0) return answered(call, worker);
+    if (rc == 0) return call_replied(call, worker);
     nidoi_mem.release(call->exchange.data);
-    if (rc == -ECHILD || rc == -EPROTO) return died(call, worker, rc == -EPROTO);
-    return stopped(call, worker, rc);
+    if (rc == -ECHILD || rc == -EPROTO) return call_died(call, worker, rc == -EPROTO);
+    return call_stopped(call, worker, rc);
 }
 
-static int do_job(struct call *call)
+static int call_do_job(struct call *call)
 {
     const struct nidoi_exchange start = call->exchange;
     struct nidoi_procworker *worker;
@@ -197,14 +201,15 @@ static int do_job(struct call *call)
 
         if (rc) return rc;
         rc = nidoi_exchange_run(worker, &call->exchange);
-        if (rc != -ECHILD || may_have_begun(&call->exchange)) return end_talk(call, worker, rc);
+        if (rc != -ECHILD || may_have_begun(&call->exchange))
+            return call_end_exchange(call, worker, rc);
         call->exchange = start;
-        rc = replace(call->head.pool, worker);
+        rc = call_replace_worker(call->head.pool, worker);
         if (rc) return rc;
     }
 }
 
-static int line_up(struct call *call)
+static int call_wait_and_run(struct call *call)
 {
     nido_procpool *pool = call->head.pool;
     int rc;
@@ -214,27 +219,27 @@ static int line_up(struct call *call)
     pool->stats.queued--;
     if (rc) return rc;
     pool->stats.running++;
-    rc = do_job(call);
+    rc = call_do_job(call);
     pool->stats.running--;
     nido_sem_release(&pool->places);
     return rc;
 }
 
-/* A cancel of our own scope, which only the end of the pool makes, becomes -ESHUTDOWN. */
-static int run_call(struct call *call)
+/* Only the end of the pool cancels the call's own scope, and the result is then -ESHUTDOWN. */
+static int call_run(struct call *call)
 {
     int inner, rc;
 
     nidoi_procpool_enter(&call->head);
     nido_scope_open(&call->head.scope);
-    inner = line_up(call);
+    inner = call_wait_and_run(call);
     rc = nido_scope_close(&call->head.scope, inner);
-    if (rc != inner) fail(call, rc, "was stopped: the pool is being freed");
+    if (rc != inner) call_fail(call, rc, "was stopped: the pool is being freed");
     nidoi_procpool_leave(&call->head);
     return rc;
 }
 
-static int admit(const nido_procpool *pool, const struct nidoi_loop *loop, size_t len)
+static int call_check(const nido_procpool *pool, const struct nidoi_loop *loop, size_t len)
 {
     if (pool->rt != loop->remote) return -EXDEV;
     if (pool->closing) return nido_fail(-ESHUTDOWN, "pool \"%s\" is being freed", pool->name);
@@ -244,11 +249,11 @@ static int admit(const nido_procpool *pool, const struct nidoi_loop *loop, size_
     return 0;
 }
 
-/* Asking the loader is slow, and calls mostly follow their like. */
-static struct nidoi_image image_of(nido_procpool *pool, nido_procjob_fn *fn)
+/* Asking the loader is slow, and most calls use the same function as the one before. */
+static struct nidoi_image pool_image_of(nido_procpool *pool, nido_procjob_fn *fn)
 {
-    if (pool->known.fn != (uintptr_t)fn) pool->known = nidoi_image_of((uintptr_t)fn);
-    return pool->known;
+    if (pool->last_image.fn != (uintptr_t)fn) pool->last_image = nidoi_image_of((uintptr_t)fn);
+    return pool->last_image;
 }
 
 int nido_procpool_call(nido_procpool *pool, nido_procjob_fn *fn, const void *input, size_t len,
@@ -264,14 +269,14 @@ int nido_procpool_call(nido_procpool *pool, nido_procjob_fn *fn, const void *inp
     options = NIDOI_OPTIONS(options, &room);
     if (!pool || !fn || (len && !input) || !options) return -EINVAL;
     call.name = options->name;
-    rc = admit(pool, loop, len);
+    rc = call_check(pool, loop, len);
     if (rc) return rc;
     call.exchange.input = input;
     call.exchange.request = (struct nidoi_request){.magic = NIDOI_REQUEST_MAGIC,
                                                    .number = ++pool->requests,
                                                    .len = len,
-                                                   .image = image_of(pool, fn)};
-    rc = run_call(&call);
+                                                   .image = pool_image_of(pool, fn)};
+    rc = call_run(&call);
     if (out)
         *out = call.result;
     else

@@ -6,16 +6,16 @@
 #include "base/sys.h"
 #include "process/pool/stderr.h"
 
-static size_t left_to_say(const struct nidoi_exchange *exchange)
+static size_t exchange_unsent(const struct nidoi_exchange *exchange)
 {
     return sizeof exchange->request + (size_t)exchange->request.len - exchange->sent;
 }
 
-/* As much as fits. What the worker does not take, because it is dead or has answered already, shows
- * elsewhere. 0; -ENOMEM: it waits for what the kernel has no room for. */
-static int say(struct nidoi_procworker *worker, struct nidoi_exchange *exchange)
+/* Sends as much as fits. That the worker reads no more, because it has ended or has replied already, is
+ * found by the caller. 0; -ENOMEM: the kernel has no memory for it. */
+static int exchange_send(struct nidoi_procworker *worker, struct nidoi_exchange *exchange)
 {
-    while (!exchange->deaf && left_to_say(exchange)) {
+    while (!exchange->input_closed && exchange_unsent(exchange)) {
         size_t head = exchange->sent < sizeof exchange->request
                           ? sizeof exchange->request - exchange->sent
                           : 0;
@@ -26,17 +26,18 @@ static int say(struct nidoi_procworker *worker, struct nidoi_exchange *exchange)
              (size_t)exchange->request.len - past},
         };
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-        ssize_t n = nidoi_sys.sendmsg(worker->job, &message, MSG_DONTWAIT);
+        ssize_t n = nidoi_sys.sendmsg(worker->job_fd, &message, MSG_DONTWAIT);
 
         if (n == -EAGAIN) return 0;
         if (n == -ENOBUFS || n == -ENOMEM) return -ENOMEM;
-        exchange->deaf = n < 0;
+        exchange->input_closed = n < 0;
         if (n > 0) exchange->sent += (size_t)n;
     }
     return 0;
 }
 
-static int admit(const struct nidoi_procworker *worker, struct nidoi_exchange *exchange)
+static int exchange_check_head(const struct nidoi_procworker *worker,
+                               struct nidoi_exchange *exchange)
 {
     if (exchange->reply.magic != NIDOI_REPLY_MAGIC ||
         exchange->reply.number != exchange->request.number ||
@@ -48,51 +49,53 @@ static int admit(const struct nidoi_procworker *worker, struct nidoi_exchange *e
     return 0;
 }
 
-/* A socket is reset if its other end is closed over bytes that were not read: the rest of ours.
- * 0: the reply is complete; -EAGAIN; -ECHILD: no more will come; -EPROTO, -ENOMEM. */
-static int hear(const struct nidoi_procworker *worker, struct nidoi_exchange *exchange)
+/* A socket is reset if the worker closes it before it has read all its input. 0: the reply is complete;
+ * -EAGAIN; -ECHILD: the connection has ended; -EPROTO, -ENOMEM. */
+static int exchange_receive(const struct nidoi_procworker *worker, struct nidoi_exchange *exchange)
 {
     const size_t head = sizeof exchange->reply;
 
-    while (exchange->heard < head || exchange->heard - head < exchange->reply.len) {
-        bool in_head = exchange->heard < head;
-        char *to = in_head ? (char *)&exchange->reply + exchange->heard
-                           : exchange->data + exchange->heard - head;
-        size_t want = (in_head ? head : head + (size_t)exchange->reply.len) - exchange->heard;
-        ssize_t n = nidoi_sys.recv(worker->job, to, want, MSG_DONTWAIT);
+    while (exchange->received < head || exchange->received - head < exchange->reply.len) {
+        bool in_head = exchange->received < head;
+        char *to = in_head ? (char *)&exchange->reply + exchange->received
+                           : exchange->data + exchange->received - head;
+        size_t want = (in_head ? head : head + (size_t)exchange->reply.len) - exchange->received;
+        ssize_t n = nidoi_sys.recv(worker->job_fd, to, want, MSG_DONTWAIT);
         int err;
 
         if (n == -EAGAIN) return -EAGAIN;
-        exchange->reset = n == -ECONNRESET;
+        exchange->was_reset = n == -ECONNRESET;
         if (n <= 0) return -ECHILD;
-        exchange->heard += (size_t)n;
-        err = in_head && exchange->heard == head ? admit(worker, exchange) : 0;
+        exchange->received += (size_t)n;
+        err = in_head && exchange->received == head ? exchange_check_head(worker, exchange) : 0;
         if (err) return err;
     }
     return 0;
 }
 
-/* Fate first, stderr last: what was said before the end, or before the reply, is then there. */
-static int move_on(struct nidoi_procworker *worker, struct nidoi_exchange *exchange)
+/* The status is read first and stderr last, so nothing is missed that was written before the end or the
+ * reply. */
+static int exchange_step(struct nidoi_procworker *worker, struct nidoi_exchange *exchange)
 {
-    int said, heard;
+    int sent, received;
 
-    nidoi_procworker_learn_fate(worker);
-    said = say(worker, exchange);
-    heard = hear(worker, exchange);
-    nidoi_procworker_read_stderr(worker, heard == -EAGAIN ? NIDOI_STDERR_SLICE : NIDOI_STDERR_REST);
-    if (heard == -EAGAIN && nidoi_procworker_over(worker)) return -ECHILD;
-    return heard == -EAGAIN && said ? said : heard;
+    nidoi_procworker_read_status(worker);
+    sent = exchange_send(worker, exchange);
+    received = exchange_receive(worker, exchange);
+    nidoi_procworker_read_stderr(worker,
+                                 received == -EAGAIN ? NIDOI_STDERR_SLICE : NIDOI_STDERR_REST);
+    if (received == -EAGAIN && nidoi_procworker_has_ended(worker)) return -ECHILD;
+    return received == -EAGAIN && sent ? sent : received;
 }
 
 int nidoi_exchange_run(struct nidoi_procworker *worker, struct nidoi_exchange *exchange)
 {
-    int err = say(worker, exchange), rc;
+    int err = exchange_send(worker, exchange), rc;
 
     worker->tail_len = 0;
     while (!err) {
-        err = nidoi_procworker_wait_for_answer(worker, !exchange->deaf && left_to_say(exchange));
-        rc = move_on(worker, exchange); /* also if cancelled: what has arrived counts */
+        err = nidoi_procworker_wait(worker, !exchange->input_closed && exchange_unsent(exchange));
+        rc = exchange_step(worker, exchange); /* even if cancelled: the reply may be here */
         if (rc != -EAGAIN) return rc;
     }
     return err;

@@ -9,16 +9,16 @@
 struct nidoi_exchange {
     struct nidoi_request request;
     const char *input;
-    size_t sent; /* of head and input */
+    size_t sent; /* bytes, of head and input */
     struct nidoi_reply reply;
-    size_t heard; /* of head and reply */
-    char *data;   /* reply.len bytes and a zero; the caller's in the end, or NULL */
-    bool deaf;    /* the worker takes no more input */
-    bool reset;   /* its connection ended before it had read all of that */
+    size_t received;   /* bytes, of head and reply */
+    char *data;        /* reply.len bytes and a zero, or NULL; the caller frees it */
+    bool input_closed; /* the worker reads no more */
+    bool was_reset;    /* the connection ended before the worker had read its input */
 };
 
-/* Sends the input, receives the reply. 0: complete; -ECANCELED; -EPROTO: a bad frame; -ECHILD: its
- * connection has ended; -ENOMEM, -ENOSPC. After all but 0 the worker must be let go. */
+/* Sends the input, receives the reply. 0: complete; -ECANCELED; -EPROTO: a bad frame; -ECHILD: the
+ * connection has ended; -ENOMEM, -ENOSPC. Unless it is 0, the worker must then be stopped. */
 int nidoi_exchange_run(struct nidoi_procworker *worker, struct nidoi_exchange *exchange);
 
 #endif

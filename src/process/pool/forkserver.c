@@ -1,9 +1,9 @@
-/* process/pool/forkserver.c: how a program gets the process that forks workers, and orders them. The server is
- * forked once, before the program has threads, and has one itself, so what it forks may call malloc and
- * printf.
+/* process/pool/forkserver.c: how a program starts the fork server and sends orders to it. The server is forked
+ * once, before the program has threads, and has one thread itself, so the processes that it forks may call
+ * malloc and printf.
  *
- * It is no child of the program (a process in between has forked it and ended): the program's
- * waitpid(-1) and SIGCHLD are its own. */
+ * It is no child of the program (a process in between has forked it and ended), so waitpid(-1) and SIGCHLD
+ * in the program do not find it. */
 #include "process/pool/forkserver.h"
 
 #include <errno.h>
@@ -19,10 +19,10 @@
 #include "process/pool/server.h"
 
 static struct {
-    int pid; /* of the process that prepared it: a child of fork shares the socket, not the server */
+    int pid; /* of this process: in a child of fork, which has the socket too, it differs */
     int command;
     int server;  /* its pid */
-    bool unseen; /* it is our child, though no wait finds it */
+    bool unseen; /* it is a child of this process, but plain waits do not find it */
 } prepared = {.command = -1};
 
 bool nidoi_forkserver_ready(void)
@@ -30,10 +30,10 @@ bool nidoi_forkserver_ready(void)
     return prepared.pid == getpid();
 }
 
-/* In the process between: the server becomes an orphan. */
-static _Noreturn void fork_again(int command, int life)
+/* In the process in between: its end makes the server an orphan. */
+static _Noreturn void fork_orphan(int command, int life)
 {
-    struct nidoi_worker_status failed = {NIDOI_FATE_FAILED, 0};
+    struct nidoi_worker_status failed = {NIDOI_STATUS_FAILED, 0};
     int pid = nidoi_sys.fork();
 
     if (pid == 0) nidoi_server_run(command, life);
@@ -42,22 +42,22 @@ static _Noreturn void fork_again(int command, int life)
     _exit(0);
 }
 
-/* The server's pid, or why there is none. */
-static int await_hello(int command)
+/* The server's pid, or the error. */
+static int server_wait_started(int command)
 {
     struct pollfd answer = {.fd = command, .events = POLLIN};
-    struct nidoi_worker_status fate;
+    struct nidoi_worker_status status;
     ssize_t n;
 
     while (nidoi_sys.poll(&answer, 1, -1) == -EINTR) continue;
-    n = nidoi_sys.recv(command, &fate, sizeof fate, 0);
+    n = nidoi_sys.recv(command, &status, sizeof status, 0);
     if (n < 0) return (int)n;
-    return n == sizeof fate ? fate.value : -EPIPE;
+    return n == sizeof status ? status.value : -EPIPE;
 }
 
-/* An orphan would become the child of a program that adopts them, as PID 1 of a container does; so
- * there the server is a child that the program's waits do not find. */
-static int fork_apart(int command, int life)
+/* An orphan becomes the child of a program that adopts orphans, as PID 1 of a container does. There the
+ * server is a child from the start, one that plain waits do not find. */
+static int server_fork_detached(int command, int life)
 {
     int pid = nidoi_sys.adopts_orphans() ? nidoi_sys.fork_unseen() : -ENOSYS, status;
 
@@ -65,22 +65,22 @@ static int fork_apart(int command, int life)
     prepared.unseen = pid > 0;
     if (pid > 0) return 0;
     pid = nidoi_sys.fork();
-    if (pid == 0) fork_again(command, life);
+    if (pid == 0) fork_orphan(command, life);
     if (pid < 0) return pid;
     nidoi_sys.reap(pid, &status);
     return 0;
 }
 
-static int fork_server(int *pair)
+static int server_start(int *pair)
 {
     int life = nidoi_sys.process_fd(getpid());
     int err;
 
-    fflush(NULL); /* or it would be printed twice */
-    err = fork_apart(pair[1], life);
+    fflush(NULL); /* or both processes would print it */
+    err = server_fork_detached(pair[1], life);
     if (life >= 0) nidoi_sys.close(life);
     nidoi_sys.close(pair[1]);
-    return err ? err : await_hello(pair[0]);
+    return err ? err : server_wait_started(pair[0]);
 }
 
 int nido_procpool_prepare(void)
@@ -89,11 +89,11 @@ int nido_procpool_prepare(void)
 
     if (nidoi_sched_self) return -EPERM;
     if (nidoi_forkserver_ready()) return 0;
-    if (prepared.command >= 0) nidoi_sys.close(prepared.command); /* the parent's */
+    if (prepared.command >= 0) nidoi_sys.close(prepared.command); /* of the parent process */
     prepared.command = -1;
     err = nidoi_sys.socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
     if (err) return err;
-    err = fork_server(pair);
+    err = server_start(pair);
     if (err < 0) {
         nidoi_sys.close(pair[0]);
         return err;
@@ -104,13 +104,13 @@ int nido_procpool_prepare(void)
     return 0;
 }
 
-/* It may have been stopped. As long as its socket takes orders it lives, and the number is its. */
-static void wake_server(void)
+/* The server may have been stopped. While its socket takes orders it runs, and the pid is its own. */
+static void server_continue(void)
 {
     nidoi_sys.kill(prepared.server, SIGCONT);
 }
 
-static void reap_server(void)
+static void server_reap(void)
 {
     siginfo_t info;
 
@@ -134,11 +134,11 @@ int nidoi_forkserver_send(const struct nidoi_forkserver_order *order, const int 
         memcpy(CMSG_DATA(&passed.head), fds, NIDOI_START_FDS * sizeof *fds);
     }
     while ((n = nidoi_sys.sendmsg(prepared.command, &message, MSG_DONTWAIT)) == -EAGAIN) {
-        wake_server();
+        server_continue();
         err = nido_wait_fd(prepared.command, NIDO_OUT);
         if (err < 0) return err;
     }
-    if (n >= 0) wake_server();
-    if (n == -EPIPE) reap_server();
+    if (n >= 0) server_continue();
+    if (n == -EPIPE) server_reap();
     return n < 0 ? (int)n : 0;
 }

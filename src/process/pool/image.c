@@ -4,8 +4,8 @@
 #include <string.h>
 
 /* FNV-1a over the beginning of a loaded object: its tables of contents, and with most linkers the
- * number of its build. */
-static uint64_t mark_of(const void *base)
+ * build id. */
+static uint64_t image_mark(const void *base)
 {
     enum { WORDS = 128 };
     uint64_t mark = 0xcbf29ce484222325, word;
@@ -17,7 +17,7 @@ static uint64_t mark_of(const void *base)
     return mark;
 }
 
-/* Where the system cannot tell (a static program), the two processes agree that it is nowhere. */
+/* In a static program the system does not know the object: base and mark are 0 in both processes. */
 struct nidoi_image nidoi_image_of(uintptr_t fn)
 {
     struct nidoi_image image = {.fn = fn};
@@ -25,6 +25,6 @@ struct nidoi_image nidoi_image_of(uintptr_t fn)
 
     if (!dladdr((void *)fn, &info) || !info.dli_fbase) return image;
     image.base = (uintptr_t)info.dli_fbase;
-    image.mark = mark_of(info.dli_fbase);
+    image.mark = image_mark(info.dli_fbase);
     return image;
 }

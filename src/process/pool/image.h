@@ -1,4 +1,4 @@
-/* process/pool/image.h: naming a function in a way that another process of the same program can check. */
+/* process/pool/image.h: the address of a function, with what another process needs to check it. */
 #ifndef NIDOI_IMAGE_H
 #define NIDOI_IMAGE_H
 

@@ -1,5 +1,5 @@
-/* process/pool/job.c: what runs in a worker: one job after the other, until nobody sends any more. There
- * is one thread, no runtime, and calls block. */
+/* process/pool/job.c: what runs in a worker: one job after the other, until the program closes the socket.
+ * There is one thread, no runtime, and calls block. */
 #include "process/pool/job.h"
 
 #include <errno.h>
@@ -17,22 +17,20 @@
 struct nido_procjob {
     char *input;
     size_t len;
-    char *out; /* the reply: a head, then what the job said */
+    char *out; /* the reply: a head, then the bytes of the job */
     size_t used, capacity;
     size_t most;
 };
 
-/* ---- Where functions lie ---- */
-
 static bool is_here(const struct nidoi_image *image)
 {
-    static struct nidoi_image known; /* asking the loader takes longer than a small job */
+    static struct nidoi_image checked; /* asking the loader takes longer than a small job */
     struct nidoi_image here;
 
-    if (memcmp(&known, image, sizeof known) == 0) return true;
+    if (memcmp(&checked, image, sizeof checked) == 0) return true;
     here = nidoi_image_of((uintptr_t)image->fn);
     if (memcmp(&here, image, sizeof here) != 0) return false;
-    known = here;
+    checked = here;
     return true;
 }
 
@@ -49,8 +47,8 @@ int nidoi_procjob_confine(const struct nidoi_forkserver_order *order)
 
 /* ---- The socket ---- */
 
-/* The program is gone, or tired of us: there is nobody to tell. */
-static void hear(int fd, void *to, size_t len)
+/* If the program has ended or has closed the socket, the worker ends. */
+static void socket_receive(int fd, void *to, size_t len)
 {
     for (char *next = to; len;) {
         ssize_t n = nidoi_sys.recv(fd, next, len, 0);
@@ -61,7 +59,7 @@ static void hear(int fd, void *to, size_t len)
     }
 }
 
-static void say(int fd, const char *bytes, size_t len)
+static void socket_send(int fd, const char *bytes, size_t len)
 {
     while (len) {
         ssize_t n = nidoi_sys.send(fd, bytes, len, 0);
@@ -82,25 +80,25 @@ void *nido_procjob_input(nido_procjob *job, size_t *len)
 
 int nido_procjob_reply(nido_procjob *job, const void *bytes, size_t len)
 {
-    size_t said = job->used - sizeof(struct nidoi_reply);
+    size_t replied = job->used - sizeof(struct nidoi_reply);
 
-    if (len > job->most - said) return -EMSGSIZE;
+    if (len > job->most - replied) return -EMSGSIZE;
     if (nidoi_mem_grow((void **)&job->out, &job->capacity, job->used + len, 1)) return -ENOMEM;
     if (len) memcpy(job->out + job->used, bytes, len);
     job->used += len;
     return 0;
 }
 
-/* From now on the process may use so many seconds more. */
-static void allow_cpu(uint32_t seconds)
+/* Limits the processor time of this process to so many seconds from now on. */
+static void limit_cpu(uint32_t seconds)
 {
     uint64_t used = (uint64_t)clock() / CLOCKS_PER_SEC + 1;
 
     if (seconds) nidoi_sys.limit(RLIMIT_CPU, used + seconds, RLIM_INFINITY);
 }
 
-/* Reaps what the job has left behind that has ended. True: something of it lives. */
-static bool something_lives(void)
+/* Reaps processes that the job has left behind. True: some of them still run. */
+static bool reap_and_check(void)
 {
     siginfo_t info;
 
@@ -113,31 +111,31 @@ static bool something_lives(void)
     }
 }
 
-static void reply(int fd, struct nido_procjob *job, struct nidoi_reply head)
+static void job_reply(int fd, struct nido_procjob *job, struct nidoi_reply head)
 {
     head.magic = NIDOI_REPLY_MAGIC;
     if (!job->out) {
-        say(fd, (const char *)&head, sizeof head);
+        socket_send(fd, (const char *)&head, sizeof head);
         return;
     }
     head.len = job->used - sizeof head;
     memcpy(job->out, &head, sizeof head);
-    say(fd, job->out, job->used);
+    socket_send(fd, job->out, job->used);
 }
 
-static int receive(int fd, const struct nidoi_request *request, struct nido_procjob *job)
+static int job_receive(int fd, const struct nidoi_request *request, struct nido_procjob *job)
 {
     job->len = (size_t)request->len;
     job->input = nidoi_mem.alloc(job->len + 1);
     if (!job->input) return -ENOMEM;
-    hear(fd, job->input, job->len);
+    socket_receive(fd, job->input, job->len);
     job->input[job->len] = '\0';
     if (!is_here(&request->image)) return -EINVAL;
     return nidoi_mem_grow((void **)&job->out, &job->capacity, job->used, 1);
 }
 
-/* A job that forks may return twice: the reply is the worker's, and so is the next job. */
-static int run(const struct nidoi_request *request, struct nido_procjob *job)
+/* A job that forks may return in both processes: only the worker replies and goes on. */
+static int job_run(const struct nidoi_request *request, struct nido_procjob *job)
 {
     int worker = getpid();
     int status = ((nido_procjob_fn *)(uintptr_t)request->image.fn)(job);
@@ -148,30 +146,30 @@ static int run(const struct nidoi_request *request, struct nido_procjob *job)
     return status;
 }
 
-static void do_job(int fd, const struct nidoi_forkserver_order *order)
+static void serve_one(int fd, const struct nidoi_forkserver_order *order)
 {
     struct nidoi_request request;
     struct nidoi_reply head = {0};
     struct nido_procjob job = {.used = sizeof head, .most = (size_t)order->max_frame};
     bool adopts = nidoi_sys.adopts_orphans();
 
-    hear(fd, &request, sizeof request);
+    socket_receive(fd, &request, sizeof request);
     if (request.magic != NIDOI_REQUEST_MAGIC) _exit(1); /* a job has read from this socket */
     head.number = request.number;
-    head.status = receive(fd, &request, &job);
+    head.status = job_receive(fd, &request, &job);
     head.refused = head.status != 0;
     if (!head.refused) {
-        allow_cpu(order->cpu_seconds);
-        head.status = run(&request, &job);
-        /* A job that has ended the adoption hides what it has left. */
-        head.leftovers = (adopts && !nidoi_sys.adopts_orphans()) || something_lives();
+        limit_cpu(order->cpu_seconds);
+        head.status = job_run(&request, &job);
+        /* A job that has switched the adoption off may hide what it has left behind. */
+        head.leftovers = (adopts && !nidoi_sys.adopts_orphans()) || reap_and_check();
     }
-    reply(fd, &job, head);
+    job_reply(fd, &job, head);
     nidoi_mem.release(job.input);
     nidoi_mem.release(job.out);
 }
 
 _Noreturn void nidoi_procjob_serve(int fd, const struct nidoi_forkserver_order *order)
 {
-    for (;;) do_job(fd, order);
+    for (;;) serve_one(fd, order);
 }

@@ -1,4 +1,4 @@
-/* process/pool/job.h: what a worker does: jobs that come on a socket, one after the other. */
+/* process/pool/job.h: what a worker does: it reads jobs from a socket and does one after the other. */
 #ifndef NIDOI_PROCJOB_H
 #define NIDOI_PROCJOB_H
 
@@ -28,11 +28,11 @@ struct nidoi_reply {
     uint32_t leftovers; /* processes that the job has started still live */
 };
 
-/* What a worker gives up before its first job: no_new_privs, and what order->confine does. 0 or why
- * it may not begin. */
+/* Restricts a worker before its first job: no_new_privs, and order->confine. 0, or the error after which it
+ * must not begin. */
 int nidoi_procjob_confine(const struct nidoi_forkserver_order *order);
 
-/* Does the jobs that come on the socket, which is blocking, until its end. */
+/* Does the jobs that come on the socket, which blocks, until its end. */
 _Noreturn void nidoi_procjob_serve(int fd, const struct nidoi_forkserver_order *order);
 
 #endif

@@ -1,8 +1,8 @@
 /* process/pool/server.c: what runs in the fork server, and in a worker before its first job.
  *
- * Orders come on a stream, because its end tells the end of the program on every system, and not
- * every one has packets with an end. Each is written by one call and read by one; a socket takes so
- * few bytes whole or not at all. */
+ * Orders come on a stream, because its end shows the end of the program on every system, which packets do
+ * not on some. Each order is written by one call and read by one; a socket takes so few bytes all or
+ * none. */
 #include "process/pool/server.h"
 
 #include <errno.h>
@@ -19,42 +19,40 @@
 
 enum { FIRST_FREE = STDERR_FILENO + 1 };
 
-/* ---- In the server ---- */
-
-struct child {
+struct server_child {
     uint64_t id;
     int pid;
-    int fate;
+    int status_fd;
 };
 
 struct server {
     int pid;
     int command;
-    int life;      /* can be read when the program has ended; -1: only the end of `command` tells */
-    int wakeup[2]; /* rung when a child has ended or stopped */
-    struct child *children;
+    int life; /* can be read when the program has ended; -1: only the end of `command` shows it */
+    int signal_pipe[2]; /* written when a child has ended or stopped */
+    struct server_child *children;
     size_t count, capacity;
 };
 
-static int ringing; /* the bell's end for the signal handler */
+static int signal_pipe_end; /* the end that the signal handler writes to */
 
-static void ring(int signal)
+static void on_sigchld(int signal)
 {
     int saved = errno;
 
     (void)signal;
-    nidoi_sys.write(ringing, "", 1);
+    nidoi_sys.write(signal_pipe_end, "", 1);
     errno = saved;
 }
 
-static void handle(int signal, void (*handler)(int))
+static void set_handler(int signal, void (*handler)(int))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
 
     nidoi_sys.sigaction(signal, &action, NULL);
 }
 
-/* As after exec: what was ignored stays so, the rest is the default. */
+/* As after exec: ignored signals stay ignored, the others get the default action. */
 static void reset_signals(void)
 {
     struct sigaction action;
@@ -63,12 +61,12 @@ static void reset_signals(void)
     for (int signal = 1; signal < NSIG; signal++)
         if (nidoi_sys.sigaction(signal, NULL, &action) == 0 && action.sa_handler != SIG_IGN &&
             action.sa_handler != SIG_DFL)
-            handle(signal, SIG_DFL);
+            set_handler(signal, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void keep_only(int one, int other)
+static void close_all_but(int one, int other)
 {
     int low = one < other ? one : other, high = one < other ? other : one;
 
@@ -77,8 +75,8 @@ static void keep_only(int one, int other)
     nidoi_sys.close_range(high + 1, INT_MAX);
 }
 
-/* A number that does not stand for a standard stream, which may have been closed. */
-static int raise_fd(int *fd)
+/* Moves a descriptor above the standard streams, of which some may have been closed. */
+static int raise_above_stdio(int *fd)
 {
     int raised;
 
@@ -95,19 +93,19 @@ static void close_all(const int *fds, size_t n)
     for (size_t i = 0; i < n; i++) nidoi_sys.close(fds[i]);
 }
 
-static void report(int fate, enum nidoi_worker_status_kind kind, int value)
+static void send_status(int status_fd, enum nidoi_worker_status_kind kind, int value)
 {
     struct nidoi_worker_status message = {kind, value};
 
-    nidoi_sys.write(fate, &message, sizeof message); /* nobody reads: nobody cares any more */
+    nidoi_sys.write(status_fd, &message, sizeof message); /* fails if the program has ended */
 }
 
-static int settle(const struct nidoi_forkserver_order *order, const int *fds, int server)
+static int worker_set_up(const struct nidoi_forkserver_order *order, const int *fds, int server)
 {
     int err;
 
-    handle(SIGCHLD, SIG_DFL);
-    nidoi_sys.adopt_orphans(); /* so that it knows of whatever a job has started */
+    set_handler(SIGCHLD, SIG_DFL);
+    nidoi_sys.adopt_orphans(); /* so that orphans of a job become children of this process */
     nidoi_sys.follow_parent(SIGKILL);
     if (getppid() != server) _exit(1);
     nidoi_sys.lead_group(getpid());
@@ -115,82 +113,84 @@ static int settle(const struct nidoi_forkserver_order *order, const int *fds, in
     if (err < 0) return err;
     nidoi_sys.nonblock(STDERR_FILENO, false);
     nidoi_sys.nonblock(fds[NIDOI_START_JOB], false);
-    keep_only(fds[NIDOI_START_JOB], fds[NIDOI_START_FATE]);
+    close_all_but(fds[NIDOI_START_JOB], fds[NIDOI_START_STATUS]);
     nidoi_sys_set_name(order->name);
     err = order->memory ? nidoi_sys.limit(RLIMIT_AS, order->memory, order->memory) : 0;
     return err ? err : nidoi_procjob_confine(order);
 }
 
-/* Until the server has let go of what it gave us. A job could stop it before that, and then end:
- * the caller would wait for the end of a socket that the server still has. */
-static void await_turn(const int *turn)
+/* Waits until the server has closed its copies of the descriptors. Otherwise a job could stop the server
+ * (SIGSTOP) and end, and the caller would wait for the end of a socket that the server still has. */
+static void worker_wait_for_parent(const int *gate)
 {
-    struct pollfd end = {.fd = turn[0], .events = POLLIN};
+    struct pollfd end = {.fd = gate[0], .events = POLLIN};
 
-    nidoi_sys.close(turn[1]);
+    nidoi_sys.close(gate[1]);
     while (nidoi_sys.poll(&end, 1, -1) == -EINTR) continue;
-    nidoi_sys.close(turn[0]);
+    nidoi_sys.close(gate[0]);
 }
 
-static _Noreturn void become_worker(const struct nidoi_forkserver_order *order, const int *fds,
-                                    int server, const int *turn)
+static _Noreturn void worker_run(const struct nidoi_forkserver_order *order, const int *fds,
+                                 int server, const int *gate)
 {
     int err;
 
-    await_turn(turn);
-    err = settle(order, fds, server);
-    report(fds[NIDOI_START_FATE], err ? NIDOI_FATE_FAILED : NIDOI_FATE_STARTED,
-           err ? err : getpid());
+    worker_wait_for_parent(gate);
+    err = worker_set_up(order, fds, server);
+    send_status(fds[NIDOI_START_STATUS], err ? NIDOI_STATUS_FAILED : NIDOI_STATUS_STARTED,
+                err ? err : getpid());
     if (err) _exit(1);
-    nidoi_sys.close(fds[NIDOI_START_FATE]);
+    nidoi_sys.close(fds[NIDOI_START_STATUS]);
     nidoi_procjob_serve(fds[NIDOI_START_JOB], order);
 }
 
-/* The child, wherever it is, and what it has forked. One that is stopped hears of SIGTERM only when
- * it is continued. */
-static void signal_child(const struct child *child, int signal)
+/* Signals the child, which may have left its group, and the processes in its group. A stopped process gets
+ * SIGTERM only when it is continued. */
+static void signal_child(const struct server_child *child, int signal)
 {
     nidoi_sys.kill(-child->pid, signal);
     if (signal == SIGKILL || getpgid(child->pid) != child->pid) nidoi_sys.kill(child->pid, signal);
     if (signal == SIGTERM) signal_child(child, SIGCONT);
 }
 
-static void adopt(struct server *server, const struct nidoi_forkserver_order *order, int pid,
-                  const int *fds)
+static void server_add_child(struct server *server, const struct nidoi_forkserver_order *order,
+                             int pid, const int *fds)
 {
-    nidoi_sys.lead_group(pid); /* whichever of the two is first */
-    server->children[server->count++] = (struct child){order->id, pid, fds[NIDOI_START_FATE]};
+    nidoi_sys.lead_group(pid); /* child and server both do it: one of them is first */
+    server->children[server->count++] =
+        (struct server_child){order->id, pid, fds[NIDOI_START_STATUS]};
     nidoi_sys.close(fds[NIDOI_START_JOB]);
     nidoi_sys.close(fds[NIDOI_START_STDERR]);
 }
 
-static int start(struct server *server, const struct nidoi_forkserver_order *order, int *fds)
+static int server_start(struct server *server, const struct nidoi_forkserver_order *order, int *fds)
 {
-    int turn[2], pid, err = 0;
+    int gate[2], pid, err = 0;
 
-    for (int i = 0; i < NIDOI_START_FDS && !err; i++) err = raise_fd(&fds[i]);
+    for (int i = 0; i < NIDOI_START_FDS && !err; i++) err = raise_above_stdio(&fds[i]);
     if (!err)
         err = nidoi_mem_grow((void **)&server->children, &server->capacity, server->count + 1,
                              sizeof *server->children);
-    if (!err) err = nidoi_sys.pipe(turn);
+    if (!err) err = nidoi_sys.pipe(gate);
     if (err) return err;
     pid = nidoi_sys.fork();
-    if (pid == 0) become_worker(order, fds, server->pid, turn);
-    if (pid > 0) adopt(server, order, pid, fds);
-    close_all(turn, 2);
+    if (pid == 0) worker_run(order, fds, server->pid, gate);
+    if (pid > 0) server_add_child(server, order, pid, fds);
+    close_all(gate, 2);
     return pid < 0 ? pid : 0;
 }
 
-static void obey(struct server *server, const struct nidoi_forkserver_order *order, int *fds, int n)
+static void server_handle_order(struct server *server, const struct nidoi_forkserver_order *order,
+                                int *fds, int n)
 {
     int err;
 
-    if (order->kind == NIDOI_ORDER_START && n > NIDOI_START_FATE) {
-        err = n == NIDOI_START_FDS ? start(server, order, fds) : -EMFILE;
+    if (order->kind == NIDOI_ORDER_START && n > NIDOI_START_STATUS) {
+        err = n == NIDOI_START_FDS ? server_start(server, order, fds) : -EMFILE;
         if (err)
-            report(fds[NIDOI_START_FATE], NIDOI_FATE_FAILED, err);
+            send_status(fds[NIDOI_START_STATUS], NIDOI_STATUS_FAILED, err);
         else
-            n = 0; /* they are the child's now */
+            n = 0; /* they belong to the child now */
     }
     for (size_t i = 0; order->kind == NIDOI_ORDER_SIGNAL && i < server->count; i++)
         if (server->children[i].id == order->id) signal_child(&server->children[i], order->signal);
@@ -208,8 +208,8 @@ static int passed_fds(struct msghdr *message, int *out)
     return (int)(size / sizeof *out);
 }
 
-/* The kernel lacks memory, say: to ask it at once again would only keep it busy. */
-static void pause_a_moment(void)
+/* After an error such as ENOMEM: to try again at once would only use the processor. */
+static void pause_briefly(void)
 {
     enum { PAUSE_MS = 10 };
 
@@ -217,7 +217,7 @@ static void pause_a_moment(void)
 }
 
 /* False: the program has ended. */
-static bool take_order(struct server *server)
+static bool server_take_order(struct server *server)
 {
     struct nidoi_forkserver_order order = {0};
     union nidoi_passed_fds passed;
@@ -230,15 +230,15 @@ static bool take_order(struct server *server)
     ssize_t n = nidoi_sys.recvmsg(server->command, &message, 0);
 
     if (n < 0) {
-        if (n != -EAGAIN) pause_a_moment();
+        if (n != -EAGAIN) pause_briefly();
         return true;
     }
     if (n != sizeof order) return false;
-    obey(server, &order, fds, passed_fds(&message, fds));
+    server_handle_order(server, &order, fds, passed_fds(&message, fds));
     return true;
 }
 
-static size_t index_of(const struct server *server, int pid)
+static size_t server_child_index(const struct server *server, int pid)
 {
     size_t i = 0;
 
@@ -246,45 +246,45 @@ static size_t index_of(const struct server *server, int pid)
     return i;
 }
 
-/* What workers have left behind, wherever it went, has become our child. False: the system does not
- * say what is. */
-static bool kill_orphans(const struct server *server)
+/* Processes that workers have left behind have become children of the server. False: the system has no
+ * list of children. */
+static bool server_kill_orphans(const struct server *server)
 {
     int pids[256];
     int n = nidoi_sys.list_children(pids, sizeof pids / sizeof *pids);
 
     for (int i = 0; i < n; i++)
-        if (index_of(server, pids[i]) == server->count) nidoi_sys.kill(pids[i], SIGKILL);
+        if (server_child_index(server, pids[i]) == server->count) nidoi_sys.kill(pids[i], SIGKILL);
     return n >= 0;
 }
 
-/* A stop is no end, but a worker that has us for a tracer would wait for us. */
-static int reap(int pid)
+/* waitpid(2) also returns when a worker that this process traces stops. */
+static int reap_child(int pid)
 {
     int status = 0;
 
-    nidoi_sys.kill(-pid, SIGKILL); /* its own children; while it is not reaped the number is its */
+    nidoi_sys.kill(-pid, SIGKILL); /* its group: the number is its own until it is reaped */
     nidoi_sys.kill(pid, SIGKILL);
     while (nidoi_sys.reap(pid, &status) == pid && WIFSTOPPED(status)) continue;
     return status;
 }
 
-static void bury(struct server *server, int pid)
+static void server_reap(struct server *server, int pid)
 {
-    struct child *children = server->children;
-    size_t i = index_of(server, pid);
-    int status = reap(pid);
+    struct server_child *children = server->children;
+    size_t i = server_child_index(server, pid);
+    int status = reap_child(pid);
 
-    kill_orphans(server);
+    server_kill_orphans(server);
     if (i == server->count) return;
-    report(children[i].fate, NIDOI_FATE_ENDED, status);
-    nidoi_sys.close(children[i].fate);
+    send_status(children[i].status_fd, NIDOI_STATUS_ENDED, status);
+    nidoi_sys.close(children[i].status_fd);
     children[i] = children[--server->count];
 }
 
-/* A worker that stands still fails nobody's call; what stopped it was no terminal. One that has made
- * us its tracer would wait for us. */
-static void continue_stopped(void)
+/* Continues stopped workers, because a stop would hold up a call for ever, and it did not come from a
+ * terminal. A worker that has made the server its tracer is killed. */
+static void continue_stopped_children(void)
 {
     int pid, how;
 
@@ -292,55 +292,55 @@ static void continue_stopped(void)
         nidoi_sys.kill(pid, how == CLD_TRAPPED ? SIGKILL : SIGCONT);
 }
 
-static void bury_all(struct server *server)
+static void server_reap_all(struct server *server)
 {
-    char rings[64];
+    char discarded[64];
     int pid;
 
-    while (nidoi_sys.read(server->wakeup[0], rings, sizeof rings) > 0) continue;
-    continue_stopped();
-    while ((pid = nidoi_sys.ended_child()) > 0) bury(server, pid);
+    while (nidoi_sys.read(server->signal_pipe[0], discarded, sizeof discarded) > 0) continue;
+    continue_stopped_children();
+    while ((pid = nidoi_sys.ended_child()) > 0) server_reap(server, pid);
 }
 
-static void serve(struct server *server)
+static void server_serve(struct server *server)
 {
     for (;;) {
         struct pollfd fds[] = {{.fd = server->command, .events = POLLIN},
-                               {.fd = server->wakeup[0], .events = POLLIN},
+                               {.fd = server->signal_pipe[0], .events = POLLIN},
                                {.fd = server->life, .events = POLLIN}};
 
         nidoi_sys.poll(fds, 3, -1);
-        if (fds[1].revents) bury_all(server);
-        if (fds[2].revents || (fds[0].revents && !take_order(server))) return;
+        if (fds[1].revents) server_reap_all(server);
+        if (fds[2].revents || (fds[0].revents && !server_take_order(server))) return;
     }
 }
 
-/* The program has ended: so does everything here. Each end may leave orphans to us. */
-static _Noreturn void end_all(struct server *server)
+/* The program has ended: all workers are killed. Each end may leave orphans to the server. */
+static _Noreturn void server_end(struct server *server)
 {
     for (size_t i = 0; i < server->count; i++) signal_child(&server->children[i], SIGKILL);
     server->count = 0;
-    while (kill_orphans(server) && nidoi_sys.await_child() > 0) continue;
+    while (server_kill_orphans(server) && nidoi_sys.await_child() > 0) continue;
     _exit(0);
 }
 
 _Noreturn void nidoi_server_run(int command, int life)
 {
     struct server server = {.pid = getpid(), .command = command, .life = life};
-    struct nidoi_worker_status hello = {NIDOI_FATE_STARTED, server.pid};
+    struct nidoi_worker_status started = {NIDOI_STATUS_STARTED, server.pid};
 
     reset_signals();
-    nidoi_sys.lead_group(server.pid); /* the terminal's signals are for the program */
+    nidoi_sys.lead_group(server.pid); /* signals from the terminal are for the program */
     nidoi_sys.adopt_orphans();
-    /* outside the terminal's group, who reads from it or writes to it would be stopped */
-    handle(SIGTTIN, SIG_IGN);
-    handle(SIGTTOU, SIG_IGN);
-    keep_only(command, life < 0 ? command : life);
+    /* a process outside the terminal's group that reads from it or writes to it would be stopped */
+    set_handler(SIGTTIN, SIG_IGN);
+    set_handler(SIGTTOU, SIG_IGN);
+    close_all_but(command, life < 0 ? command : life);
     nidoi_sys_set_name("nido-forkserver");
-    if (nidoi_sys.pipe(server.wakeup) < 0) _exit(1);
-    ringing = server.wakeup[1];
-    handle(SIGCHLD, ring);
-    if (nidoi_sys.send(command, &hello, sizeof hello, 0) < 0) _exit(1);
-    serve(&server);
-    end_all(&server);
+    if (nidoi_sys.pipe(server.signal_pipe) < 0) _exit(1);
+    signal_pipe_end = server.signal_pipe[1];
+    set_handler(SIGCHLD, on_sigchld);
+    if (nidoi_sys.send(command, &started, sizeof started, 0) < 0) _exit(1);
+    server_serve(&server);
+    server_end(&server);
 }

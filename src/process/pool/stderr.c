@@ -10,7 +10,7 @@
 
 enum { PIECE = 4096 };
 
-static void keep_tail(struct nidoi_procworker *worker, const char *bytes, size_t len)
+static void worker_keep_tail(struct nidoi_procworker *worker, const char *bytes, size_t len)
 {
     size_t kept = len < NIDOI_TAIL ? NIDOI_TAIL - len : 0;
 
@@ -21,20 +21,20 @@ static void keep_tail(struct nidoi_procworker *worker, const char *bytes, size_t
     worker->tail_len = kept + (len < NIDOI_TAIL ? len : NIDOI_TAIL);
 }
 
-/* What the program's stderr does not take at once is not worth a loop that stands still. */
-static void pass_on(const char *bytes, size_t len)
+/* If the program's own stderr is full, the bytes are dropped: the loop must not block. */
+static void stderr_print(const char *bytes, size_t len)
 {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
 
     if (nidoi_sys.poll(&out, 1, 0) == 1) nidoi_sys.write(STDERR_FILENO, bytes, len);
 }
 
-static void hand_on(const nido_procpool_options *options, const char *bytes, size_t len)
+static void stderr_deliver(const nido_procpool_options *options, const char *bytes, size_t len)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
 
     if (!options->on_stderr) {
-        pass_on(bytes, len);
+        stderr_print(bytes, len);
         return;
     }
     nidoi_no_parking_begin(&loop->sched);
@@ -42,29 +42,29 @@ static void hand_on(const nido_procpool_options *options, const char *bytes, siz
     nidoi_no_parking_end(&loop->sched);
 }
 
-/* A slice is as much as a turn is charged for. */
-static void give_way(struct nidoi_loop *loop)
+/* After a slice the task yields, as if its budget were spent. */
+static void yield_turn(struct nidoi_loop *loop)
 {
     loop->sched.budget = 0;
     nidoi_charge(loop);
 }
 
-/* A worker that never stops leaves the loop to other tasks after each slice. */
+/* A worker may never stop writing: after each slice other tasks run. */
 void nidoi_procworker_read_stderr(struct nidoi_procworker *worker, int pieces)
 {
     char piece[PIECE];
 
-    for (int i = 0; worker->err >= 0 && i < pieces; i++) {
-        ssize_t n = nidoi_sys.read(worker->err, piece, sizeof piece);
+    for (int i = 0; worker->stderr_fd >= 0 && i < pieces; i++) {
+        ssize_t n = nidoi_sys.read(worker->stderr_fd, piece, sizeof piece);
 
         if (n == -EAGAIN) return;
         if (n <= 0) {
-            nido_close(worker->err);
-            worker->err = -1;
+            nido_close(worker->stderr_fd);
+            worker->stderr_fd = -1;
             return;
         }
-        keep_tail(worker, piece, (size_t)n);
-        hand_on(worker->options, piece, (size_t)n);
-        if (i % NIDOI_STDERR_SLICE == NIDOI_STDERR_SLICE - 1) give_way(nidoi_loop_self());
+        worker_keep_tail(worker, piece, (size_t)n);
+        stderr_deliver(worker->options, piece, (size_t)n);
+        if (i % NIDOI_STDERR_SLICE == NIDOI_STDERR_SLICE - 1) yield_turn(nidoi_loop_self());
     }
 }

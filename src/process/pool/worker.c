@@ -1,6 +1,6 @@
-/* process/pool/worker.c: one worker process, as this program sees it: three descriptors. The task
- * that has the worker feeds its input, drains its reply and its stderr, and looks for its end, all
- * in one poll: there is no task beside it. */
+/* process/pool/worker.c: one worker process, which this program has three descriptors of: its socket, its
+ * stderr and its status pipe. The task that uses the worker polls all three at once, so there is no other
+ * task for it. */
 #include "process/pool/worker.h"
 
 #include <errno.h>
@@ -17,79 +17,79 @@
 #include "process/pool/forkserver.h"
 #include "process/pool/stderr.h"
 
-/* After SIGKILL only the kernel holds a process up, or the server's queue. */
+/* After SIGKILL only the kernel can delay the end of a process, or orders that the server has not read. */
 #define REAPING NIDO_SEC(10)
 #define PAUSE   NIDO_MS(50)
 
-static void close_end(int *fd)
+static void worker_close_fd(int *fd)
 {
     if (*fd >= 0) nido_close(*fd);
     *fd = -1;
 }
 
-/* ---- Its fate ---- */
+/* ---- Its status ---- */
 
-static void become(struct nidoi_procworker *worker, const struct nidoi_worker_status *fate)
+static void worker_set_status(struct nidoi_procworker *worker,
+                              const struct nidoi_worker_status *status)
 {
-    nidoi_assert(!nidoi_procworker_over(worker));
-    switch (fate->kind) {
-    case NIDOI_FATE_STARTED:
+    nidoi_assert(!nidoi_procworker_has_ended(worker));
+    switch (status->kind) {
+    case NIDOI_STATUS_STARTED:
         worker->state = NIDOI_WORKER_READY;
-        worker->pid = fate->value;
+        worker->pid = status->value;
         return;
-    case NIDOI_FATE_FAILED:
+    case NIDOI_STATUS_FAILED:
         worker->state = NIDOI_WORKER_FAILED;
-        worker->outcome = fate->value;
+        worker->outcome = status->value;
         return;
     default:
         worker->state = NIDOI_WORKER_ENDED;
-        worker->outcome = fate->value;
+        worker->outcome = status->value;
     }
 }
 
-void nidoi_procworker_learn_fate(struct nidoi_procworker *worker)
+void nidoi_procworker_read_status(struct nidoi_procworker *worker)
 {
-    while (!nidoi_procworker_over(worker)) {
-        struct nidoi_worker_status fate;
-        ssize_t n = nidoi_sys.read(worker->fate, &fate, sizeof fate);
+    while (!nidoi_procworker_has_ended(worker)) {
+        struct nidoi_worker_status status;
+        ssize_t n = nidoi_sys.read(worker->status_fd, &status, sizeof status);
 
         if (n == -EAGAIN) return;
-        if (n == sizeof fate)
-            become(worker, &fate);
+        if (n == sizeof status)
+            worker_set_status(worker, &status);
         else
             worker->state = NIDOI_WORKER_LOST;
     }
 }
 
-/* Parks until one of them has news, or the job's socket room for more. */
-static int wait_for_news(const struct nidoi_procworker *worker, bool has_more)
+/* Parks until one of them can be read or, if `has_more`, the socket can be written. */
+static int worker_wait_for_events(const struct nidoi_procworker *worker, bool has_more)
 {
     struct pollfd fds[] = {
-        {.fd = worker->fate, .events = POLLIN},
-        {.fd = worker->err, .events = POLLIN},
-        {.fd = worker->job, .events = (short)(has_more ? POLLIN | POLLOUT : POLLIN)},
+        {.fd = worker->status_fd, .events = POLLIN},
+        {.fd = worker->stderr_fd, .events = POLLIN},
+        {.fd = worker->job_fd, .events = (short)(has_more ? POLLIN | POLLOUT : POLLIN)},
     };
     int ready = nido_poll(fds, 3);
 
     return ready < 0 ? ready : 0;
 }
 
-/* The same while something is bound to come: a virtual clock does not jump meanwhile. */
-int nidoi_procworker_wait_for_answer(const struct nidoi_procworker *worker, bool has_more)
+int nidoi_procworker_wait(const struct nidoi_procworker *worker, bool has_more)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
     int err;
 
     nidoi_loop_expect(loop, 1);
-    err = wait_for_news(worker, has_more);
+    err = worker_wait_for_events(worker, has_more);
     nidoi_loop_expect(loop, -1);
     return err;
 }
 
 /* ---- Starting ---- */
 
-struct ends {
-    int job[2], err[2], fate[2]; /* ours, its */
+struct worker_pipes {
+    int job[2], err[2], status[2]; /* this side, the worker's side */
 };
 
 static void close_pair(const int *pair)
@@ -98,25 +98,26 @@ static void close_pair(const int *pair)
     nidoi_sys.close(pair[1]);
 }
 
-static int make_ends(struct ends *ends)
+static int pipes_open(struct worker_pipes *pipes)
 {
-    int err = nidoi_sys.socketpair(AF_UNIX, SOCK_STREAM, 0, ends->job);
+    int err = nidoi_sys.socketpair(AF_UNIX, SOCK_STREAM, 0, pipes->job);
 
     if (err) return err;
-    err = nidoi_sys.pipe(ends->err);
+    err = nidoi_sys.pipe(pipes->err);
     if (err) goto fail_job;
-    err = nidoi_sys.pipe(ends->fate);
+    err = nidoi_sys.pipe(pipes->status);
     if (err) goto fail_err;
     return 0;
 
 fail_err:
-    close_pair(ends->err);
+    close_pair(pipes->err);
 fail_job:
-    close_pair(ends->job);
+    close_pair(pipes->job);
     return err;
 }
 
-static int send_order(const nido_procpool_options *options, uint64_t id, const struct ends *ends)
+static int worker_send_order(const nido_procpool_options *options, uint64_t id,
+                             const struct worker_pipes *pipes)
 {
     struct nidoi_forkserver_order order = {.id = id,
                                            .kind = NIDOI_ORDER_START,
@@ -124,53 +125,53 @@ static int send_order(const nido_procpool_options *options, uint64_t id, const s
                                            .max_frame = options->max_frame,
                                            .cpu_seconds = options->cpu_seconds,
                                            .no_new_privs = options->no_new_privs};
-    int fds[NIDOI_START_FDS] = {[NIDOI_START_JOB] = ends->job[1],
-                                [NIDOI_START_STDERR] = ends->err[1],
-                                [NIDOI_START_FATE] = ends->fate[1]};
+    int fds[NIDOI_START_FDS] = {[NIDOI_START_JOB] = pipes->job[1],
+                                [NIDOI_START_STDERR] = pipes->err[1],
+                                [NIDOI_START_STATUS] = pipes->status[1]};
 
     if (options->confine) order.confine = nidoi_image_of((uintptr_t)options->confine);
     snprintf(order.name, sizeof order.name, "%s", options->name);
     return nidoi_forkserver_send(&order, fds);
 }
 
-/* Our ends are polled at every job: once registered that costs no system call. */
-static void take_ends(struct nidoi_procworker *worker, const struct ends *ends)
+/* This side is polled at every job: once it is registered, that costs no system call. */
+static void worker_take_pipes(struct nidoi_procworker *worker, const struct worker_pipes *pipes)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
 
-    worker->job = ends->job[0];
-    worker->err = ends->err[0];
-    worker->fate = ends->fate[0];
-    nidoi_fd_adopt(loop, worker->job, nidoi_fd_stream(worker->job, AF_UNIX));
-    nidoi_fd_adopt(loop, worker->err, NIDOI_FD_STREAM);
-    nidoi_fd_adopt(loop, worker->fate, NIDOI_FD_STREAM);
+    worker->job_fd = pipes->job[0];
+    worker->stderr_fd = pipes->err[0];
+    worker->status_fd = pipes->status[0];
+    nidoi_fd_adopt(loop, worker->job_fd, nidoi_fd_stream(worker->job_fd, AF_UNIX));
+    nidoi_fd_adopt(loop, worker->stderr_fd, NIDOI_FD_STREAM);
+    nidoi_fd_adopt(loop, worker->status_fd, NIDOI_FD_STREAM);
 }
 
 int nidoi_procworker_start(const nido_procpool_options *options, struct nidoi_procworker **out)
 {
-    static uint64_t ids; /* atomic: of all pools of all threads, for they share the server */
+    static uint64_t ids; /* atomic: pools of all threads share the server */
     struct nidoi_procworker *worker = nidoi_mem_zeroed(sizeof *worker);
-    struct ends ends;
+    struct worker_pipes pipes;
     int err;
 
     if (!worker) return -ENOMEM;
     worker->options = options;
     worker->id = __atomic_add_fetch(&ids, 1, __ATOMIC_RELAXED);
-    err = make_ends(&ends);
+    err = pipes_open(&pipes);
     if (err) goto fail_memory;
-    err = send_order(options, worker->id, &ends);
-    nidoi_sys.close(ends.job[1]);
-    nidoi_sys.close(ends.err[1]);
-    nidoi_sys.close(ends.fate[1]);
-    take_ends(worker, &ends);
-    if (err) goto fail_ends;
+    err = worker_send_order(options, worker->id, &pipes);
+    nidoi_sys.close(pipes.job[1]);
+    nidoi_sys.close(pipes.err[1]);
+    nidoi_sys.close(pipes.status[1]);
+    worker_take_pipes(worker, &pipes);
+    if (err) goto fail_pipes;
     *out = worker;
     return 0;
 
-fail_ends:
-    close_end(&worker->job);
-    close_end(&worker->err);
-    close_end(&worker->fate);
+fail_pipes:
+    worker_close_fd(&worker->job_fd);
+    worker_close_fd(&worker->stderr_fd);
+    worker_close_fd(&worker->status_fd);
 fail_memory:
     nidoi_mem.release(worker);
     return err;
@@ -179,9 +180,9 @@ fail_memory:
 int nidoi_procworker_wait_started(struct nidoi_procworker *worker)
 {
     if (worker->state == NIDOI_WORKER_READY) return 0;
-    for (nidoi_procworker_learn_fate(worker); worker->state == NIDOI_WORKER_STARTING;
-         nidoi_procworker_learn_fate(worker)) {
-        int err = nidoi_procworker_wait_for_answer(worker, false);
+    for (nidoi_procworker_read_status(worker); worker->state == NIDOI_WORKER_STARTING;
+         nidoi_procworker_read_status(worker)) {
+        int err = nidoi_procworker_wait(worker, false);
 
         if (err) return err;
         nidoi_procworker_read_stderr(worker, NIDOI_STDERR_SLICE);
@@ -193,13 +194,13 @@ int nidoi_procworker_wait_started(struct nidoi_procworker *worker)
 
 bool nidoi_procworker_usable(const struct nidoi_procworker *worker)
 {
-    struct pollfd fds[] = {{.fd = worker->fate, .events = POLLIN},
-                           {.fd = worker->job, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = worker->status_fd, .events = POLLIN},
+                           {.fd = worker->job_fd, .events = POLLIN}};
 
     return worker->state == NIDOI_WORKER_STARTING || nidoi_sys.poll(fds, 2, 0) == 0;
 }
 
-/* ---- Letting go ---- */
+/* ---- Stopping ---- */
 
 bool nidoi_is_shortage(int code)
 {
@@ -207,8 +208,8 @@ bool nidoi_is_shortage(int code)
            code == -ENOBUFS || code == -ENOSPC || code == -ETOOMANYREFS;
 }
 
-/* An order that is not sent for want of memory would leave the worker alive. */
-static void send_signal(const struct nidoi_procworker *worker, int signal)
+/* Tries again if the order could not be sent for lack of memory: the worker would run on. */
+static void worker_send_signal(const struct nidoi_procworker *worker, int signal)
 {
     struct nidoi_forkserver_order order = {
         .id = worker->id, .kind = NIDOI_ORDER_SIGNAL, .signal = signal};
@@ -218,33 +219,33 @@ static void send_signal(const struct nidoi_procworker *worker, int signal)
     while (nidoi_is_shortage(err) && nido_sleep(PAUSE) == 0);
 }
 
-static void wait_for_end(struct nidoi_procworker *worker, int64_t ns)
+static void worker_wait_for_end(struct nidoi_procworker *worker, int64_t ns)
 {
     nido_scope limit;
     int err = 0;
 
     nido_timeout_open(&limit, ns);
-    for (nidoi_procworker_learn_fate(worker); !err && !nidoi_procworker_over(worker);
-         nidoi_procworker_learn_fate(worker)) {
-        err = wait_for_news(worker, false);
+    for (nidoi_procworker_read_status(worker); !err && !nidoi_procworker_has_ended(worker);
+         nidoi_procworker_read_status(worker)) {
+        err = worker_wait_for_events(worker, false);
         nidoi_procworker_read_stderr(worker, NIDOI_STDERR_SLICE);
     }
     nido_scope_close(&limit, 0);
 }
 
-void nidoi_procworker_dismiss(struct nidoi_procworker *worker)
+void nidoi_procworker_close_socket(struct nidoi_procworker *worker)
 {
-    close_end(&worker->job);
+    worker_close_fd(&worker->job_fd);
 }
 
-/* The last resort always comes: a virtual clock does not jump over it. */
-static void kill_it(struct nidoi_procworker *worker)
+/* A virtual clock does not jump while the killed worker is waited for. */
+static void worker_kill(struct nidoi_procworker *worker)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
 
-    send_signal(worker, SIGKILL);
+    worker_send_signal(worker, SIGKILL);
     nidoi_loop_expect(loop, 1);
-    wait_for_end(worker, REAPING);
+    worker_wait_for_end(worker, REAPING);
     nidoi_loop_expect(loop, -1);
 }
 
@@ -253,15 +254,15 @@ void nidoi_procworker_stop(struct nidoi_procworker *worker, enum nidoi_stop_mean
     int64_t grace = worker->options->kill_grace_ns;
     nido_scope shield;
 
-    nidoi_procworker_dismiss(worker);
-    nidoi_procworker_learn_fate(worker);
+    nidoi_procworker_close_socket(worker);
+    nidoi_procworker_read_status(worker);
     nido_shield_open(&shield, grace > NIDO_NEVER - REAPING ? NIDO_NEVER : grace + REAPING);
-    if (!nidoi_procworker_over(worker) && means != NIDOI_KILL) {
-        /* one that is stopped would not find the end of its socket */
-        send_signal(worker, means == NIDOI_TERMINATE ? SIGTERM : SIGCONT);
-        wait_for_end(worker, grace);
+    if (!nidoi_procworker_has_ended(worker) && means != NIDOI_STOP_BY_SIGKILL) {
+        /* a stopped process would not read the end of its socket */
+        worker_send_signal(worker, means == NIDOI_STOP_BY_SIGTERM ? SIGTERM : SIGCONT);
+        worker_wait_for_end(worker, grace);
     }
-    if (!nidoi_procworker_over(worker)) kill_it(worker);
+    if (!nidoi_procworker_has_ended(worker)) worker_kill(worker);
     nido_scope_close(&shield, 0);
     nidoi_procworker_read_stderr(worker, NIDOI_STDERR_REST);
 }
@@ -269,8 +270,8 @@ void nidoi_procworker_stop(struct nidoi_procworker *worker, enum nidoi_stop_mean
 void nidoi_procworker_free(struct nidoi_procworker *worker)
 {
     if (!worker) return;
-    close_end(&worker->job);
-    close_end(&worker->err);
-    close_end(&worker->fate);
+    worker_close_fd(&worker->job_fd);
+    worker_close_fd(&worker->stderr_fd);
+    worker_close_fd(&worker->status_fd);
     nidoi_mem.release(worker);
 }

@@ -1,8 +1,8 @@
 /* process/pool/worker.h: one worker process, as this program sees it.
  *
- *  hire            wait_started          let_go, or by itself
- *  -----> STARTING --------------> READY -------------------> ENDED
- *             '--------------> FAILED  '-- the server died --> LOST   */
+ *  start            wait_started          stop, or by itself
+ *  ------> STARTING --------------> READY -------------------> ENDED
+ *              '--------------> FAILED  '- the server ended --> LOST   */
 #ifndef NIDOI_PROCWORKER_H
 #define NIDOI_PROCWORKER_H
 
@@ -28,53 +28,53 @@ struct nidoi_procworker {
     const nido_procpool_options *options;
     uint64_t id;
     enum nidoi_procworker_state state;
-    int job, err, fate; /* -1: closed, because its end was seen */
-    int pid;            /* 0 until it has started */
-    int outcome;        /* ENDED: what waitpid says; FAILED: why */
-    uint32_t jobs;      /* that it has done */
+    int job_fd, stderr_fd, status_fd; /* -1: closed */
+    int pid;                          /* 0 until it has started */
+    int outcome;                      /* ENDED: the status of waitpid(2); FAILED: the error */
+    uint32_t jobs;                    /* done so far */
     size_t tail_len;
-    char tail[NIDOI_TAIL]; /* the last that came on its stderr during this job */
+    char tail[NIDOI_TAIL]; /* the last bytes of its stderr during this job */
 };
 
-/* Orders a worker and does not wait for it. 0 or the error; then there is none. */
+/* Sends the order to start a worker, and does not wait for the start. 0, or the error and no worker. */
 int nidoi_procworker_start(const nido_procpool_options *options, struct nidoi_procworker **out);
 
-/* Waits until it has started. 0; -ECANCELED: it still may; or why it has not. */
+/* Waits until it has started. 0; -ECANCELED: it may still start; or why it has not. */
 int nidoi_procworker_wait_started(struct nidoi_procworker *worker);
 
-/* Between jobs: it lives and has said nothing. */
+/* Between jobs: it runs, and has written nothing to its socket. */
 bool nidoi_procworker_usable(const struct nidoi_procworker *worker);
 
 /* Has it ended, one way or the other? */
-static inline bool nidoi_procworker_over(const struct nidoi_procworker *worker)
+static inline bool nidoi_procworker_has_ended(const struct nidoi_procworker *worker)
 {
     return worker->state >= NIDOI_WORKER_ENDED;
 }
 
-/* Reads what is on the fate pipe. */
-void nidoi_procworker_learn_fate(struct nidoi_procworker *worker);
+/* Reads its status pipe, without waiting. */
+void nidoi_procworker_read_status(struct nidoi_procworker *worker);
 
-/* Parks until its fate, its stderr or its job's socket has news, or `has_more` and the socket room for
- * more. A virtual clock does not jump meanwhile. 0, -ECANCELED, -ENOMEM, -ENOSPC. */
-int nidoi_procworker_wait_for_answer(const struct nidoi_procworker *worker, bool has_more);
+/* Parks until its status pipe, its stderr or its socket can be read or, if `has_more`, the socket can be
+ * written. A virtual clock does not jump meanwhile. 0, -ECANCELED, -ENOMEM, -ENOSPC. */
+int nidoi_procworker_wait(const struct nidoi_procworker *worker, bool has_more);
 
 enum nidoi_stop_means {
-    NIDOI_DISMISS,   /* it should find the end of its socket and go */
-    NIDOI_TERMINATE, /* SIGTERM */
-    NIDOI_KILL
+    NIDOI_STOP_BY_CLOSE,   /* it ends when it reads the end of its socket */
+    NIDOI_STOP_BY_SIGTERM, /* SIGTERM */
+    NIDOI_STOP_BY_SIGKILL
 };
 
-/* Begins to dismiss a worker without a job. */
-void nidoi_procworker_dismiss(struct nidoi_procworker *worker);
+/* Closes its socket, at whose end a worker without a job ends. */
+void nidoi_procworker_close_socket(struct nidoi_procworker *worker);
 
-/* Ends it if it has not ended: by this means first, after the grace by SIGKILL. Parks under a
- * shield of its own and returns when the server has reaped it (or is gone). */
+/* Ends the worker, if it has not ended: by this means and, after the grace, by SIGKILL. Parks under a
+ * shield of its own and returns when the server has reaped the worker or has ended. */
 void nidoi_procworker_stop(struct nidoi_procworker *worker, enum nidoi_stop_means means);
 
-/* Closes and frees what there is of it on this side; NULL is fine. */
+/* Closes the descriptors and frees the record; `worker` may be NULL. */
 void nidoi_procworker_free(struct nidoi_procworker *worker);
 
-/* The system lacks something that others may give back: worth another try. */
+/* Does the system lack something that may be given back soon? */
 bool nidoi_is_shortage(int code);
 
 #endif

@@ -144,7 +144,7 @@ INSIDE(procpool_cancel, a_reply_that_came_before_the_cancel_counts)
     int pid;
 
     expect_works(pool);
-    reply.fd = idle_worker(pool)->job;
+    reply.fd = idle_worker(pool)->job_fd;
     pid = idle_worker(pool)->pid;
     nido_group_open(&group, NIDO_FAIL_FAST, "calls");
     asker_begin(&group, &asker, pool, held_job);

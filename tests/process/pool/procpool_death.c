@@ -168,11 +168,11 @@ INSIDE(procpool_death, a_worker_that_sends_nonsense_is_replaced)
     nido_procpool_result result;
 
     cr_expect(eq(int, nido_procpool_call(pool, nonsense_job, NULL, 0, NULL, &result), -ECHILD));
-    expect_text("sent what is no reply");
+    expect_text("sent an invalid reply");
     cr_expect(eq(i32, result.signal, SIGKILL));
     cr_expect(process_is_over(result.pid));
     cr_expect(eq(int, nido_procpool_call(pool, boast_job, NULL, 0, NULL, &result), -ECHILD));
-    expect_text("sent what is no reply");
+    expect_text("sent an invalid reply");
     expect_works(pool);
     pool_end(pool);
 }
@@ -203,7 +203,7 @@ INSIDE(procpool_death, a_reply_to_another_request_is_none)
     nido_procpool *pool = pool_of_one(&heard);
 
     cr_expect(eq(int, ask(pool, stranger_job), -ECHILD));
-    expect_text("sent what is no reply to it");
+    expect_text("sent an invalid reply");
     expect_works(pool);
     pool_end(pool);
 }
@@ -216,7 +216,7 @@ INSIDE(procpool_death, what_comes_after_the_reply_harms_no_other_job)
     struct pollfd stray = {.events = POLLIN};
 
     cr_expect(eq(int, ask(pool, hasty_job), 5));
-    stray.fd = idle_worker(pool)->job;
+    stray.fd = idle_worker(pool)->job_fd;
     cr_expect(eq(int, poll(&stray, 1, 20000), 1));
     expect_works(pool);
     cr_expect(eq(u64, stats_of(pool).replaced, 1));
@@ -341,7 +341,7 @@ static int without_server(void *unused)
     NEED(nido_procpool_new(NULL, &pool) == 0);
     NEED(nido_procpool_call(pool, kill_server_job, NULL, 0, NULL, &result) == -ECHILD);
     NEED(result.died && result.pid > 0);
-    NEED(strstr(nido_error_text(nido_error_last()), "the fork server is gone"));
+    NEED(strstr(nido_error_text(nido_error_last()), "the fork server has ended"));
     NEED(process_is_over(result.pid));
     NEED(ask(pool, echo_job) == -EPIPE);
     nido_procpool_stats_get(pool, &stats);
