@@ -205,7 +205,7 @@ static void come_when_asleep(void (*fn)(void))
 }
 
 static nido_event event;
-static nido_rt *door;
+static nido_rt *remote;
 
 static int set_event(void *unused)
 {
@@ -215,7 +215,7 @@ static int set_event(void *unused)
 
 static void post_from_outside(void)
 {
-    cr_expect(zero(int, nido_post(door, set_event, NULL)));
+    cr_expect(zero(int, nido_post(remote, set_event, NULL)));
 }
 
 static int wait_with_a_handle_out(void *unused)
@@ -224,9 +224,9 @@ static int wait_with_a_handle_out(void *unused)
 
     (void)unused;
     nido_event_init(&event, NULL);
-    door = nido_rt_self();
+    remote = nido_rt_self();
     rc = nido_event_wait(&event);
-    nido_rt_release(door);
+    nido_rt_release(remote);
     return rc;
 }
 
@@ -242,14 +242,14 @@ NIDO_TEST(deadlock, a_held_handle_is_hope)
 
 static void release_from_outside(void)
 {
-    nido_rt_release(door);
+    nido_rt_release(remote);
 }
 
 static int wait_with_a_handle_lost(void *unused)
 {
     (void)unused;
     nido_event_init(&event, NULL);
-    door = nido_rt_self();
+    remote = nido_rt_self();
     return nido_event_wait(&event);
 }
 
@@ -266,7 +266,7 @@ NIDO_TEST(deadlock, when_the_last_handle_is_released_hope_is_gone)
 static void let_go(void)
 {
     nidoi_loop_expect(nidoi_loop_self(), -1);
-    cr_expect(zero(int, nido_post(door, set_event, NULL)));
+    cr_expect(zero(int, nido_post(remote, set_event, NULL)));
 }
 
 static int wait_for_a_job(void *unused)
@@ -275,7 +275,7 @@ static int wait_for_a_job(void *unused)
 
     (void)unused;
     nido_event_init(&event, NULL);
-    door = loop->remote; /* no handle: what is expected alone must do */
+    remote = loop->remote; /* no handle: what is expected alone must do */
     nidoi_loop_expect(loop, 1);
     return nido_event_wait(&event);
 }

@@ -102,7 +102,7 @@ static int visit_all(nido_group *group, struct server *server, struct seeded *se
     return rc;
 }
 
-static int open_doors(struct server *server, struct seeded *seeded)
+static int open_listeners(struct server *server, struct seeded *seeded)
 {
     nido_group connections, clients;
     nido_spawn_options options;
@@ -132,7 +132,7 @@ int soak_echo_unix(struct seeded *seeded)
     snprintf(path, sizeof path, "unix:/tmp/nido-soak-%d-%u", (int)getpid(), servers++);
     server.listener = nido_listen(path, NULL, NULL);
     if (server.listener < 0) return server.listener;
-    rc = open_doors(&server, seeded);
+    rc = open_listeners(&server, seeded);
     nido_close(server.listener);
     unlink(path + 5);
     return rc;
@@ -150,7 +150,7 @@ int soak_echo_tcp(struct seeded *seeded)
     if (server.listener < 0) return server.listener;
     if (getsockname(server.listener, (struct sockaddr *)&address, &length)) return -EIO;
     snprintf(server.service, sizeof server.service, "%u", ntohs(address.sin_port));
-    rc = open_doors(&server, seeded);
+    rc = open_listeners(&server, seeded);
     nido_close(server.listener);
     nido_sleep(NIDO_MS(50));
     return rc;

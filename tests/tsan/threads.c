@@ -125,7 +125,7 @@ static int sleep_until_stopped(void *thread)
     return nido_sleep(NIDO_NEVER);
 }
 
-/* ---- The queue under the door ---- */
+/* ---- The queue of posts ---- */
 
 static struct nidoi_mpsc queue;
 static struct nidoi_mpsc_link links[THREADS][PUSHES];

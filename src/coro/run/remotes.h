@@ -1,4 +1,4 @@
-/* coro/run/remotes.h: the doors of all runtimes of the process, for what concerns every one of them. */
+/* coro/run/remotes.h: all runtimes of the process, for what concerns every one of them. */
 #ifndef NIDOI_REMOTES_H
 #define NIDOI_REMOTES_H
 

@@ -1,4 +1,4 @@
-/* The door of a runtime: what other threads may do. */
+/* The remote of a runtime: what other threads may do. */
 #include <pthread.h>
 #include <semaphore.h>
 
@@ -78,19 +78,19 @@ static void expect_all_delivered(const nido_options *options)
 }
 
 /* S343 */
-NIDO_TEST(door, posts_of_many_threads_arrive_once_and_in_order)
+NIDO_TEST(remote, posts_of_many_threads_arrive_once_and_in_order)
 {
     expect_all_delivered(NULL);
 }
 
-NIDO_TEST(door, posts_arrive_under_the_virtual_clock)
+NIDO_TEST(remote, posts_arrive_under_the_virtual_clock)
 {
     nido_options options = nido_test_virtual();
 
     expect_all_delivered(&options);
 }
 
-NIDO_TEST(door, posts_arrive_at_a_loop_that_spins)
+NIDO_TEST(remote, posts_arrive_at_a_loop_that_spins)
 {
     nido_options options;
 
@@ -121,7 +121,7 @@ static int wait_to_be_shut_down(void *cause)
     return rc;
 }
 
-NIDO_TEST(door, shutdown_cancels_the_root)
+NIDO_TEST(remote, shutdown_cancels_the_root)
 {
     nido_cause cause;
 
@@ -137,7 +137,7 @@ static int wait_and_succeed(void *cause)
     return 3;
 }
 
-NIDO_TEST(door, a_root_that_succeeds_nevertheless_has_succeeded)
+NIDO_TEST(remote, a_root_that_succeeds_nevertheless_has_succeeded)
 {
     nido_cause cause;
 
@@ -157,7 +157,7 @@ static int take_a_handle(void *out)
     return 0;
 }
 
-NIDO_TEST(door, what_comes_after_the_run_is_told_so)
+NIDO_TEST(remote, what_comes_after_the_run_is_told_so)
 {
     nido_rt *rt = NULL;
     int calls = 0;
@@ -167,7 +167,7 @@ NIDO_TEST(door, what_comes_after_the_run_is_told_so)
     cr_expect(eq(int, nido_rt_shutdown(rt, "late"), -ESHUTDOWN));
     nido_rt_retain(rt);
     nido_rt_release(rt);
-    cr_expect(zero(int, nido_run(give, NULL, NULL)), "another run has another door");
+    cr_expect(zero(int, nido_run(give, NULL, NULL)), "another run has another remote");
     cr_expect(eq(int, nido_post(rt, count_call, &calls), -ESHUTDOWN));
     nido_rt_release(rt);
     nido_rt_release(NULL);
@@ -184,7 +184,7 @@ static int post_and_end(void *calls)
     return 0;
 }
 
-NIDO_TEST(door, a_post_is_called_once_even_if_the_run_ends)
+NIDO_TEST(remote, a_post_is_called_once_even_if_the_run_ends)
 {
     int calls = 0;
 
@@ -212,7 +212,7 @@ static int end_under_fire(void *unused)
     return 0;
 }
 
-NIDO_TEST(door, no_post_is_lost_at_the_end_of_the_run)
+NIDO_TEST(remote, no_post_is_lost_at_the_end_of_the_run)
 {
     int calls = 0;
     pthread_t thread;
@@ -247,7 +247,7 @@ static int spawn_by_post(void *unused)
     return hall.total;
 }
 
-NIDO_TEST(door, a_posted_function_may_spawn)
+NIDO_TEST(remote, a_posted_function_may_spawn)
 {
     cr_expect(eq(int, nido_test_run(spawn_by_post, NULL), 1));
 }
@@ -274,7 +274,7 @@ static int cancelled_by_post(void *unused)
     return nido_group_close(&group, rc);
 }
 
-NIDO_TEST(door, a_posted_function_may_cancel)
+NIDO_TEST(remote, a_posted_function_may_cancel)
 {
     cr_expect(eq(int, nido_test_run(cancelled_by_post, NULL), -ENODATA));
 }
@@ -316,7 +316,7 @@ static void *run_a_twin(void *arg)
 }
 
 /* S5 */
-NIDO_TEST(door, tasks_stay_on_the_thread_of_their_run)
+NIDO_TEST(remote, tasks_stay_on_the_thread_of_their_run)
 {
     struct twin twins[2] = {0};
     pthread_t threads[2];
@@ -385,7 +385,7 @@ static int show(void *unused)
     return nido_group_close(&shown.group, 0);
 }
 
-NIDO_TEST(door, what_belongs_to_another_run_is_out_of_reach)
+NIDO_TEST(remote, what_belongs_to_another_run_is_out_of_reach)
 {
     cr_expect(zero(int, nido_run(show, NULL, NULL)));
     for (int i = 0; i < 9; i++) cr_expect(eq(int, shown.codes[i], -EXDEV), "call %d", i);

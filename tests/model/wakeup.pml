@@ -1,20 +1,20 @@
-/* The door of src/coro/runtime/loop.c: how a post, or the release of the last handle, wakes a loop that
+/* The remote of src/coro/runtime/remote.c: how a post, or the release of the last handle, wakes a loop that
  * sleeps or is about to.
  *
  * The loop sets `sleeping` and then looks at the posts (and, if it sleeps for handles alone, at
- * their count) once more; a poster pushes and then takes `sleeping` back, and rings if it was set.
+ * their count) once more; a poster pushes and then takes `sleeping` back, and signals if it was set.
  * One of the two sees the other. What holds in every interleaving: the loop never sleeps without a
- * ring while a post waits, or for handles of which none is left; every post that succeeded is
+ * signal while a post waits, or for handles of which none is left; every post that succeeded is
  * called; a post that failed is not; after the run every handle may be released.
  *
- * A post is one number more in the queue, whose own workings are mpsc.pml's. The bell is an
- * edge-triggered counter: each ring after a wait began, or since the last one ended, ends one.
+ * A post is one number more in the queue, whose own workings are mpsc.pml's. The wake-up is an
+ * edge-triggered counter: each signal after a wait began, or since the last one ended, ends one.
  *
  * With -DMUTATION=n the model has a fault, and spin must refute it:
  *   1 the loop looks at the posts first and sets `sleeping` after that
  *   2 the loop does not look at the handles again
  *   3 the poster looks at `sleeping` before it pushes
- *   4 the last release does not ring
+ *   4 the last release does not signal
  *   5 the loop ends without closing the queue
  *   6 the loop asks for handles after it has looked at the posts, before it says that it is stuck */
 #ifndef MUTATION
@@ -25,15 +25,15 @@
 
 byte posts = 0, called = 0, succeeded = 0, failed = 0;
 byte handles = POSTERS;
-bool sleeping = false, shut = false, bell = false;
-bool stuck = false; /* the loop has found that nobody can wake it any more */
+bool sleeping = false, shut = false, signalled = false;
+bool stuck = false; /* the loop has found that nothing can wake it any more */
 byte released = 0;
 
 inline wake_loop()
 {
     atomic { was = sleeping; sleeping = false };
     if
-    :: was -> bell = true
+    :: was -> signalled = true
     :: else
     fi
 }
@@ -51,7 +51,7 @@ proctype poster()
         :: atomic { !shut -> posts++; succeeded++ };
 #if MUTATION == 3
             if
-            :: was -> bell = true
+            :: was -> signalled = true
             :: else
             fi
 #else
@@ -59,7 +59,7 @@ proctype poster()
 #endif
         :: atomic { shut -> failed++ }
         fi;
-        /* It may keep its handle until the post is called: no other ring will help the loop. */
+        /* It may keep its handle until the post is called: no other signal will help the loop. */
         if
         :: true -> called == succeeded
         :: true
@@ -77,14 +77,14 @@ proctype poster()
     released++
 }
 
-/* Waits in the kernel for a ring; `look` says that it need not wait. A wait that returns at once
- * may find a ring too, or leave it for the next. */
-inline poll_bell(look)
+/* Waits in the kernel for a signal; `look` says that it need not wait. A wait that returns at once
+ * may find a signal too, or leave it for the next. */
+inline poll_wakeup(look)
 {
     if
-    :: look -> bell = false
+    :: look -> signalled = false
     :: look
-    :: !look -> bell; bell = false
+    :: !look -> signalled; signalled = false
     fi
 }
 
@@ -104,7 +104,7 @@ inline idle()
     :: else -> look = (handles == 0)
     fi;
 #endif
-    poll_bell(look);
+    poll_wakeup(look);
     sleeping = false
 }
 
