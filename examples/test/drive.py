@@ -632,6 +632,15 @@ class Testing(Example):
         self.assertIn("sweep of copy_hello: cancels of the run: 5 points, ", err)
         self.assertNotIn("BROKEN", err)
 
+    def test_it_prints_what_the_document_shows(self):
+        document = pathlib.Path(__file__).parents[2].joinpath("docs/testing.md").read_text()
+        shown = re.search(r"^```\n(nido: sweep of .*?)^```$", document, re.MULTILINE | re.DOTALL)[1]
+        _, err = self.run_example()
+        told = [re.sub(r"\S+\(\+0x\w+\)", "PLACE", line) for line in (shown + err).splitlines()]
+        n = len(shown.splitlines())
+        self.assertGreater(n, 3)
+        self.assertLessEqual(set(told[:n]), set(told[n:]))
+
 
 class IsolatedParser(Example):
     @staticmethod
