@@ -7,12 +7,12 @@
 _Thread_local bool nidoi_strict;
 _Thread_local void (*nidoi_crash_hook)(void);
 
-static void report(void)
+static void run_crash_hook(void)
 {
-    void (*say)(void) = nidoi_crash_hook;
+    void (*hook)(void) = nidoi_crash_hook;
 
-    nidoi_crash_hook = NULL; /* a fault in the report itself must not report again */
-    if (say) say();
+    nidoi_crash_hook = NULL; /* a fault in the hook itself must not call it again */
+    if (hook) hook();
     fflush(stderr);
 }
 
@@ -21,19 +21,19 @@ void nidoi_assert_failed(const char *what, const char *file, int line)
     flockfile(stderr);
     fprintf(stderr, "nido: internal error, please report it: %s does not hold at %s:%d\n", what,
             file, line);
-    report();
+    run_crash_hook();
     funlockfile(stderr);
     abort();
 }
 
-/* Whole, whatever other threads print. */
-static void warn(const char *sentence, va_list args)
+/* In one piece, even if other threads print. */
+static void print_sentence(const char *sentence, va_list args)
 {
     flockfile(stderr);
     fputs("nido: ", stderr);
     vfprintf(stderr, sentence, args);
     fputc('\n', stderr);
-    report();
+    run_crash_hook();
     funlockfile(stderr);
 }
 
@@ -42,7 +42,7 @@ void nidoi_panic(const char *sentence, ...)
     va_list args;
 
     va_start(args, sentence);
-    warn(sentence, args);
+    print_sentence(sentence, args);
     va_end(args);
     abort();
 }
@@ -52,11 +52,11 @@ void nidoi_warn(const char *sentence, ...)
     va_list args;
 
     va_start(args, sentence);
-    warn(sentence, args);
+    print_sentence(sentence, args);
     va_end(args);
 }
 
-void nidoi_closed_behind_us(int fd)
+void nidoi_own_fd_was_closed(int fd)
 {
     nidoi_panic(
         "the program has closed descriptor %d, which is the runtime's own: by closefrom, by "

@@ -1,4 +1,5 @@
-/* base/assert.h: how a broken law ends the program: with a sentence that says who did what. */
+/* base/assert.h: how a broken invariant or a misuse ends the program: with a sentence that says
+ * what was done wrong. */
 #ifndef NIDOI_ASSERT_H
 #define NIDOI_ASSERT_H
 
@@ -6,7 +7,7 @@
 
 #include "nido/types.h"
 
-/* For functions that hardly ever run: kept away from those that do. */
+/* For functions that hardly ever run: kept away from the others in memory. */
 #define NIDOI_RARE __attribute__((cold, noinline))
 
 /* Cheap, always on: one assumption each. */
@@ -17,7 +18,7 @@
 
 extern _Thread_local bool nidoi_strict;
 
-/* Upper floors may add what they know (the list of tasks) to the last words. */
+/* Upper floors may add what they know (the list of tasks) to the sentence. */
 extern _Thread_local void (*nidoi_crash_hook)(void);
 
 _Noreturn void nidoi_assert_failed(const char *what, const char *file, int line);
@@ -25,10 +26,10 @@ _Noreturn void nidoi_assert_failed(const char *what, const char *file, int line)
 /* A documented misuse: prints "nido: <sentence>" and aborts. */
 _Noreturn void nidoi_panic(const char *sentence, ...) NIDO_PRINTF(1, 2);
 
-/* The kernel does not know this descriptor of nido's own any more. */
-_Noreturn NIDOI_RARE void nidoi_closed_behind_us(int fd);
+/* Panics: the program has closed this descriptor, which is nido's own. */
+_Noreturn NIDOI_RARE void nidoi_own_fd_was_closed(int fd);
 
-/* Says the same and returns, for who ends the program otherwise. */
+/* Prints the same and returns, for a caller that ends the program in another way. */
 void nidoi_warn(const char *sentence, ...) NIDO_PRINTF(1, 2);
 
 #endif

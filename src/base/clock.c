@@ -18,7 +18,7 @@ int64_t nidoi_clock_read(const struct nidoi_clock *clock)
     return clock->is_virtual ? clock->now : nidoi_sys_now();
 }
 
-/* The kernel's last tick is a fifth of the price. It is late by a tick, 10 ms at most; five of them are
+/* The time of the kernel's last tick costs a fifth. It is late by one tick, 10 ms at most; five are
  * allowed for. */
 bool nidoi_clock_has_passed(const struct nidoi_clock *clock, int64_t when)
 {

@@ -1,5 +1,5 @@
-/* base/clock.h: time as an object: CLOCK_MONOTONIC, or a virtual clock that stands still until it
- * is moved. Nanoseconds everywhere. */
+/* base/clock.h: CLOCK_MONOTONIC, or a virtual clock, whose time changes only when it is set.
+ * Nanoseconds everywhere. */
 #ifndef NIDOI_CLOCK_H
 #define NIDOI_CLOCK_H
 
@@ -8,7 +8,7 @@
 
 struct nidoi_clock {
     bool is_virtual;
-    int64_t now; /* virtual: the instant; real: unused */
+    int64_t now; /* of a virtual clock */
 };
 
 void nidoi_clock_init(struct nidoi_clock *clock, bool is_virtual);
@@ -16,13 +16,13 @@ void nidoi_clock_init(struct nidoi_clock *clock, bool is_virtual);
 /* The instant now. */
 int64_t nidoi_clock_read(const struct nidoi_clock *clock);
 
-/* Has this instant come? Cheaper than to read the clock while it is far away. */
+/* True: this instant has come. Cheaper than reading the clock while it is far away. */
 bool nidoi_clock_has_passed(const struct nidoi_clock *clock, int64_t when);
 
-/* A virtual clock jumps forward to `when`; never back. */
+/* Sets a virtual clock to `when`, which is not before its present time. */
 void nidoi_clock_jump(struct nidoi_clock *clock, int64_t when);
 
-/* a + ns without overflow: what would pass INT64_MAX is INT64_MAX, "never". */
+/* when + ns without overflow: INT64_MAX, which means never, if it would be more. */
 static inline int64_t nidoi_time_add(int64_t when, int64_t ns)
 {
     int64_t sum;

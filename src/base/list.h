@@ -1,7 +1,7 @@
 /* base/list.h: a ring of links with a head that holds no element.
  *
- * A link that is in no list has next == NULL, so that "is it queued?" is a question one can ask;
- * removing sets it back. An empty head points to itself. */
+ * A link that is in no list has next == NULL, so that nidoi_linked can tell; removing sets it so
+ * again. An empty head points to itself. */
 #ifndef NIDOI_LIST_H
 #define NIDOI_LIST_H
 

@@ -1,5 +1,5 @@
 /* base/mem.h: every allocation of the library goes through this table, so that a test can make the
- * n-th one fail. Stacks are not in it: they are mapped (base/sys.h). */
+ * n-th one fail. Stacks are mapped instead (base/sys.h). */
 #ifndef NIDOI_MEM_H
 #define NIDOI_MEM_H
 

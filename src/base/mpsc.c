@@ -14,7 +14,7 @@ bool nidoi_mpsc_push(struct nidoi_mpsc *queue, struct nidoi_mpsc_link *link)
     return true;
 }
 
-static struct nidoi_mpsc_link *turned_round(struct nidoi_mpsc_link *top)
+static struct nidoi_mpsc_link *links_reversed(struct nidoi_mpsc_link *top)
 {
     struct nidoi_mpsc_link *first = NULL;
 
@@ -28,21 +28,22 @@ static struct nidoi_mpsc_link *turned_round(struct nidoi_mpsc_link *top)
     return first;
 }
 
-static struct nidoi_mpsc_link *exchange(struct nidoi_mpsc *queue, struct nidoi_mpsc_link *with)
+static struct nidoi_mpsc_link *queue_exchange(struct nidoi_mpsc *queue,
+                                              struct nidoi_mpsc_link *next_top)
 {
-    struct nidoi_mpsc_link *top = __atomic_exchange_n(&queue->top, with, __ATOMIC_SEQ_CST);
+    struct nidoi_mpsc_link *top = __atomic_exchange_n(&queue->top, next_top, __ATOMIC_SEQ_CST);
 
-    return top == &closed ? NULL : turned_round(top);
+    return top == &closed ? NULL : links_reversed(top);
 }
 
 struct nidoi_mpsc_link *nidoi_mpsc_take(struct nidoi_mpsc *queue)
 {
-    return exchange(queue, NULL);
+    return queue_exchange(queue, NULL);
 }
 
 struct nidoi_mpsc_link *nidoi_mpsc_close(struct nidoi_mpsc *queue)
 {
-    return exchange(queue, &closed);
+    return queue_exchange(queue, &closed);
 }
 
 bool nidoi_mpsc_empty(const struct nidoi_mpsc *queue)

@@ -1,9 +1,9 @@
-/* base/mpsc.h: many threads push, one takes everything at once.
+/* base/mpsc.h: a queue that many threads push to, and of which one thread takes everything at once.
  *
- * A stack of links swapped out whole and turned round (R. K. Treiber, "Systems Programming: Coping
- * with Parallelism", 1986), so one exchange takes a batch of any size and the order of each pusher
- * is kept. Closing swaps in an end mark that no push can pass: whoever pushes later is told so and
- * keeps the link. */
+ * A stack of links (R. K. Treiber, "Systems Programming: Coping with Parallelism", 1986) that is
+ * taken as a whole and reversed: so one exchange takes a batch of any size, and the order of each
+ * pusher is kept. Closing exchanges the stack for a mark: every later push fails, and its link
+ * stays the caller's. */
 #ifndef NIDOI_MPSC_H
 #define NIDOI_MPSC_H
 
@@ -24,10 +24,10 @@ bool nidoi_mpsc_push(struct nidoi_mpsc *queue, struct nidoi_mpsc_link *link);
 /* The taker: everything pushed so far, oldest first, linked by `next`. */
 struct nidoi_mpsc_link *nidoi_mpsc_take(struct nidoi_mpsc *queue);
 
-/* The taker: the same, and no push succeeds from now on. */
+/* The taker: the same, and every later push fails. */
 struct nidoi_mpsc_link *nidoi_mpsc_close(struct nidoi_mpsc *queue);
 
-/* Any thread; a hint unless the caller orders it otherwise. */
+/* Any thread; a hint, unless the caller synchronises it. */
 bool nidoi_mpsc_empty(const struct nidoi_mpsc *queue);
 
 #endif

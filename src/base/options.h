@@ -1,11 +1,11 @@
-/* base/options.h: reading option structs, whose size the program's compiler knew and ours may not share.
+/* base/options.h: reading option structs, whose size in the program may differ from ours.
  *
- * 1. Each begins with `size_t size`. A program compiled with an older header passes a smaller struct: the
- *    fields that it lacks are zero, the default of every field. A newer program passes a larger one: what
- *    is beyond ours must be zero, for this library cannot do what it asks.
- * 2. So a new field goes to the end, behind the old size and not into its padding, and zero means what
- *    the library did before.
- * 3. Who calls NIDOI_OPTIONS goes on with its result, which has our size. */
+ * 1. Each begins with `size_t size`. A program compiled with an older header passes a smaller
+ *    struct: the fields that it lacks are zero, the default of every field. A newer program passes
+ *    a larger one: what is beyond ours must be zero, for this library cannot do what it asks.
+ * 2. So a new field goes to the end, behind the old size and not into its padding, and zero means
+ *    what the library did before.
+ * 3. After NIDOI_OPTIONS its caller uses the result only, which has our size. */
 #ifndef NIDOI_OPTIONS_H
 #define NIDOI_OPTIONS_H
 
@@ -44,8 +44,9 @@ static inline const void *nidoi_options_read(const void *theirs, void *room, siz
     return nidoi_options_copy(theirs, room, ours);
 }
 
-/* The caller's options as a struct of our size: what `theirs` points to, or a copy in *room, which is to live
- * as long. `theirs` NULL: all zeros. NULL: the size makes no sense, or something beyond ours is asked for. */
+/* The caller's options as a struct of our size: what `theirs` points to, or a copy in *room, which
+ * is to live as long. `theirs` NULL: all zeros. NULL: the size makes no sense, or something beyond
+ * ours is asked for. */
 #define NIDOI_OPTIONS(theirs, room) \
     nidoi_options_read(1 ? (theirs) : (room), (room), sizeof *(room))
 

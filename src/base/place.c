@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *last_part(const char *path)
+static const char *path_last_part(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
@@ -20,10 +20,10 @@ const char *nidoi_place(struct nidoi_place *place, void *address)
     else if (!dladdr(address, &info) || !info.dli_fname)
         snprintf(place->text, sizeof place->text, "%p", address);
     else if (info.dli_sname)
-        snprintf(place->text, sizeof place->text, "%s(%s+0x%zx)", last_part(info.dli_fname),
+        snprintf(place->text, sizeof place->text, "%s(%s+0x%zx)", path_last_part(info.dli_fname),
                  info.dli_sname, (size_t)((char *)address - (char *)info.dli_saddr));
     else
-        snprintf(place->text, sizeof place->text, "%s(+0x%zx)", last_part(info.dli_fname),
+        snprintf(place->text, sizeof place->text, "%s(+0x%zx)", path_last_part(info.dli_fname),
                  (size_t)((char *)address - (char *)info.dli_fbase));
     return place->text;
 }

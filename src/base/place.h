@@ -1,4 +1,4 @@
-/* base/place.h: a code address as a person reads it. */
+/* base/place.h: a code address in words. */
 #ifndef NIDOI_PLACE_H
 #define NIDOI_PLACE_H
 

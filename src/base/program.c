@@ -12,11 +12,13 @@
 #include <crt_externs.h>
 #endif
 
-/* ---- As the systems have it: these return an error number, as posix_spawn does ---- */
+/* ---- Differences between systems; these functions return an error number, as posix_spawn does
+ * ---- */
 
 #ifdef __APPLE__
 
-/* Inherited is what the actions name; to name what is closed is an error. */
+/* The child inherits only the descriptors that the actions name; it is an error to name a closed
+ * one. */
 enum { SPAWN_INHERITS_NAMED = POSIX_SPAWN_CLOEXEC_DEFAULT };
 
 static int inherit_stream(posix_spawn_file_actions_t *actions, int fd)
@@ -35,7 +37,7 @@ static int start_in(posix_spawn_file_actions_t *actions, const char *directory)
     return posix_spawn_file_actions_addchdir_np(actions, directory);
 }
 
-/* Shared libraries have no `environ` there. */
+/* A shared library cannot use `environ` on macOS. */
 static char **environment(void)
 {
     return *_NSGetEnviron();
@@ -55,8 +57,8 @@ static int inherit_stream(posix_spawn_file_actions_t *actions, int fd)
 
 #ifdef NIDOI_NO_SPAWN_CLOSEFROM
 
-/* musl, and glibc before 2.34: what is open now is closed by number. What another thread opens
- * meanwhile without O_CLOEXEC is inherited. */
+/* musl, and glibc before 2.34: closes the present descriptors by number. A descriptor that another
+ * thread opens meanwhile without O_CLOEXEC is inherited. */
 static int close_from(posix_spawn_file_actions_t *actions, int least)
 {
     DIR *table = opendir("/proc/self/fd");
@@ -101,7 +103,7 @@ static char **environment(void)
 
 #endif
 
-/* ---- What a program is to have ---- */
+/* ---- What the program gets ---- */
 
 static int add_stream(posix_spawn_file_actions_t *actions, const nido_stdio *of, int fd)
 {

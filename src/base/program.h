@@ -1,8 +1,8 @@
 /* base/program.h: starting a program in a process of its own.
  *
  * The child gets its three standard descriptors and no other, whatever else is open here, with or
- * without close-on-exec; an empty signal mask and every signal's default action, because the
- * threads that start programs block signals and a program may ignore some. */
+ * without close-on-exec. It gets an empty signal mask and the default action of every signal,
+ * because the threads that start programs block signals, and the parent may ignore some. */
 #ifndef NIDOI_PROGRAM_H
 #define NIDOI_PROGRAM_H
 
@@ -11,13 +11,13 @@
 struct nidoi_program {
     const char *file; /* looked for in PATH if it has no slash */
     char *const *argv;
-    char *const *env; /* NULL: ours */
-    const char *cwd;  /* NULL: ours */
-    nido_stdio of[3]; /* INHERIT, FD: a number above 2; STDOUT */
+    char *const *env; /* NULL: that of this process */
+    const char *cwd;  /* NULL: that of this process */
+    nido_stdio of[3]; /* INHERIT, FD with a number above 2, or STDOUT */
     bool new_group;
 };
 
-/* 0 and *pid: the program runs; or why it does not, and there is no child. */
+/* 0 and *pid: the program runs. Otherwise a negated errno, and there is no child. */
 int nidoi_program_start(const struct nidoi_program *program, int *pid);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* splitmix64 (G. Steele, D. Lea, C. Flood, 2014): any state will do, 0 too. */
+/* splitmix64 (G. Steele, D. Lea, C. Flood, 2014): any state is allowed, 0 too. */
 static inline uint64_t nidoi_random(uint64_t *state)
 {
     uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);

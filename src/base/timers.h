@@ -1,10 +1,10 @@
-/* base/timers.h: instants in order: a 4-ary heap over timers that live in somebody else's
+/* base/timers.h: instants in order: a 4-ary heap of timers, each of which is part of another
  * struct.
  *
  * 1. Setting and removing never fail: room is reserved beforehand, one entry for each timer that
  * may be set.
  * 2. Equal instants come out in the order in which they were set.
- * 3. Only the heap writes a timer's fields but `owner`; `place` 0 is a timer that is not set. */
+ * 3. Only the heap writes a timer's fields, except `owner`. A timer at position 0 is not set. */
 #ifndef NIDOI_TIMERS_H
 #define NIDOI_TIMERS_H
 
@@ -18,12 +18,12 @@ struct nidoi_timer {
         uint64_t order;           /* breaks ties */
         struct nidoi_timer *next; /* among those just taken */
     };
-    uint32_t place; /* index in the heap plus one */
-    uint32_t owner; /* its owner's to use */
+    uint32_t position; /* index in the heap plus one */
+    uint32_t owner;    /* for the struct that the timer is part of */
 };
 
 struct nidoi_timers_entry {
-    int64_t when; /* here too, so that sifting does not touch the timers */
+    int64_t when; /* a copy, so that sifting does not touch the timers */
     struct nidoi_timer *timer;
 };
 
@@ -42,10 +42,11 @@ int nidoi_timers_reserve(struct nidoi_timers *timers, size_t n);
 /* Sets a timer, or moves one that is set. */
 void nidoi_timers_set(struct nidoi_timers *timers, struct nidoi_timer *timer, int64_t when);
 
-/* Unsets it; one that is not set is fine. */
+/* Unsets a timer, if it is set. */
 void nidoi_timers_remove(struct nidoi_timers *timers, struct nidoi_timer *timer);
 
-/* Unsets the first `most` whose time has come and returns them in their order, by `next`; NULL: none. */
+/* Unsets the first timers, at most `most`, whose time has come; they are linked by `next` in their
+ * order. NULL: none. */
 struct nidoi_timer *nidoi_timers_take(struct nidoi_timers *timers, int64_t now, size_t most);
 
 /* The earliest, NULL if none. */
@@ -56,10 +57,10 @@ static inline struct nidoi_timer *nidoi_timers_top(const struct nidoi_timers *ti
 
 static inline bool nidoi_timer_is_set(const struct nidoi_timer *timer)
 {
-    return timer->place != 0;
+    return timer->position != 0;
 }
 
-/* Every law of the heap, for tests and strict runs. */
+/* True: all invariants of the heap hold. For tests and strict runs. */
 bool nidoi_timers_check(const struct nidoi_timers *timers);
 
 #endif

@@ -38,7 +38,7 @@ int nidoi_wakeup_open(struct nidoi_wakeup *wakeup)
  * read. */
 void nidoi_wakeup_send(const struct nidoi_wakeup *wakeup)
 {
-    if (nidoi_sys.ring(wakeup->fd) == -EBADF) nidoi_closed_behind_us(wakeup->fd);
+    if (nidoi_sys.ring(wakeup->fd) == -EBADF) nidoi_own_fd_was_closed(wakeup->fd);
 }
 
 /* An epoll and an eventfd have no file type. If the number has one, the program has closed ours and
@@ -47,7 +47,7 @@ static void epoll_close_own(int fd)
 {
     int mode = nidoi_sys.mode(fd);
 
-    if (mode >= 0 && mode & S_IFMT) nidoi_closed_behind_us(fd);
+    if (mode >= 0 && mode & S_IFMT) nidoi_own_fd_was_closed(fd);
     nidoi_sys.close(fd);
 }
 
@@ -97,7 +97,7 @@ static int epoll_control(struct nidoi_backend *backend, int op, int fd, uint32_t
 
     nidoi_assert(generation != 0); /* the wake-up's */
     err = nidoi_sys.epoll_ctl(backend->fd, op, fd, &event);
-    if (epoll_is_closed(backend, fd, err)) nidoi_closed_behind_us(backend->fd);
+    if (epoll_is_closed(backend, fd, err)) nidoi_own_fd_was_closed(backend->fd);
     return err;
 }
 

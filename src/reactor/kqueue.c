@@ -50,7 +50,7 @@ int nidoi_wakeup_open(struct nidoi_wakeup *wakeup)
 void nidoi_wakeup_send(const struct nidoi_wakeup *wakeup)
 {
     if (kqueue_change(wakeup->fd, 0, EVFILT_USER, 0, 0) == -EBADF)
-        nidoi_closed_behind_us(wakeup->fd);
+        nidoi_own_fd_was_closed(wakeup->fd);
 }
 
 void nidoi_wakeup_close(struct nidoi_wakeup *wakeup)

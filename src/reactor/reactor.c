@@ -344,7 +344,7 @@ static int reactor_wait(struct nidoi_reactor *reactor, int64_t ns)
     int count = nidoi_backend_wait(&reactor->backend, reports, NIDOI_REPORTS, ns);
 
     if (count == -EINTR) count = nidoi_backend_wait(&reactor->backend, reports, NIDOI_REPORTS, 0);
-    if (count == -EBADF || count == -EINVAL) nidoi_closed_behind_us(reactor->backend.fd);
+    if (count == -EBADF || count == -EINVAL) nidoi_own_fd_was_closed(reactor->backend.fd);
     nidoi_assert(count >= 0 || count == -EINTR);
     for (int i = 0; i < count; i++) report_dispatch(reactor, &reports[i]);
     return count < 0 ? 0 : count;
