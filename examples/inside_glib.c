@@ -44,12 +44,12 @@ static GSourceFuncs functions = {.prepare = prepare, .check = check, .dispatch =
 
 /* ---- What the two do for each other ---- */
 
-static nido_event bell;
+static nido_event tick;
 
 static gboolean ring(gpointer data)
 {
     (void)data;
-    nido_event_set(&bell);
+    nido_event_set(&tick);
     return G_SOURCE_CONTINUE;
 }
 
@@ -57,9 +57,9 @@ static int listen_to_bells(void *arg)
 {
     int rings = *(const int *)arg;
     for (int i = 1; i <= rings; i++) {
-        int rc = nido_event_wait(&bell);
+        int rc = nido_event_wait(&tick);
         if (rc < 0) return rc;
-        nido_event_reset(&bell);
+        nido_event_reset(&tick);
         nido_sleep(NIDO_MS(1));
         printf("ring %d\n", i);
     }
@@ -74,7 +74,7 @@ int main(int argc, char **argv)
         return 2;
     }
     struct source *source = (struct source *)g_source_new(&functions, sizeof *source);
-    nido_event_init(&bell, "bell");
+    nido_event_init(&tick, "tick");
     if (nido_rt_new(NULL, &source->rt) < 0) return 1;
     if (nido_rt_start(source->rt, listen_to_bells, &rings) < 0) return 1;
     source->loop = g_main_loop_new(NULL, FALSE);

@@ -2,7 +2,7 @@
  *
  * Shows nido_rt_new and its steps: libuv watches one descriptor and one timer for us and calls
  * step() when either has news. libuv's own callbacks and nido's tasks share the thread, so they may
- * touch the same data; here a libuv timer rings a bell that a task waits for.
+ * touch the same data; here a libuv timer sets an event that a task waits for.
  *
  *     ./example_inside_libuv 3
  */
@@ -14,7 +14,7 @@
 
 struct world {
     nido_rt *rt;
-    nido_event bell;
+    nido_event tick;
     int rings; /* still to come */
     int result;
     uv_poll_t news;
@@ -69,7 +69,7 @@ static void on_news(uv_poll_t *poll, int status, int events)
 static void ring(uv_timer_t *timer)
 {
     struct world *world = timer->data;
-    nido_event_set(&world->bell);
+    nido_event_set(&world->tick);
     step(world);
 }
 
@@ -77,9 +77,9 @@ static int listen_to_bells(void *arg)
 {
     struct world *world = arg;
     for (int i = 1; world->rings > 0; i++, world->rings--) {
-        int rc = nido_event_wait(&world->bell);
+        int rc = nido_event_wait(&world->tick);
         if (rc < 0) return rc;
-        nido_event_reset(&world->bell);
+        nido_event_reset(&world->tick);
         nido_sleep(NIDO_MS(1)); /* nido's own timers work as ever */
         printf("ring %d\n", i);
     }
@@ -94,7 +94,7 @@ int main(int argc, char **argv)
     }
     struct world world = {.rings = atoi(argv[1])};
     uv_loop_t *loop = uv_default_loop();
-    nido_event_init(&world.bell, "bell");
+    nido_event_init(&world.tick, "tick");
     if (nido_rt_new(NULL, &world.rt) < 0) return 1;
     if (nido_rt_start(world.rt, listen_to_bells, &world) < 0) return 1;
     uv_poll_init(loop, &world.news, nido_rt_fd(world.rt));

@@ -1,6 +1,6 @@
 /* chan.c: floors of channels.
  *
- * One channel for all: a ring of longs, a line of senders and one receiver, who is handed the item
+ * One channel for all: a ring of longs, a line of senders and one receiver, which is handed the item
  * where it waits; a sender that waits has its item taken from its stack. A rendezvous is the same
  * with a ring of none. It leaves out closing, cancelling, items of any size, other threads and more
  * than one receiver. Inline like the scheduler beneath. */

@@ -7,8 +7,8 @@
 
 #include <sys/mman.h>
 
-#include "harness/bench.h"
 #include "fcontext.h"
+#include "harness/bench.h"
 
 enum { MINI_STACK = 256 * 1024 }; /* as far apart as nido's */
 
@@ -25,7 +25,7 @@ struct mini_task {
 struct mini {
     struct mini_task *first, *last; /* ready */
     struct mini_task *running;
-    struct mini_task driver; /* the caller's own stack; goes on when nobody is ready */
+    struct mini_task driver; /* the caller's own stack; goes on when none is ready */
     char *stacks;
     long count;
     void *arg; /* the floor's own */
@@ -70,7 +70,7 @@ static inline struct mini_task *mini_next(struct mini *mini)
     return task;
 }
 
-/* Whoever is switched to stores the context of who came. */
+/* The task that is switched to stores the context of the one that switched. */
 static inline struct mini *mini_arrive(struct transfer transfer)
 {
     struct mini_task *from = transfer.data;
@@ -99,7 +99,7 @@ static inline void mini_entry(struct transfer transfer)
 {
     struct mini_task *self = mini_arrive(transfer)->running;
     self->fn(self);
-    mini_park(self); /* for good: nobody will append it again */
+    mini_park(self); /* for good: it is never appended again */
 }
 
 /* Makes the i-th stack a task that runs fn, last in the queue. */

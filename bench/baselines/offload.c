@@ -21,11 +21,11 @@ struct job {
 
 struct list {
     pthread_mutex_t lock;
-    struct job *first, **end; /* first: atomic for those who spin */
+    struct job *first, **end; /* first: atomic for spinning workers */
 };
 
 struct office {
-    bool spin, closing; /* closing: lock of `jobs`; atomic for those who spin */
+    bool spin, closing; /* closing: lock of `jobs`; atomic for spinning workers */
     struct list jobs, ends;
     pthread_cond_t work;
     long idle, workers;

@@ -1,8 +1,8 @@
 /* pages.c: floors of stacks never used before: one page touched for each, 256 KiB apart, in one
  * mapping without guards. It shows the page fault and the page tables, and leaves out everything
  * that a task is. */
-#include "harness/footprint.h"
 #include "floors.h"
+#include "harness/footprint.h"
 #include "mini.h"
 
 static void touch_all(struct mini *mini)

@@ -1,7 +1,7 @@
 /* sync.c: floors of what tasks wait for each other by.
  *
  * The lock is a flag and a line of one, handed over as nido's is; a semaphore of one permit needs no
- * less. The turns of a condition are a flag and who waits for it: tasks of one thread need no mutex
+ * less. The turns of a condition are a flag and its waiters: tasks of one thread need no mutex
  * around it. The barrier makes a whole round ready by moving its list. All leave out owners,
  * cancelling, deadlock detection and other threads; noinline stands for the call into a library
  * where nothing parks. */
@@ -72,7 +72,7 @@ static inline void release(struct mini *mini, struct lock *lock)
     lock->waiter = NULL;
 }
 
-/* A task that is alone has nobody to give way to. */
+/* A task that is alone has no other to give way to. */
 static void contend(struct mini_task *self, bool leads, long n)
 {
     struct table *table = self->mini->arg;
@@ -136,7 +136,7 @@ void floor_turns(const struct bench_ask *ask, struct bench_sample *out)
     play(&table);
 }
 
-/* The last to come finds nobody ready: all others wait. */
+/* The last to come finds none ready: all others wait. */
 static inline void arrive(struct mini_task *self, struct line *line)
 {
     struct mini *mini = self->mini;

@@ -27,7 +27,7 @@ static void follower(struct mini_task *self)
     for (;;) mini_yield(self);
 }
 
-/* One of its turns is a turn of everybody; when it ends, the rest would go on for ever, so it goes
+/* One of its turns is a turn of every task; when it ends, the rest would go on for ever, so it goes
  * straight back to the driver. */
 static void leader(struct mini_task *self)
 {

@@ -1,7 +1,7 @@
 /* churn.c: connections that are taken, answered once and closed, under the load of load.c. */
+#include "cases.h"
 #include "harness/load.h"
 #include "harness/peers.h"
-#include "cases.h"
 
 static struct load_plan plan(const struct bench_ask *ask)
 {

@@ -1,7 +1,7 @@
 /* echo.c: a TCP echo server of nido's, a task a connection, under the load of load.c. */
+#include "cases.h"
 #include "harness/load.h"
 #include "harness/peers.h"
-#include "cases.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

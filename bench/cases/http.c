@@ -1,9 +1,9 @@
 /* http.c: HTTP/1.1 with keep-alive, under wrk: a task a connection, which reads, has a parser look
  * at what came, and answers each request that is complete. */
 #include "harness/http.h"
+#include "cases.h"
 #include "harness/load.h"
 #include "harness/peers.h"
-#include "cases.h"
 
 static struct load_plan http_plan(const struct bench_ask *ask)
 {

@@ -1,9 +1,9 @@
 /* memory.c: what a parked task occupies. The process is forked for the sample, so what the runtime
  * itself needs is there before the first reading, and nothing else moves. */
 #include "baselines/floors.h"
+#include "cases.h"
 #include "harness/footprint.h"
 #include "harness/peers.h"
-#include "cases.h"
 
 static int wait_at_gate(void *arg)
 {

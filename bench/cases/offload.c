@@ -11,7 +11,7 @@ struct office {
     long rounds; /* of each caller */
     long workers;
     long present; /* atomic */
-    sem_t everybody;
+    sem_t all_begun;
 };
 
 static ssize_t nothing(void *unused)
@@ -25,8 +25,8 @@ static ssize_t meet(void *arg)
 {
     struct office *office = arg;
     if (__atomic_add_fetch(&office->present, 1, __ATOMIC_RELAXED) == office->workers)
-        for (long i = 0; i < office->workers; i++) sem_post(&office->everybody);
-    return sem_wait(&office->everybody);
+        for (long i = 0; i < office->workers; i++) sem_post(&office->all_begun);
+    return sem_wait(&office->all_begun);
 }
 
 static int come(void *office)
@@ -34,7 +34,7 @@ static int come(void *office)
     return (int)nido_offload(meet, office);
 }
 
-/* A thread begins on the CPU of who starts it: the loop's, or a worker's. */
+/* A thread begins on the CPU of its starter: the loop's, or a worker's. */
 static int hire(struct office *office)
 {
     nido_group group;
@@ -68,7 +68,7 @@ static int offload(void *arg)
     struct office office = {.run = arg};
     const struct bench_ask *ask = office.run->ask;
     office.workers = ask->count > 1 ? BENCH_WORKERS : 1;
-    sem_init(&office.everybody, 0, 0);
+    sem_init(&office.all_begun, 0, 0);
     int rc = hire(&office);
     if (!rc) rc = call_all(&office, bench_warm_up(ask));
     int64_t start = bench_now();

@@ -1,8 +1,8 @@
 /* startup.c: what nido adds to the start and to the size of a program that says hello. The programs
  * are those of ../hello, and their three kinds the rows of both cases: linked with libnido.a, with
  * libnido.so, and with everything, libc too, in the program itself. */
-#include "harness/peers.h"
 #include "cases.h"
+#include "harness/peers.h"
 
 #include <fcntl.h>
 #include <math.h>

@@ -208,7 +208,7 @@ static void measure_barrier(const struct bench_ask *ask, struct bench_sample *ou
 
 const struct bench_case case_mutex_free = {
     .name = "mutex_free",
-    .what = "a mutex that nobody else wants, locked and unlocked",
+    .what = "a mutex that no other task wants, locked and unlocked",
     .count = 1,
     .nido = measure_mutex_free,
     .floor = floor_lock_free,
@@ -221,13 +221,13 @@ const struct bench_case case_mutex_handoff = {
     .count = 2,
     .nido = measure_mutex_handoff,
     .floor = floor_lock_handoff,
-    /* Twice the cost of two switches; the floor needs one, because a yield of its finds nobody. */
+    /* Twice the cost of two switches; the floor needs one, because a yield of its finds no other task. */
     .metrics = {{.unit = "ns/lock", .target = 30, .target_ratio = 4}},
 };
 
 const struct bench_case case_sem_free = {
     .name = "sem_free",
-    .what = "a permit that nobody else wants, acquired and released",
+    .what = "a permit that no other task wants, acquired and released",
     .count = 1,
     .nido = measure_sem_free,
     .floor = floor_lock_free,

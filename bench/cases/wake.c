@@ -1,5 +1,5 @@
 /* wake.c: from a descriptor that becomes ready to the turn of the task that waits for it, while
- * nobody else runs, and while others compute and yield. */
+ * no other task runs, and while others compute and yield. */
 #include "harness/wake.h"
 #include "cases.h"
 
@@ -77,7 +77,7 @@ static void measure_floor(const struct bench_ask *ask, struct bench_sample *out)
 
 const struct bench_case case_wake_idle = {
     .name = "wake_idle",
-    .what = "from a descriptor that becomes ready to the turn of who waits, nobody else runs",
+    .what = "from a descriptor that becomes ready to the turn of its waiter, no other task runs",
     .rounds = 1,
     .nido = measure,
     .floor = measure_floor,

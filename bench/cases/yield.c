@@ -19,7 +19,7 @@ static int follower(void *arg)
     return give_way(bench_warm_up(run->ask) + run->ask->rounds);
 }
 
-/* One of its turns is a turn of everybody. */
+/* One of its turns is a turn of every task. */
 static int leader(void *arg)
 {
     const struct bench_run *run = arg;

@@ -93,7 +93,7 @@ static inline int64_t bench_now(void)
     return bench_clock(CLOCK_MONOTONIC);
 }
 
-/* Rounds before the measured ones: everybody's first turns touch the stacks. */
+/* Rounds before the measured ones: the first turns of the tasks touch the stacks. */
 static inline long bench_warm_up(const struct bench_ask *ask)
 {
     return ask->rounds / 8 + 1;

@@ -1,5 +1,5 @@
 /* compare.c: this run beside an earlier one. Two differ if the ranges of their samples, from the
- * 10th percentile to the 90th, do not meet; with fewer than three samples nobody can tell. The
+ * 10th percentile to the 90th, do not meet; with fewer than three samples it cannot be told. The
  * multiple of the floor is compared too: it stays when the whole machine is slower today. */
 #include <math.h>
 #include <stdlib.h>

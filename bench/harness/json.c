@@ -38,7 +38,7 @@ static json_t *describe(const struct machine *machine)
                      number(machine->load < 0 ? NAN : machine->load));
 }
 
-/* Whom --peers asked, and which version of it was there; null: none. */
+/* The peers that were asked, and which version of it was there; null: none. */
 static json_t *describe_asked(const struct runner_options *options)
 {
     json_t *asked = json_object();

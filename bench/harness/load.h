@@ -31,7 +31,7 @@ enum load_traced_value { LOAD_CALLS, LOAD_POLLS };
 
 /* A server: listens on 127.0.0.1 and says by load_tell_port where. Of LOAD_ECHO it takes
  * `plan->connections` connections, echoes until all are closed, and returns; of the others it
- * serves whoever comes until it is killed. 0, or a negated errno. */
+ * serves every client until it is killed. 0, or a negated errno. */
 typedef int load_server(const struct load_plan *plan, int port_fd);
 
 /* Writes the line that a peer writes too. 0, or a negated errno. */
@@ -50,7 +50,7 @@ int floor_echo_server(const struct load_plan *plan, int port_fd);
 typedef bool floor_reply(int fd);
 floor_reply floor_echo, floor_hello;
 
-/* The floor of an endless server, which takes whoever comes. */
+/* The floor of an endless server, which takes every client. */
 int floor_serve(int port_fd, floor_reply *reply);
 
 /* Runs the server in a process of its own on the first CPU, and the load on the second. */

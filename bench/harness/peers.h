@@ -3,7 +3,7 @@
  *
  *    PROGRAM --about               {"version": "1.19.8", "cases": ["switch", "echo_100"]}
  *    PROGRAM switch ROUNDS COUNT   {"ns": 20013370, "values": [72.7]}
- *    PROGRAM startup 1 1           a task says hello, which nobody reads; start to end is measured
+ *    PROGRAM startup 1 1           a task says hello, which is not read; start to end is measured
  *    PROGRAM wake_busy 1 COUNT     {"ns": 0, "values": [26.1, 40.2, 99.3]}; its stdin is the fd of
  *                                  a wake_fn (wake.h), and COUNT others are busy
  *    PROGRAM echo_100 1 COUNT      {"port": 40123}, then it serves until COUNT connections are closed

@@ -20,7 +20,7 @@ static void clear(struct bench_sample *sample)
     for (size_t i = 0; i < BENCH_METRICS_MOST; i++) sample->values[i] = NAN;
 }
 
-/* Who does the work of a case. */
+/* What does the work of a case. */
 struct side {
     const char *name;
     bench_fn *fn;            /* NULL: a peer does it, or there is none */

@@ -1,4 +1,4 @@
-/* wake.h: how long somebody who waits for a descriptor waits on after it has become ready. */
+/* wake.h: how long the waiter for a descriptor waits on after it has become ready. */
 #ifndef NIDO_BENCH_WAKE_H
 #define NIDO_BENCH_WAKE_H
 

@@ -34,7 +34,7 @@ static void give_way(long times)
     for (long i = 0; i < times; i++) boost::this_fiber::yield();
 }
 
-// One turn of this one is a turn of everybody.
+// One turn of this one is a turn of every task.
 static void ring(const ask *ask)
 {
     std::vector<fibers::fiber> others;

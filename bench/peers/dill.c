@@ -1,5 +1,5 @@
 /* dill.c: libdill. Its channels have no buffer, and it has no mutex. Its sockets read as many bytes
- * as asked for and no fewer, so the servers wait by fdin and fdout. While anybody is ready it looks
+ * as asked for and no fewer, so the servers wait by fdin and fdout. While any coroutine is ready it looks
  * for descriptors and timers once a second: it is not asked for wake_busy. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -27,7 +27,7 @@ static char *stacks_for(long count)
     return stacks;
 }
 
-/* A function of its own, because what is spawned begins in the frame of who spawns it. */
+/* A function of its own, because what is spawned begins in the frame of its spawner. */
 static coroutine void spawn_on(int bundle, routine *fn, void *arg, char *stack)
 {
     if (bundle_go_mem(bundle, fn(arg), stack, STACK) < 0) die("bundle_go");
@@ -72,7 +72,7 @@ struct ring {
     int gate[2];
 };
 
-/* Who is spawned runs at once, and all who are ready run before the next is spawned. */
+/* A new coroutine runs at once, and all ready ones run before the next is spawned. */
 static void yielder(void *arg)
 {
     const struct ring *ring = (const struct ring *)arg;
@@ -81,7 +81,7 @@ static void yielder(void *arg)
     for (long i = 0; i < ring->ask->warm_up + ring->ask->rounds; i++) yield();
 }
 
-/* One turn of this one is a turn of everybody. */
+/* One turn of this one is a turn of every task. */
 static void ring(const struct ask *ask)
 {
     struct ring ring = {.ask = ask};

@@ -1,5 +1,5 @@
 /* neco.c: neco. Its channels have buffers, and it has mutexes and conditions, but neither groups nor
- * semaphores. Who unlocks gives way to others. How much it can hold depends on how it was built
+ * semaphores. An unlock gives way to others. How much it can hold depends on how it was built
  * (bench/README.md); where there is no memory for that many stacks, it says so. */
 #include <arpa/inet.h>
 #include <neco.h>
@@ -63,7 +63,7 @@ static void yielder(int argc, void *argv[])
     for (long i = 0; i < ask->warm_up + ask->rounds; i++) neco_yield();
 }
 
-/* One turn of this one is a turn of everybody. */
+/* One turn of this one is a turn of every task. */
 static void ring(const struct ask *ask)
 {
     int64_t *tasks = tasks_of(ask);

@@ -67,7 +67,7 @@ static inline void say_port(uint16_t port)
     fflush(stdout);
 }
 
-/* All tasks of a memory case are parked; the rest is up to who kills this process. */
+/* All tasks of a memory case are parked; the rest is up to the killer of this process. */
 static inline void say_parked(const struct ask *ask)
 {
     printf("{\"parked\": %ld}\n", ask->count);

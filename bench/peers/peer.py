@@ -30,7 +30,7 @@ class Watch:
 
 
 def say(**answer):
-    """In one write, even if Python does not buffer: who reads it may close the pipe after that."""
+    """In one write, even if Python does not buffer: the reader may close the pipe after that."""
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 
@@ -45,7 +45,7 @@ def say_cpu_and_wall(watch):
 
 
 def say_parked(ask):
-    """All tasks of a memory case are parked; the rest is up to who kills this process."""
+    """All tasks of a memory case are parked; the rest is up to the killer of this process."""
     say(parked=ask.count)
     signal.pause()
 

@@ -16,7 +16,7 @@ async def give_way(times):
 
 
 async def ring(ask):
-    """One turn of this one is a turn of everybody."""
+    """One turn of this one is a turn of every task."""
     async with asyncio.TaskGroup() as group:
         for _ in range(ask.count - 1):
             group.create_task(give_way(ask.warm_up + ask.rounds))

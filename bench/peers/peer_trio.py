@@ -16,7 +16,7 @@ async def give_way(times):
 
 
 async def ring(ask):
-    """One turn of this one is a turn of everybody."""
+    """One turn of this one is a turn of every task."""
     async with trio.open_nursery() as nursery:
         for _ in range(ask.count - 1):
             nursery.start_soon(give_way, ask.warm_up + ask.rounds)

@@ -40,7 +40,7 @@ static void *yielder(void *arg)
     return NULL;
 }
 
-/* One turn of this one is a turn of everybody. */
+/* One turn of this one is a turn of every task. */
 static void ring(const struct ask *ask)
 {
     pth_t *threads = threads_of(ask);

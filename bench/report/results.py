@@ -15,7 +15,7 @@ def three_digits(value):
 
 
 class Bar:
-    """A number of somebody: `kind` is nido, floor or peer; it is `times` nido's."""
+    """One number: `kind` is nido, floor or peer; it is `times` nido's."""
 
     def __init__(self, label, value, kind, times=None):
         self.label, self.value, self.kind, self.times = label, value, kind, times

@@ -10,7 +10,7 @@
 
 struct vigil {
     int pid;
-    int wakeup; /* the thread's own number of it, for the child may outlive who asked */
+    int wakeup; /* the thread's own number of it, for the child may outlive the caller */
 };
 
 static void *await_end(void *arg)

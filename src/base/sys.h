@@ -53,7 +53,7 @@ enum { NIDOI_EVERY_CHILD = 0 };
     X(int, open, (const char *path, int flags, unsigned mode), (path, flags, mode))                     \
     X(ssize_t, preadv, (int fd, const struct iovec *iov, int n, int64_t offset),                        \
       (fd, iov, n, offset))                                                                             \
-    /* what needs no disk; -EAGAIN: it would, -EOPNOTSUPP: who knows */                                 \
+    /* what needs no disk; -EAGAIN: it would, -EOPNOTSUPP: unknown */                                   \
     X(ssize_t, preadv_now, (int fd, const struct iovec *iov, int n, int64_t offset),                    \
       (fd, iov, n, offset))                                                                             \
     /* the same for writing, where it stands; not for files */                                          \
@@ -86,7 +86,7 @@ enum { NIDOI_EVERY_CHILD = 0 };
     X(int, getsockopt, (int fd, int level, int name, int *value), (fd, level, name, value))             \
     X(int, setsockopt, (int fd, int level, int name, int value), (fd, level, name, value))              \
     /* *why: the resolver's own code if it failed; -ENOENT: there is no such name or service,         \
-     * -EHOSTUNREACH: nobody could be asked, -EIO: the answer was bad */ \
+     * -EHOSTUNREACH: no server could be asked, -EIO: the answer was bad */ \
     X(int, getaddrinfo,                                                                                 \
       (const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out,      \
        int *why),                                                                                       \
@@ -96,7 +96,7 @@ enum { NIDOI_EVERY_CHILD = 0 };
     /* 1 unless it is non-blocking */                                                                   \
     X(int, blocks, (int fd), (fd))                                                                      \
     /* another description, that does not block, of a terminal or pipe; -EOPNOTSUPP; */                 \
-    /* -ENXIO: to write to a pipe that nobody reads */                                                  \
+    /* -ENXIO: to write to a pipe without a reader */                                                   \
     X(int, reopen, (int fd, bool writing), (fd, writing))                                               \
     /* a close will not wait until what was sent is delivered */                                        \
     X(int, hurry, (int fd), (fd))                                                                       \

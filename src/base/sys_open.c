@@ -119,8 +119,8 @@ static int open_process(int pid)
 
 #ifdef __linux__
 
-/* Opening the master of a pair of pseudo terminals makes another pair; other devices may count who
- * opens them. */
+/* Opening the master of a pair of pseudo terminals makes another pair; other devices may count
+ * their openings. */
 static bool can_be_reopened(int fd)
 {
     struct stat status;

@@ -4,7 +4,7 @@
  *     taps.c    the one pair of tables for memory and system calls: counts calls, makes them fail
  *     watch.c   the one watcher: counts, and passes the events on to one listener
  *     disturb.c nido_test_disturb and nido_test_count: faults set by the program
- *     where.c   which call of the library is under way, and who made it
+ *     where.c   which call of the library is under way, and its caller
  *     run.c     one run, and what it has left behind
  *     table.c   the results of a sweep
  *     sweep.c   runs with a cancel at each point

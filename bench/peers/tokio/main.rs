@@ -81,7 +81,7 @@ async fn give_way(times: usize) {
     }
 }
 
-/// One turn of the leader is a turn of everybody. It is a task like the others: the future that the
+/// One turn of the leader is a turn of every task. It is a task like the others: the future that the
 /// runtime blocks on has a queue of its own.
 async fn ring(ask: Ask) {
     let leader = task::spawn(async move {
@@ -254,7 +254,7 @@ async fn busy(over: Arc<AtomicBool>) {
 }
 
 async fn woken() {
-    // SAFETY: nobody else uses the standard input.
+    // SAFETY: nothing else uses the standard input.
     let stdin = unsafe { std::os::unix::net::UnixStream::from_raw_fd(0) };
     let mut waker = UnixStream::from_std(stdin).unwrap();
     let (mut us, mut stamps) = (Vec::new(), [0; 512]);

@@ -62,7 +62,7 @@ static bool is_for_roots_alone(int index)
 
 static void handler(int number);
 
-/* Whoever asks a run to end twice wants out, whatever the loop is doing. */
+/* A second signal ends the program, whatever the loop is doing. */
 static void defaults_restore(void)
 {
     const struct sigaction none = {.sa_handler = SIG_DFL};

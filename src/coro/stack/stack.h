@@ -82,7 +82,7 @@ bool nidoi_stacks_trim(struct nidoi_stacks *stacks, int64_t now);
 
 enum { NIDOI_STACK_TOP = 640 }; /* bytes that a new task writes: its record and its first frame */
 
-/* Whoever takes one often takes many, and the tops of stacks that were away lie far from the
+/* A caller that takes one often takes many, and the tops of stacks that were away lie far from the
  * caches. */
 static inline __attribute__((always_inline)) void
 nidoi_stacks_prefetch(const struct nidoi_stack *stack)

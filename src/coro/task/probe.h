@@ -10,7 +10,7 @@
 
 #include "coro/task/sched.h"
 
-/* Whom a watched run tells. All may cancel scopes; none may park. */
+/* What a watched run tells. All may cancel scopes; none may park. */
 struct nidoi_watcher {
     /* The running task has entered a cancellation point; its scope is looked at next. */
     void (*entered)(void *ctx, struct nidoi_task *task);
