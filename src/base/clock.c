@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/sys.h"
+#include "base/time.h"
 
 enum { MOST_LATE = 50000000 }; /* ns */
 

@@ -22,13 +22,4 @@ bool nidoi_clock_has_passed(const struct nidoi_clock *clock, int64_t when);
 /* Sets a virtual clock to `when`, which is not before its present time. */
 void nidoi_clock_jump(struct nidoi_clock *clock, int64_t when);
 
-/* when + ns without overflow: INT64_MAX, which means never, if it would be more. */
-static inline int64_t nidoi_time_add(int64_t when, int64_t ns)
-{
-    int64_t sum;
-
-    if (__builtin_add_overflow(when, ns, &sum)) return ns < 0 ? INT64_MIN + 1 : INT64_MAX;
-    return sum;
-}
-
 #endif

@@ -11,7 +11,7 @@
 #include <sys/prctl.h>
 #endif
 
-#include "base/clock.h"
+#include "base/time.h"
 
 /* ---- The table ---- */
 

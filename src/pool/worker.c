@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/time.h"
 #include "coro/run/fork.h"
 #include "nido/time.h"
 #include "pool/interrupt.h"

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "base/time.h"
 #include "nido_test.h"
 
 static int64_t monotonic(void)

@@ -1,6 +1,7 @@
 #include "coro/run/idle.h"
 
 #include "base/sys.h"
+#include "base/time.h"
 #include "coro/run/deadlock.h"
 #include "coro/scope/deadline.h"
 #include "reactor/asleep.h"

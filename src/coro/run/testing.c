@@ -1,5 +1,6 @@
 #include "coro/run/testing.h"
 
+#include "base/time.h"
 #include "coro/scope/deadline.h"
 #include "coro/scope/park.h"
 #include "nido.h"

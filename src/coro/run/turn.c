@@ -13,8 +13,10 @@
  * nothing more: no task runs while the kernel's reports are dispatched. */
 #include "coro/run/turn.h"
 
+#include "base/time.h"
 #include "coro/run/idle.h"
 #include "coro/scope/deadline.h"
+#include "coro/task/batch.h"
 #include "reactor/asleep.h"
 
 enum { MOST_RESUMES = 64 }; /* between two looks at the world */
@@ -50,7 +52,7 @@ static void run_tasks(struct nidoi_loop *loop, int64_t end)
     while (nidoi_sched_ready(&loop->sched)) {
         int resumes = loop->batch < left ? loop->batch : left;
 
-        nidoi_sched_run(&loop->sched, resumes);
+        nidoi_batch_run(&loop->sched, resumes);
         if (!nidoi_sched_ready(&loop->sched)) break; /* idling reads it anyway */
         nidoi_loop_refresh(loop);
         batch_adapt(loop, resumes, loop->sched.now - before);

@@ -1,15 +1,6 @@
 #include "coro/runtime/remote.h"
 
-#include <errno.h>
-
 #include "base/mem.h"
-#include "coro/runtime/loop.h"
-
-struct user_post {
-    struct nidoi_post post;
-    nido_fn *fn;
-    void *arg;
-};
 
 uint32_t nidoi_forks;
 
@@ -56,15 +47,6 @@ void nido_rt_release(nido_rt *rt)
     nidoi_remote_release(rt);
 }
 
-nido_rt *nido_rt_self(void)
-{
-    struct nidoi_loop *loop = nidoi_loop_self();
-
-    if (!loop) return NULL;
-    nido_rt_retain(loop->remote);
-    return loop->remote;
-}
-
 /* Once it has the post the run may end; the wake-up must outlast its use here. */
 bool nidoi_remote_post(nido_rt *remote, struct nidoi_post *post)
 {
@@ -75,28 +57,4 @@ bool nidoi_remote_post(nido_rt *remote, struct nidoi_post *post)
     if (taken) wake_loop(remote);
     nidoi_remote_release(remote);
     return taken;
-}
-
-static void run_user_post(struct nidoi_loop *loop, struct nidoi_post *post)
-{
-    struct user_post user = *nidoi_container(post, struct user_post, post);
-
-    nidoi_mem.release(nidoi_container(post, struct user_post, post));
-    nidoi_no_parking_begin(&loop->sched);
-    user.fn(user.arg);
-    nidoi_no_parking_end(&loop->sched);
-}
-
-int nido_post(nido_rt *rt, nido_fn *fn, void *arg)
-{
-    struct user_post *user;
-
-    if (!rt || !fn) return -EINVAL;
-    if (rt->forks != nidoi_forks) return -EPERM;
-    user = nidoi_mem.alloc(sizeof *user);
-    if (!user) return -ENOMEM;
-    *user = (struct user_post){.post.call = run_user_post, .fn = fn, .arg = arg};
-    if (nidoi_remote_post(rt, &user->post)) return 0;
-    nidoi_mem.release(user);
-    return -ESHUTDOWN;
 }

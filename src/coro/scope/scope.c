@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/place.h"
+#include "base/time.h"
 #include "coro/scope/error.h"
 #include "nido/time.h"
 

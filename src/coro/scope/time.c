@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "base/sys.h"
+#include "base/time.h"
 #include "coro/scope/park.h"
 #include "coro/scope/scope.h"
 #include "coro/task/switch.h"

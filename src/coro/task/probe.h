@@ -44,7 +44,7 @@ extern _Thread_local struct nidoi_watching {
 /* Whatever is wanted now is in force from the next switch on: `probe` is the run's own. */
 void nidoi_probe_set(struct nidoi_sched *sched, struct nidoi_probe *probe);
 
-/* What nidoi_sched_run does with a probe. */
+/* What nidoi_batch_run does with a probe. */
 void nidoi_probe_run(struct nidoi_sched *sched, int batch);
 
 /* A call of the running task is charged, and the watcher told. */

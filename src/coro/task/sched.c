@@ -4,8 +4,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "coro/task/probe.h"
-#include "coro/task/switch.h"
 
 _Thread_local struct nidoi_sched *nidoi_sched_self;
 
@@ -57,16 +55,6 @@ int nidoi_sched_reserve(struct nidoi_sched *sched, size_t n)
     }
     sched->mask = (uint32_t)(capacity - 1);
     return 0;
-}
-
-void nidoi_sched_run(struct nidoi_sched *sched, int batch)
-{
-    sched->batch = batch;
-    if (sched->probe)
-        nidoi_probe_run(sched, batch);
-    else if (nidoi_sched_ready(sched))
-        nidoi_switch_resume(sched, nidoi_switch_next(sched));
-    sched->budget = 1; /* no call may park on the loop's own stack: nidoi_no_parking_begin */
 }
 
 enum nidoi_undo nidoi_waitq_undo(struct nidoi_waiter *waiter)

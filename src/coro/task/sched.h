@@ -145,9 +145,6 @@ void nidoi_sched_deinit(struct nidoi_sched *sched);
 /* Room for n live tasks. 0 or -ENOMEM. */
 int nidoi_sched_reserve(struct nidoi_sched *sched, size_t n);
 
-/* From the loop: runs ready tasks, at most `batch` resumes. */
-void nidoi_sched_run(struct nidoi_sched *sched, int batch);
-
 static inline uint32_t nidoi_sched_ready(const struct nidoi_sched *sched)
 {
     return sched->tail - sched->head;

@@ -1,0 +1,14 @@
+#include "coro/task/batch.h"
+
+#include "coro/task/probe.h"
+#include "coro/task/switch.h"
+
+void nidoi_batch_run(struct nidoi_sched *sched, int batch)
+{
+    sched->batch = batch;
+    if (sched->probe)
+        nidoi_probe_run(sched, batch);
+    else if (nidoi_sched_ready(sched))
+        nidoi_switch_resume(sched, nidoi_switch_next(sched));
+    sched->budget = 1; /* no call may park on the loop's own stack: nidoi_no_parking_begin */
+}
