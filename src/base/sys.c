@@ -1,4 +1,5 @@
-/* base/sys.c: the table, and calls that no test makes fail. The entries are defined in base/sys_*.c. */
+/* base/sys.c: the table, and calls that no test makes fail. The entries are defined in
+ * base/sys_*.c. */
 #include "base/sys.h"
 
 #include "base/sys_call.h"

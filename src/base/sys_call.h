@@ -1,6 +1,6 @@
-/* base/sys_call.h: what the files of the system calls (base/sys_*.c) have in common. Each of them defines
- * entries of the table in base/sys.h, and whatever systems lack or call otherwise for them, so that both
- * sides of an #if are seen together. */
+/* base/sys_call.h: what the files of the system calls (base/sys_*.c) have in common. Each of them
+ * defines entries of the table in base/sys.h, and whatever systems lack or call otherwise for them,
+ * so that both sides of an #if are seen together. */
 #ifndef NIDOI_SYS_CALL_H
 #define NIDOI_SYS_CALL_H
 
@@ -21,8 +21,8 @@ enum { NANO = 1000000000 };
     while (result < 0 && errno == EINTR); \
     return result < 0 ? -errno : result
 
-/* After a call that a kernel may be too old for: filters of system calls (seccomp, as containers set
- * them) answer EPERM where a kernel without the call says ENOSYS. */
+/* After a call that a kernel may be too old for: filters of system calls (seccomp, as containers
+ * set them) answer EPERM where a kernel without the call says ENOSYS. */
 static inline bool nidoi_lacks_call(void)
 {
     return errno == ENOSYS || errno == EPERM;

@@ -21,7 +21,8 @@
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
 #endif
 
-/* All in one call where the kernel lets a process advise itself so (Linux 6.14), else one by one. */
+/* All in one call where the kernel lets a process advise itself so (Linux 6.14), else one by one.
+ */
 static bool guarded_at_once(const struct iovec *pages, int n)
 {
 #ifdef SYS_process_madvise

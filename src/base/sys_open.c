@@ -1,5 +1,5 @@
-/* base/sys_open.c: making descriptors. They are close-on-exec, do not block, and are above the standard
- * streams. */
+/* base/sys_open.c: making descriptors. They are close-on-exec, do not block, and are above the
+ * standard streams. */
 #include "base/sys_call.h"
 
 #include <errno.h>

@@ -66,8 +66,8 @@ int nidoi_os_getaddrinfo(const char *host, const char *service, const struct add
     return *why ? errno_of(*why) : 0;
 }
 
-/* Only what SO_LINGER waits for at the close is given up: the kernel goes on delivering. A time of 0
- * means to reset the connection, and waits for nothing. */
+/* Only what SO_LINGER waits for at the close is given up: the kernel goes on delivering. A time of
+ * 0 means to reset the connection, and waits for nothing. */
 int nidoi_os_hurry(int fd)
 {
     struct linger linger = {0};

@@ -1,9 +1,9 @@
-/* io/close.c: nido_close. On a thread with a runtime it ends that runtime's watches of the number and
- * closes it.
+/* io/close.c: nido_close. On a thread with a runtime it ends that runtime's watches of the number
+ * and closes it.
  *
- * On a thread without one, every runtime of the process may have waiters on the number or own it. Each
- * drops it on its own thread, and the last one closes it, so no task finds another file under the
- * number. */
+ * On a thread without one, every runtime of the process may have waiters on the number or own it.
+ * Each drops it on its own thread, and the last one closes it, so no task finds another file under
+ * the number. */
 #include <errno.h>
 
 #include "base/list.h"
@@ -42,7 +42,8 @@ static bool shared_close_pending(int fd)
     return false;
 }
 
-/* Called with the lock held: the number must be out of the list before the kernel may use it again. */
+/* Called with the lock held: the number must be out of the list before the kernel may use it again.
+ */
 static void shared_close_leave(struct shared_close *shared, bool in_job)
 {
     shared->in_job |= in_job;

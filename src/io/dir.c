@@ -1,8 +1,8 @@
 /* io/dir.c: reading a directory, many entries a job.
  *
- * The length of a name has no bound that a struct could have (d_name[256] is none: FUSE and NTFS have
- * longer ones). An entry that does not fit behind the others stays in the stream's memory, which is valid
- * until the stream is read again, and is returned from there. */
+ * The length of a name has no bound that a struct could have (d_name[256] is none: FUSE and NTFS
+ * have longer ones). An entry that does not fit behind the others stays in the stream's memory,
+ * which is valid until the stream is read again, and is returned from there. */
 #include <dirent.h>
 #include <stddef.h>
 #include <string.h>

@@ -18,8 +18,8 @@ int nidoi_io_enter_from(struct nidoi_loop **out, const char *frame)
     return nidoi_enter_check(*out);
 }
 
-/* The kernel is asked about an unknown number before the table grows for it: it may be no descriptor
- * at all. */
+/* The kernel is asked about an unknown number before the table grows for it: it may be no
+ * descriptor at all. */
 static int io_find_slot(struct nidoi_io *io)
 {
     int err;
@@ -122,9 +122,9 @@ static const struct nidoi_wait_kind fd_wait_kinds[] = {
     [NIDOI_WRITING] = {.name = "output on descriptor", .undo = fd_wait_undo, .is_fd = true},
 };
 
-/* A datagram that is refused a second time: the receiver's queue is full. Its room is not reported to
- * the sender's socket, and some kernels report the refusal itself as room; so it is tried again after a
- * pause. */
+/* A datagram that is refused a second time: the receiver's queue is full. Its room is not reported
+ * to the sender's socket, and some kernels report the refusal itself as room; so it is tried again
+ * after a pause. */
 static int io_pause_writing(struct nidoi_io *io)
 {
     int err = nido_sleep(NIDO_MS(5));
@@ -229,8 +229,8 @@ int nidoi_io_wait_refused(struct nidoi_io *io)
 
 /* ---- Owning ---- */
 
-/* A short read does not always mean empty: that of a Unix socket stops at a passed descriptor, that of a
- * pipe at a packet, if the writer has chosen packets. */
+/* A short read does not always mean empty: that of a Unix socket stops at a passed descriptor, that
+ * of a pipe at a packet, if the writer has chosen packets. */
 int nidoi_fd_stream(int fd, int family)
 {
     bool drains = (family == AF_INET || family == AF_INET6) && nidoi_backend_drains(fd);

@@ -3,14 +3,14 @@
  *
  * 1. The system call is tried first, unless an edge is remembered to be used up; a call that was
  * woken by readiness makes its system call even if its scope has been cancelled meanwhile.
- * 2. A call belongs to the files that its numbers had when it was made. After every sleep within it,
- * of which the yield at its entry is the first, each number is checked: one that was renewed may belong
- * to another file, and no system call is made.
+ * 2. A call belongs to the files that its numbers had when it was made. After every sleep within
+ * it, of which the yield at its entry is the first, each number is checked: one that was renewed
+ * may belong to another file, and no system call is made.
  * 3. An exclusive call (bytes of a stream) marks its direction as busy until it ends; a second one
  * returns -EBUSY and has no effect. Shared calls (accept, datagrams) queue behind those that wait
  * already and those that were woken and have not run yet; each that succeeds wakes the next.
- * 4. Foreign descriptors are never changed and never block: sockets are used with MSG_DONTWAIT, others
- * are asked by poll(2) before each try. */
+ * 4. Foreign descriptors are never changed and never block: sockets are used with MSG_DONTWAIT,
+ * others are asked by poll(2) before each try. */
 #ifndef NIDOI_FD_H
 #define NIDOI_FD_H
 
@@ -40,8 +40,8 @@ NIDOI_IN_CALLER int nidoi_io_enter(struct nidoi_loop **out)
     return nidoi_io_enter_from(out, nidoi_frame_end());
 }
 
-/* Enters a call, which may yield. 0; -ECANCELED, -EBUSY, -EBADF, -ENOMEM, -EPERM, -EDEADLK, and then
- * nidoi_io_end is not called. */
+/* Enters a call, which may yield. 0; -ECANCELED, -EBUSY, -EBADF, -ENOMEM, -EPERM, -EDEADLK, and
+ * then nidoi_io_end is not called. */
 int nidoi_io_begin_from(struct nidoi_io *io, int fd, enum nidoi_direction direction, bool exclusive,
                         const char *frame);
 NIDOI_IN_CALLER int nidoi_io_begin(struct nidoi_io *io, int fd, enum nidoi_direction direction,
@@ -117,8 +117,8 @@ static inline ssize_t nidoi_io_perform(struct nidoi_io *io, nidoi_attempt *attem
     }
 }
 
-/* A transfer of exactly `len` bytes in as many attempts as it takes. Each is charged and looks at the
- * scope, like a call of its own. */
+/* A transfer of exactly `len` bytes in as many attempts as it takes. Each is charged and looks at
+ * the scope, like a call of its own. */
 struct nidoi_io_transfer {
     nidoi_attempt *attempt;
     void (*advance)(void *call, size_t n);
@@ -136,8 +136,8 @@ NIDOI_IN_CALLER int nidoi_io_all(int fd, enum nidoi_direction direction,
     return nidoi_io_all_from(fd, direction, transfer, nidoi_frame_end());
 }
 
-/* How much one charge allows a call to copy: a call that has moved n bytes is charged n / so many times
- * more. If n < 0 it is not charged, and `io` may not have begun. */
+/* How much one charge allows a call to copy: a call that has moved n bytes is charged n / so many
+ * times more. If n < 0 it is not charged, and `io` may not have begun. */
 enum { NIDOI_BYTES_A_CALL = 16 << 10 };
 void nidoi_io_charge_bytes(struct nidoi_io *io, ssize_t n);
 

@@ -1,8 +1,9 @@
 /* io/file.h: descriptors of files, which no kernel reports ready: their calls go to workers.
  *
- * 1. While a job uses a number, nido_close leaves it open and the end of the last job closes it, so no
- * job finds another file under its number.
- * 2. What the page cache has is read on the loop's thread, by a read that does not wait, if it is little.
+ * 1. While a job uses a number, nido_close leaves it open and the end of the last job closes it, so
+ * no job finds another file under its number.
+ * 2. What the page cache has is read on the loop's thread, by a read that does not wait, if it is
+ * little.
  * 3. A call moves one piece at most, so that a cancel takes effect soon; the caller asks again for
  * more. */
 #ifndef NIDOI_FILE_H

@@ -9,8 +9,8 @@
 
 /* ---- On a worker that is interrupted at once ---- */
 
-/* If another process has taken the bytes first, the call on the worker waits and is interrupted, which
- * counts as a refusal. So does, after a pause, that there is no worker. */
+/* If another process has taken the bytes first, the call on the worker waits and is interrupted,
+ * which counts as a refusal. So does, after a pause, that there is no worker. */
 static ssize_t foreign_by_worker(struct nidoi_io *io, nido_job_fn *fn, void *arg)
 {
     bool ran = false;

@@ -1,5 +1,5 @@
-/* io/foreign.h: calls on descriptors that other processes may use and whose flags nido does not change:
- * none blocks the loop.
+/* io/foreign.h: calls on descriptors that other processes may use and whose flags nido does not
+ * change: none blocks the loop.
  *
  * poll(2) says that a call would not wait, but another process may make its call first, and poll
  * promises room for some bytes only. So each call is made in the first of these ways that applies:

@@ -1,6 +1,6 @@
-/* io/poll.c: waiting for descriptors on behalf of code that does its own I/O. What nido remembers of an
- * owned descriptor may not hold after reads and writes by such code, so poll(2) is asked before parking
- * and before returning. */
+/* io/poll.c: waiting for descriptors on behalf of code that does its own I/O. What nido remembers
+ * of an owned descriptor may not hold after reads and writes by such code, so poll(2) is asked
+ * before parking and before returning. */
 #include "base/mem.h"
 #include "base/sys.h"
 #include "coro/scope/park.h"
@@ -26,7 +26,7 @@ struct poll_wait {
     struct nidoi_waiter waiter;
     struct poll_watch *watches;
     size_t count;
-    int early_result; /* of a watch that fired while others were still being linked, because a number was stale */
+    int early_result; /* of a watch that fired while others were still being linked */
 };
 
 static void poll_wait_unwatch(struct poll_wait *wait)
@@ -74,7 +74,8 @@ static int poll_wait_watch(struct nidoi_loop *loop, struct poll_wait *wait, int 
 
 enum { INPUT = POLLIN | POLLRDNORM, OUTPUT = POLLOUT | POLLWRNORM };
 
-/* What is asked for besides input and room for output. A hang-up and an error are always reported. */
+/* What is asked for besides input and room for output. A hang-up and an error are always reported.
+ */
 static unsigned other_events(const struct pollfd *entry)
 {
     return (entry->events & POLLRDHUP ? NIDOI_ENDING : 0) |

@@ -9,8 +9,8 @@
 #include "sync/select.h"
 #include "sync/sync.h"
 
-/* A wait for a signal is counted as one for something outside the loop. A node is counted exactly while
- * it is in the queue. */
+/* A wait for a signal is counted as one for something outside the loop. A node is counted exactly
+ * while it is in the queue. */
 static void signal_claim(struct nidoi_loop *loop, struct nidoi_node *node, int value)
 {
     nidoi_loop_outside(loop, -1);

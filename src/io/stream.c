@@ -213,7 +213,8 @@ static ssize_t file_send_piece(void *arg)
     return nidoi_sys.sendfile(file->out, file->in, &file->offset, nidoi_file_piece(file->len));
 }
 
-/* Bytes that were read and cannot be written yet are read again: by then the page cache has them. */
+/* Bytes that were read and cannot be written yet are read again: by then the page cache has them.
+ */
 static ssize_t file_copy_piece(struct nidoi_io *io, struct file_transfer *file)
 {
     char buffer[COPY];
@@ -230,9 +231,9 @@ static ssize_t file_copy_piece(struct nidoi_io *io, struct file_transfer *file)
     return n;
 }
 
-/* Reading the disk may take long, so a worker makes the call, and both numbers stay open until it has. An
- * `out` that blocks could hold the worker for ever, and sendfile(2) refuses some descriptors: then the
- * bytes are read and written. */
+/* Reading the disk may take long, so a worker makes the call, and both numbers stay open until it
+ * has. An `out` that blocks could hold the worker for ever, and sendfile(2) refuses some
+ * descriptors: then the bytes are read and written. */
 static ssize_t try_sendfile(struct nidoi_io *io, void *call)
 {
     struct file_transfer *file = call;

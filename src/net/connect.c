@@ -111,9 +111,9 @@ int nido_listen(const char *host, const char *service, const nido_listen_options
 
 /* ---- Connecting to one address ---- */
 
-/* If nothing listens on the port, and the port is in the range from which the system takes local ports, the
- * socket may be given that very port and be connected to itself. Such a connection is dissolved; an
- * ordinary close would keep the port in use for a minute. */
+/* If nothing listens on the port, and the port is in the range from which the system takes local
+ * ports, the socket may be given that very port and be connected to itself. Such a connection is
+ * dissolved; an ordinary close would keep the port in use for a minute. */
 static int refuse_self_connection(int fd)
 {
     struct sockaddr_storage own, peer;
@@ -123,8 +123,8 @@ static int refuse_self_connection(int fd)
     return -ECONNREFUSED;
 }
 
-/* The socket is registered after the attempt has begun: the kernel reports a hang-up of an unconnected
- * one. */
+/* The socket is registered after the attempt has begun: the kernel reports a hang-up of an
+ * unconnected one. */
 static int connect_socket(int fd, const struct sockaddr *address, socklen_t length)
 {
     struct nidoi_loop *loop = nidoi_loop_self();

@@ -2,8 +2,8 @@
  * Eyeballs"): attempts start one after the other, each with a head start over the next, families
  * alternating; the first attempts may start before all addresses are known.
  *
- * The attempts are tasks of a race group: the first success cancels the rest. The look-ups of a name are
- * tasks of a group around it, whose end abandons a look-up that still runs. */
+ * The attempts are tasks of a race group: the first success cancels the rest. The look-ups of a
+ * name are tasks of a group around it, whose end abandons a look-up that still runs. */
 #include <stdio.h>
 
 #include "base/options.h"
@@ -78,7 +78,8 @@ static const struct addrinfo *list_take(struct race *race, int list)
     return address;
 }
 
-/* Families alternate as long as both have addresses (section 4). NULL: there is none yet, or no more. */
+/* Families alternate as long as both have addresses (section 4). NULL: there is none yet, or no
+ * more. */
 static const struct addrinfo *race_next_address(struct race *race)
 {
     const struct addrinfo *address = NULL;
@@ -222,8 +223,8 @@ static bool is_temporary(int err)
 
 static int fail_nothing_found(const struct family_search searches[2])
 {
-    /* Most names have no IPv6 address, so the other failure says more. That the name does not exist is true
-     * only if both look-ups say so. */
+    /* Most names have no IPv6 address, so the other failure says more. That the name does not exist
+     * is true only if both look-ups say so. */
     const struct family_search *clearer = searches[1].lookup.err ? &searches[1] : &searches[0];
 
     if (is_temporary(searches[0].lookup.err) && !is_temporary(clearer->lookup.err))

@@ -5,13 +5,14 @@
 enum nidoi_hosts_result {
     NIDOI_HOSTS_NONE,
     NIDOI_HOSTS_FOUND,
-    NIDOI_HOSTS_OTHER_FAMILY /* it has an address of another family only, and a server is not asked */
+    NIDOI_HOSTS_OTHER_FAMILY /* only, and a server is not asked */
 };
 
 /* The path of the file; tests set another one. */
 extern const char *nidoi_hosts_path;
 
-/* Reads the file, so it is called on a worker. `family` as in a struct addrinfo: AF_UNSPEC is any. */
+/* Reads the file, so it is called on a worker. `family` as in a struct addrinfo: AF_UNSPEC is any.
+ */
 enum nidoi_hosts_result nidoi_hosts_search(const char *name, int family);
 
 #endif

@@ -27,8 +27,8 @@ struct packet {
     const struct msghdr *sent;
 };
 
-/* Flags that choose when a call returns, and flags after whose -EAGAIN a wait for bytes would be wrong.
- * MSG_WAITALL, on a stream, is done by nido_recv. */
+/* Flags that choose when a call returns, and flags after whose -EAGAIN a wait for bytes would be
+ * wrong. MSG_WAITALL, on a stream, is done by nido_recv. */
 enum { REFUSED_FLAGS = MSG_DONTWAIT | ERROR_QUEUE | FAST_OPEN };
 
 static int check_flags(int flags)
@@ -36,8 +36,8 @@ static int check_flags(int flags)
     return flags & REFUSED_FLAGS ? -EOPNOTSUPP : 0;
 }
 
-/* Bytes of a stream have one reader and one writer; messages any number. The kind of a foreign descriptor is
- * not known, so the caller's function decides. */
+/* Bytes of a stream have one reader and one writer; messages any number. The kind of a foreign
+ * descriptor is not known, so the caller's function decides. */
 static bool is_stream(int fd, bool if_foreign)
 {
     struct nidoi_loop *loop = nidoi_loop_self();

@@ -64,8 +64,8 @@ static bool is_number(const char *host)
 
 enum { MUST_ASK = 1 };
 
-/* Names that this machine knows need no name server, and so none of the workers that servers may hold up.
- */
+/* Names that this machine knows need no name server, and so none of the workers that servers may
+ * hold up. */
 static ssize_t request_look_up_locally(void *arg)
 {
     struct lookup_request *request = arg;

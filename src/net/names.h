@@ -10,7 +10,8 @@ struct nidoi_lookup {
     int why; /* the resolver's own code, for gai_strerror */
 };
 
-/* Returns lookup->err. Cancellation point; a cancel ends it at once, and the late answer is freed. */
+/* Returns lookup->err. Cancellation point; a cancel ends it at once, and the late answer is freed.
+ */
 int nidoi_lookup(const char *host, const char *service, const struct addrinfo *hints,
                  struct nidoi_lookup *lookup);
 

@@ -53,8 +53,8 @@ struct acceptance {
 
 enum { MOST_SKIPPED = 128 };
 
-/* accept(2) also returns errors of one connection in the queue, or of its network. The listener has not
- * failed: the next connection may be accepted. */
+/* accept(2) also returns errors of one connection in the queue, or of its network. The listener has
+ * not failed: the next connection may be accepted. */
 static bool is_fault_of_connection(const struct nidoi_io *io, ssize_t err)
 {
     int listens = 0;
@@ -104,8 +104,8 @@ static ssize_t try_accept(struct nidoi_io *io, void *call)
     return fd;
 }
 
-/* TCP_NODELAY, as dialled sockets have it. Accepted sockets inherit it from a listener of nido_listen,
- * perhaps from others; a socket that is not TCP refuses it. */
+/* TCP_NODELAY, as dialled sockets have it. Accepted sockets inherit it from a listener of
+ * nido_listen, perhaps from others; a socket that is not TCP refuses it. */
 static void socket_set_prompt(int fd, int kind)
 {
     if (kind < 0 || !(kind & NIDOI_FD_PROMPT))
@@ -158,8 +158,8 @@ int nido_accept(int fd, struct sockaddr *address, socklen_t *length)
 
 /* ---- Connecting ---- */
 
-/* poll(2) is asked before the sleep, because the report may have come before the wait began, and after it,
- * because an edge may be older than the attempt to connect. */
+/* poll(2) is asked before the sleep, because the report may have come before the wait began, and
+ * after it, because an edge may be older than the attempt to connect. */
 static ssize_t try_connect_outcome(struct nidoi_io *io, void *unused)
 {
     int failure = 0, err = nidoi_io_poll(io);
@@ -182,7 +182,8 @@ static void slot_forget_reports(struct nidoi_fd *slot)
     nidoi_edge_doubt(slot, NIDOI_WRITING);
 }
 
-/* A foreign socket is made non-blocking for the time of the call: connect(2) has no MSG_DONTWAIT. */
+/* A foreign socket is made non-blocking for the time of the call: connect(2) has no MSG_DONTWAIT.
+ */
 static int connect_start(struct nidoi_io *io, const struct sockaddr *address, socklen_t length)
 {
     int changed = nidoi_io_owned(io) ? 1 : nidoi_sys.nonblock(io->fd, true);

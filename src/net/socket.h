@@ -4,8 +4,8 @@
 
 #include "coro/scope/scope.h"
 
-/* Waits for the outcome of an attempt to connect that is in progress, within a call that has entered;
- * 0 or what became of it. Cancellation point. */
+/* Waits for the outcome of an attempt to connect that is in progress, within a call that has
+ * entered; 0 or what became of it. Cancellation point. */
 int nidoi_socket_connected(struct nidoi_loop *loop, int fd);
 
 #endif

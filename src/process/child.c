@@ -46,8 +46,8 @@ static bool is_end(const siginfo_t *info)
            info->si_code == CLD_DUMPED;
 }
 
-/* A process that traces its child also gets the child's stops and traps here, which are for the code that
- * traces. So this looks first, and reaps only a child that has ended. */
+/* A process that traces its child also gets the child's stops and traps here, which are for the
+ * code that traces. So this looks first, and reaps only a child that has ended. */
 int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out)
 {
     int err;
@@ -59,8 +59,8 @@ int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out)
     return keep ? 0 : nidoi_child_ask(fd, pid, WEXITED | WNOHANG, out);
 }
 
-/* The group has the number of its leader, which no other process gets before the leader is reaped. The
- * leader may have moved to another group. */
+/* The group has the number of its leader, which no other process gets before the leader is reaped.
+ * The leader may have moved to another group. */
 static int child_kill_group(const struct nidoi_child *child, int signal)
 {
     int err = nidoi_child_signal(child->fd, child->pid, 0), rest;
@@ -214,8 +214,8 @@ static void unreaped_reap(struct unreaped *unreaped, size_t i)
     unreaped->pids[i] = unreaped->pids[unreaped->count];
 }
 
-/* A child that has ended cannot be reaped yet if a debugger holds it; and a poll may fail. In both cases
- * the next try comes after a pause. */
+/* A child that has ended cannot be reaped yet if a debugger holds it; and a poll may fail. In both
+ * cases the next try comes after a pause. */
 static void *unreaped_reap_all(void *arg)
 {
     enum { PAUSE_MS = 50 };

@@ -1,5 +1,5 @@
-/* process/launch.c: nido_proc_spawn. The loop's thread opens the child's standard streams, a worker starts
- * the program, and the loop's thread then watches the child. */
+/* process/launch.c: nido_proc_spawn. The loop's thread opens the child's standard streams, a worker
+ * starts the program, and the loop's thread then watches the child. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -80,7 +80,8 @@ static int launch_open_nulls(struct launch *launch)
     return err;
 }
 
-/* A descriptor of the caller is duplicated, because it may be closed while the program is started. */
+/* A descriptor of the caller is duplicated, because it may be closed while the program is started.
+ */
 static int launch_open_stream(struct launch *launch, int which, const nido_stdio *asked)
 {
     nido_stdio *of = &launch->program.of[which];
@@ -116,8 +117,9 @@ static void launch_close_streams(struct launch *launch)
 
 /* ---- Starting the program ---- */
 
-/* A program file that was just written can be busy (ETXTBSY): a child that another thread has forked
- * holds a copy of every descriptor, that of the writer too, until it executes its own program. */
+/* A program file that was just written can be busy (ETXTBSY): a child that another thread has
+ * forked holds a copy of every descriptor, that of the writer too, until it executes its own
+ * program. */
 static int spawn_program(struct launch *launch)
 {
     enum { LAST_PAUSE_MS = 256 }; /* all of them: half a second */
@@ -130,8 +132,8 @@ static int spawn_program(struct launch *launch)
     return err;
 }
 
-/* On a worker, because it blocks until the program runs. A descriptor is held in reserve for the one that
- * will be watched, so that a lack of descriptors is known before there is a child. */
+/* On a worker, because it blocks until the program runs. A descriptor is held in reserve for the
+ * one that will be watched, so that a lack of descriptors is known before there is a child. */
 static ssize_t launch_on_worker(void *arg)
 {
     struct launch *launch = arg;

@@ -1,4 +1,5 @@
-/* process/proc.c: the handle of a child: its pipes, waiting for its end, signalling and stopping it. */
+/* process/proc.c: the handle of a child: its pipes, waiting for its end, signalling and stopping
+ * it. */
 #include <errno.h>
 #include <signal.h>
 #include <unistd.h>
@@ -152,7 +153,8 @@ int nido_proc_kill(nido_proc *proc, int signal)
     return nidoi_child_kill(child, signal);
 }
 
-/* The child runs and has changed its user, as sudo does. Other processes of its group may be signalled. */
+/* The child runs and has changed its user, as sudo does. Other processes of its group may be
+ * signalled. */
 static bool child_is_out_of_reach(const struct nidoi_child *child)
 {
     return !child_has_ended(child) && nidoi_child_signal(child->fd, child->pid, 0) == -EPERM;

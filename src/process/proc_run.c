@@ -1,9 +1,10 @@
 /* process/proc_run.c: runs a program to its end, with an input, and collects its outputs.
  *
- * The call opens one group: a task for each pipe, and the body, which waits for the child. A cancel ends
- * the body's wait, and the body stops the child; meanwhile the outputs are still read, under shields, so
- * that a program that writes on SIGTERM is not held up by a full pipe. When the child has ended, the body
- * cancels the shields; the readers then take what is in the pipes and return. */
+ * The call opens one group: a task for each pipe, and the body, which waits for the child. A cancel
+ * ends the body's wait, and the body stops the child; meanwhile the outputs are still read, under
+ * shields, so that a program that writes on SIGTERM is not held up by a full pipe. When the child
+ * has ended, the body cancels the shields; the readers then take what is in the pipes and return.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -49,7 +50,8 @@ struct run {
     bool over; /* the child has ended: readers take what is in the pipes */
 };
 
-/* If one of these tasks is cancelled alone, its work is not done, so the whole call is cancelled. */
+/* If one of these tasks is cancelled alone, its work is not done, so the whole call is cancelled.
+ */
 static int run_pass_on(struct run *run, int rc)
 {
     if (rc == -ECANCELED && !run->over)
@@ -85,8 +87,8 @@ static void stream_give_up(struct stream *stream, int err)
     nido_group_cancel(&stream->run->group, err, "its output cannot be kept");
 }
 
-/* Makes room for at least one byte and the 0 at the end. One byte above the limit shows that the limit was
- * passed. */
+/* Makes room for at least one byte and the 0 at the end. One byte above the limit shows that the
+ * limit was passed. */
 static void stream_make_room(struct stream *stream)
 {
     size_t most = stream->run->limit + 2, room = stream->room ? stream->room * 2 : FIRST_SIZE;
@@ -173,7 +175,8 @@ static int run_start_streams(struct run *run)
     return rc;
 }
 
-/* Other processes may hold the pipes open; they are waited for as long as the grace. 0, or the error. */
+/* Other processes may hold the pipes open; they are waited for as long as the grace. 0, or the
+ * error. */
 static int run_wait_for_streams(struct run *run)
 {
     nido_scope scope;

@@ -1,5 +1,5 @@
-/* process/pool/call.c: one call: it waits for a place, gets a worker, sends the job, and reports the
- * result. */
+/* process/pool/call.c: one call: it waits for a place, gets a worker, sends the job, and reports
+ * the result. */
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -168,8 +168,8 @@ static int call_stopped(struct call *call, struct nidoi_procworker *worker, int 
     return err == -ECANCELED ? err : call_fail(call, err, "was stopped: %s", nido_strerror(err));
 }
 
-/* For a worker that died before it had read its input, so the job has not begun. 0: try another worker; or
- * the result of nidoi_procpool_start_failed, if this one has never done a job. */
+/* For a worker that died before it had read its input, so the job has not begun. 0: try another
+ * worker; or the result of nidoi_procpool_start_failed, if this one has never done a job. */
 static int call_replace_worker(nido_procpool *pool, struct nidoi_procworker *worker)
 {
     bool unused = !worker->jobs;

@@ -11,8 +11,8 @@ static size_t exchange_unsent(const struct nidoi_exchange *exchange)
     return sizeof exchange->request + (size_t)exchange->request.len - exchange->sent;
 }
 
-/* Sends as much as fits. That the worker reads no more, because it has ended or has replied already, is
- * found by the caller. 0; -ENOMEM: the kernel has no memory for it. */
+/* Sends as much as fits. That the worker reads no more, because it has ended or has replied
+ * already, is found by the caller. 0; -ENOMEM: the kernel has no memory for it. */
 static int exchange_send(struct nidoi_procworker *worker, struct nidoi_exchange *exchange)
 {
     while (!exchange->input_closed && exchange_unsent(exchange)) {
@@ -49,8 +49,8 @@ static int exchange_check_head(const struct nidoi_procworker *worker,
     return 0;
 }
 
-/* A socket is reset if the worker closes it before it has read all its input. 0: the reply is complete;
- * -EAGAIN; -ECHILD: the connection has ended; -EPROTO, -ENOMEM. */
+/* A socket is reset if the worker closes it before it has read all its input. 0: the reply is
+ * complete; -EAGAIN; -ECHILD: the connection has ended; -EPROTO, -ENOMEM. */
 static int exchange_receive(const struct nidoi_procworker *worker, struct nidoi_exchange *exchange)
 {
     const size_t head = sizeof exchange->reply;
@@ -73,8 +73,8 @@ static int exchange_receive(const struct nidoi_procworker *worker, struct nidoi_
     return 0;
 }
 
-/* The status is read first and stderr last, so nothing is missed that was written before the end or the
- * reply. */
+/* The status is read first and stderr last, so nothing is missed that was written before the end or
+ * the reply. */
 static int exchange_step(struct nidoi_procworker *worker, struct nidoi_exchange *exchange)
 {
     int sent, received;

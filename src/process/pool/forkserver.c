@@ -1,9 +1,9 @@
-/* process/pool/forkserver.c: how a program starts the fork server and sends orders to it. The server is forked
- * once, before the program has threads, and has one thread itself, so the processes that it forks may call
- * malloc and printf.
+/* process/pool/forkserver.c: how a program starts the fork server and sends orders to it. The
+ * server is forked once, before the program has threads, and has one thread itself, so the
+ * processes that it forks may call malloc and printf.
  *
- * It is no child of the program (a process in between has forked it and ended), so waitpid(-1) and SIGCHLD
- * in the program do not find it. */
+ * It is no child of the program (a process in between has forked it and ended), so waitpid(-1) and
+ * SIGCHLD in the program do not find it. */
 #include "process/pool/forkserver.h"
 
 #include <errno.h>
@@ -55,8 +55,8 @@ static int server_wait_started(int command)
     return n == sizeof status ? status.value : -EPIPE;
 }
 
-/* An orphan becomes the child of a program that adopts orphans, as PID 1 of a container does. There the
- * server is a child from the start, one that plain waits do not find. */
+/* An orphan becomes the child of a program that adopts orphans, as PID 1 of a container does. There
+ * the server is a child from the start, one that plain waits do not find. */
 static int server_fork_detached(int command, int life)
 {
     int pid = nidoi_sys.adopts_orphans() ? nidoi_sys.fork_unseen() : -ENOSYS, status;
@@ -104,7 +104,8 @@ int nido_procpool_prepare(void)
     return 0;
 }
 
-/* The server may have been stopped. While its socket takes orders it runs, and the pid is its own. */
+/* The server may have been stopped. While its socket takes orders it runs, and the pid is its own.
+ */
 static void server_continue(void)
 {
     nidoi_sys.kill(prepared.server, SIGCONT);

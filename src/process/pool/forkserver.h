@@ -1,5 +1,5 @@
-/* process/pool/forkserver.h: what the program does with the process that forks workers, and the messages
- * between the two. */
+/* process/pool/forkserver.h: what the program does with the process that forks workers, and the
+ * messages between the two. */
 #ifndef NIDOI_FORKSERVER_H
 #define NIDOI_FORKSERVER_H
 
@@ -13,7 +13,8 @@
 
 enum nidoi_order_kind { NIDOI_ORDER_START = 1, NIDOI_ORDER_SIGNAL = 2 };
 
-/* The status pipe is the first: if a server can take only one descriptor, it can still report that. */
+/* The status pipe is the first: if a server can take only one descriptor, it can still report that.
+ */
 enum nidoi_start_fd { NIDOI_START_STATUS, NIDOI_START_JOB, NIDOI_START_STDERR, NIDOI_START_FDS };
 
 struct nidoi_forkserver_order {
@@ -52,9 +53,9 @@ struct nidoi_worker_status {
 /* Was nido_procpool_prepare called in this process? */
 bool nidoi_forkserver_ready(void);
 
-/* Sends an order; START carries three descriptors, which stay open here. Parks, and so is a cancellation
- * point, only if the server has not read earlier orders. 0, -ECANCELED, -EPIPE: the server has ended; or
- * the error of sendmsg(2). */
+/* Sends an order; START carries three descriptors, which stay open here. Parks, and so is a
+ * cancellation point, only if the server has not read earlier orders. 0, -ECANCELED, -EPIPE: the
+ * server has ended; or the error of sendmsg(2). */
 int nidoi_forkserver_send(const struct nidoi_forkserver_order *order, const int *fds);
 
 #endif

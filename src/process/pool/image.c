@@ -17,7 +17,8 @@ static uint64_t image_mark(const void *base)
     return mark;
 }
 
-/* In a static program the system does not know the object: base and mark are 0 in both processes. */
+/* In a static program the system does not know the object: base and mark are 0 in both processes.
+ */
 struct nidoi_image nidoi_image_of(uintptr_t fn)
 {
     struct nidoi_image image = {.fn = fn};

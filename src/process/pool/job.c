@@ -1,5 +1,5 @@
-/* process/pool/job.c: what runs in a worker: one job after the other, until the program closes the socket.
- * There is one thread, no runtime, and calls block. */
+/* process/pool/job.c: what runs in a worker: one job after the other, until the program closes the
+ * socket. There is one thread, no runtime, and calls block. */
 #include "process/pool/job.h"
 
 #include <errno.h>

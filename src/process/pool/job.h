@@ -1,4 +1,5 @@
-/* process/pool/job.h: what a worker does: it reads jobs from a socket and does one after the other. */
+/* process/pool/job.h: what a worker does: it reads jobs from a socket and does one after the other.
+ */
 #ifndef NIDOI_PROCJOB_H
 #define NIDOI_PROCJOB_H
 
@@ -28,8 +29,8 @@ struct nidoi_reply {
     uint32_t leftovers; /* processes that the job has started still live */
 };
 
-/* Restricts a worker before its first job: no_new_privs, and order->confine. 0, or the error after which it
- * must not begin. */
+/* Restricts a worker before its first job: no_new_privs, and order->confine. 0, or the error after
+ * which it must not begin. */
 int nidoi_procjob_confine(const struct nidoi_forkserver_order *order);
 
 /* Does the jobs that come on the socket, which blocks, until its end. */

@@ -3,9 +3,12 @@
  * 1. A call holds a place (a permit of `places`) from before it takes a worker until that worker is
  * idle again or has ended; so there are never more workers than places, and calls are served in the
  * order of their arrival.
- * 2. A worker is in the idle list or belongs to one call. The one that became idle last is taken first.
- * 3. The end of a worker with a job is the result of its call; a worker that ends without one is replaced.
- * 4. The pool is freed after its last call has ended, even if nido_procpool_free could not wait for it. */
+ * 2. A worker is in the idle list or belongs to one call. The one that became idle last is taken
+ * first.
+ * 3. The end of a worker with a job is the result of its call; a worker that ends without one is
+ * replaced.
+ * 4. The pool is freed after its last call has ended, even if nido_procpool_free could not wait for
+ * it. */
 #include "process/pool/procpool.h"
 
 #include <errno.h>
@@ -104,8 +107,8 @@ static void pool_cancel_calls(nido_procpool *pool)
                           -ESHUTDOWN, "the process pool is freed");
 }
 
-/* If it is cancelled while it waits, it cancels the calls and waits for their end. False: they have not
- * ended. */
+/* If it is cancelled while it waits, it cancels the calls and waits for their end. False: they have
+ * not ended. */
 static bool pool_wait_for_calls(nido_procpool *pool)
 {
     nido_scope shield;

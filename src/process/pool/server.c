@@ -1,8 +1,8 @@
 /* process/pool/server.c: what runs in the fork server, and in a worker before its first job.
  *
- * Orders come on a stream, because its end shows the end of the program on every system, which packets do
- * not on some. Each order is written by one call and read by one; a socket takes so few bytes all or
- * none. */
+ * Orders come on a stream, because its end shows the end of the program on every system, which
+ * packets do not on some. Each order is written by one call and read by one; a socket takes so few
+ * bytes all or none. */
 #include "process/pool/server.h"
 
 #include <errno.h>
@@ -119,8 +119,9 @@ static int worker_set_up(const struct nidoi_forkserver_order *order, const int *
     return err ? err : nidoi_procjob_confine(order);
 }
 
-/* Waits until the server has closed its copies of the descriptors. Otherwise a job could stop the server
- * (SIGSTOP) and end, and the caller would wait for the end of a socket that the server still has. */
+/* Waits until the server has closed its copies of the descriptors. Otherwise a job could stop the
+ * server (SIGSTOP) and end, and the caller would wait for the end of a socket that the server still
+ * has. */
 static void worker_wait_for_parent(const int *gate)
 {
     struct pollfd end = {.fd = gate[0], .events = POLLIN};
@@ -144,8 +145,8 @@ static _Noreturn void worker_run(const struct nidoi_forkserver_order *order, con
     nidoi_procjob_serve(fds[NIDOI_START_JOB], order);
 }
 
-/* Signals the child, which may have left its group, and the processes in its group. A stopped process gets
- * SIGTERM only when it is continued. */
+/* Signals the child, which may have left its group, and the processes in its group. A stopped
+ * process gets SIGTERM only when it is continued. */
 static void signal_child(const struct server_child *child, int signal)
 {
     nidoi_sys.kill(-child->pid, signal);
@@ -246,8 +247,8 @@ static size_t server_child_index(const struct server *server, int pid)
     return i;
 }
 
-/* Processes that workers have left behind have become children of the server. False: the system has no
- * list of children. */
+/* Processes that workers have left behind have become children of the server. False: the system has
+ * no list of children. */
 static bool server_kill_orphans(const struct server *server)
 {
     int pids[256];
@@ -282,8 +283,8 @@ static void server_reap(struct server *server, int pid)
     children[i] = children[--server->count];
 }
 
-/* Continues stopped workers, because a stop would hold up a call for ever, and it did not come from a
- * terminal. A worker that has made the server its tracer is killed. */
+/* Continues stopped workers, because a stop would hold up a call for ever, and it did not come from
+ * a terminal. A worker that has made the server its tracer is killed. */
 static void continue_stopped_children(void)
 {
     int pid, how;

@@ -1,6 +1,6 @@
-/* process/pool/worker.c: one worker process, which this program has three descriptors of: its socket, its
- * stderr and its status pipe. The task that uses the worker polls all three at once, so there is no other
- * task for it. */
+/* process/pool/worker.c: one worker process, which this program has three descriptors of: its
+ * socket, its stderr and its status pipe. The task that uses the worker polls all three at once, so
+ * there is no other task for it. */
 #include "process/pool/worker.h"
 
 #include <errno.h>
@@ -17,7 +17,8 @@
 #include "process/pool/forkserver.h"
 #include "process/pool/stderr.h"
 
-/* After SIGKILL only the kernel can delay the end of a process, or orders that the server has not read. */
+/* After SIGKILL only the kernel can delay the end of a process, or orders that the server has not
+ * read. */
 #define REAPING NIDO_SEC(10)
 #define PAUSE   NIDO_MS(50)
 

@@ -36,7 +36,8 @@ struct nidoi_procworker {
     char tail[NIDOI_TAIL]; /* the last bytes of its stderr during this job */
 };
 
-/* Sends the order to start a worker, and does not wait for the start. 0, or the error and no worker. */
+/* Sends the order to start a worker, and does not wait for the start. 0, or the error and no
+ * worker. */
 int nidoi_procworker_start(const nido_procpool_options *options, struct nidoi_procworker **out);
 
 /* Waits until it has started. 0; -ECANCELED: it may still start; or why it has not. */
@@ -54,8 +55,8 @@ static inline bool nidoi_procworker_has_ended(const struct nidoi_procworker *wor
 /* Reads its status pipe, without waiting. */
 void nidoi_procworker_read_status(struct nidoi_procworker *worker);
 
-/* Parks until its status pipe, its stderr or its socket can be read or, if `has_more`, the socket can be
- * written. A virtual clock does not jump meanwhile. 0, -ECANCELED, -ENOMEM, -ENOSPC. */
+/* Parks until its status pipe, its stderr or its socket can be read or, if `has_more`, the socket
+ * can be written. A virtual clock does not jump meanwhile. 0, -ECANCELED, -ENOMEM, -ENOSPC. */
 int nidoi_procworker_wait(const struct nidoi_procworker *worker, bool has_more);
 
 enum nidoi_stop_means {
@@ -67,8 +68,8 @@ enum nidoi_stop_means {
 /* Closes its socket, at whose end a worker without a job ends. */
 void nidoi_procworker_close_socket(struct nidoi_procworker *worker);
 
-/* Ends the worker, if it has not ended: by this means and, after the grace, by SIGKILL. Parks under a
- * shield of its own and returns when the server has reaped the worker or has ended. */
+/* Ends the worker, if it has not ended: by this means and, after the grace, by SIGKILL. Parks under
+ * a shield of its own and returns when the server has reaped the worker or has ended. */
 void nidoi_procworker_stop(struct nidoi_procworker *worker, enum nidoi_stop_means means);
 
 /* Closes the descriptors and frees the record; `worker` may be NULL. */
