@@ -1,6 +1,6 @@
 #include "base/child_end.h"
 
-#ifndef NIDOI_KQUEUE /* which hears of it by itself */
+#ifndef NIDOI_KQUEUE /* which reports the end itself */
 #include <errno.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,48 +8,48 @@
 #include "base/mem.h"
 #include "base/sys.h"
 
-struct vigil {
+struct end_wait {
     int pid;
-    int wakeup; /* the thread's own number of it, for the child may outlive the caller */
+    int event; /* the thread's own duplicate: the caller may close its one first */
 };
 
-static void *await_end(void *arg)
+static void *end_wait_thread(void *arg)
 {
-    struct vigil vigil = *(struct vigil *)arg;
+    struct end_wait wait = *(struct end_wait *)arg;
     siginfo_t info;
 
     nidoi_mem.release(arg);
-    while (waitid(P_PID, (id_t)vigil.pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) continue;
-    nidoi_sys.ring(vigil.wakeup);
-    nidoi_sys.close(vigil.wakeup);
+    while (waitid(P_PID, (id_t)wait.pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) continue;
+    nidoi_sys.eventfd_write(wait.event);
+    nidoi_sys.close(wait.event);
     return NULL;
 }
 
-static int start(struct vigil *vigil, int wakeup)
+static int end_wait_start(struct end_wait *wait, int event)
 {
     pthread_t thread;
     int err;
 
-    vigil->wakeup = nidoi_sys.dup(wakeup, STDERR_FILENO + 1);
-    if (vigil->wakeup < 0) return vigil->wakeup;
-    err = nidoi_sys.thread(&thread, await_end, vigil);
+    wait->event = nidoi_sys.dup(event, STDERR_FILENO + 1);
+    if (wait->event < 0) return wait->event;
+    err = nidoi_sys.thread(&thread, end_wait_thread, wait);
     if (!err) return pthread_detach(thread);
-    nidoi_sys.close(vigil->wakeup);
+    nidoi_sys.close(wait->event);
     return err;
 }
 
 int nidoi_child_end_fd(int pid)
 {
-    struct vigil *vigil = nidoi_mem.alloc(sizeof *vigil);
-    int wakeup, err;
+    struct end_wait *wait = nidoi_mem.alloc(sizeof *wait);
+    int event, err;
 
-    if (!vigil) return -ENOMEM;
-    vigil->pid = pid;
-    wakeup = nidoi_sys.eventfd();
-    err = wakeup < 0 ? wakeup : start(vigil, wakeup);
-    if (!err) return wakeup;
-    if (wakeup >= 0) nidoi_sys.close(wakeup);
-    nidoi_mem.release(vigil);
+    if (!wait) return -ENOMEM;
+    wait->pid = pid;
+    event = nidoi_sys.eventfd();
+    err = event < 0 ? event : end_wait_start(wait, event);
+    if (!err) return event;
+    if (event >= 0) nidoi_sys.close(event);
+    nidoi_mem.release(wait);
     return err;
 }
 #endif

@@ -9,7 +9,7 @@
 #include "nido/proc.h"
 
 struct nidoi_program {
-    const char *file; /* looked for in PATH if it has no slash */
+    const char *file; /* searched in PATH if it has no slash */
     char *const *argv;
     char *const *env; /* NULL: that of this process */
     const char *cwd;  /* NULL: that of this process */

@@ -77,7 +77,7 @@ bool nidoi_sys_handled_by(int number, void (*handler)(int))
     return nidoi_sys.sigaction(number, NULL, &now) == 0 && now.sa_handler == handler;
 }
 
-void nidoi_sys_give_back(int number, void (*ours)(int), const struct sigaction *before)
+void nidoi_sys_restore_handler(int number, void (*ours)(int), const struct sigaction *before)
 {
     if (nidoi_sys_handled_by(number, ours)) nidoi_sys.sigaction(number, before, NULL);
 }

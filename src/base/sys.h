@@ -1,9 +1,10 @@
 /* base/sys.h: every system call of the library goes through one table, so that a test can count
  * calls and make the n-th one fail, be short, or be late.
  *
- * All entries return >= 0 or a negated errno; errno is read here and nowhere else. EINTR is
- * retried, except where the caller wants to know (poll and the backend's wait). Descriptors made
- * here are close-on-exec. Differences between systems that are not the reactor's live here. */
+ * All entries return >= 0 or a negated errno; errno is read behind this table and nowhere else.
+ * EINTR is retried, except where the caller needs it (poll and the backend's wait). Descriptors
+ * made here are close-on-exec. Differences between systems are hidden here, but for those of the
+ * reactor's backends. */
 #ifndef NIDOI_SYS_H
 #define NIDOI_SYS_H
 
@@ -23,7 +24,7 @@ struct addrinfo;
 struct nidoi_program;
 struct stat;
 
-/* For waits: those children too whose end raises no SIGCHLD. */
+/* An option of waits: also children whose end raises no SIGCHLD. */
 #ifdef __WALL
 enum { NIDOI_EVERY_CHILD = __WALL };
 #else
@@ -47,18 +48,18 @@ enum { NIDOI_EVERY_CHILD = 0 };
       (fd, buf, len, flags, to, length))                                                                \
     X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))              \
     X(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))        \
-    /* in: a regular file, out: anything; moves *offset on */                                           \
+    /* in: a regular file, out: anything; advances *offset */                                           \
     X(ssize_t, sendfile, (int out, int in, int64_t *offset, size_t len), (out, in, offset, len))        \
     /* files; offset < 0: at the file's own position */                                                 \
     X(int, open, (const char *path, int flags, unsigned mode), (path, flags, mode))                     \
     X(ssize_t, preadv, (int fd, const struct iovec *iov, int n, int64_t offset),                        \
       (fd, iov, n, offset))                                                                             \
-    /* what needs no disk; -EAGAIN: it would, -EOPNOTSUPP: unknown */                                   \
+    /* reads without the disk; -EAGAIN: it is needed, -EOPNOTSUPP: not known */                         \
     X(ssize_t, preadv_now, (int fd, const struct iovec *iov, int n, int64_t offset),                    \
       (fd, iov, n, offset))                                                                             \
-    /* the same for writing, where it stands; not for files */                                          \
+    /* writes without waiting, at the current position; not for files */                                \
     X(ssize_t, pwritev_now, (int fd, const struct iovec *iov, int n), (fd, iov, n))                     \
-    /* a signal ends these, with -EINTR */                                                              \
+    /* a signal ends these three, with -EINTR */                                                        \
     X(ssize_t, readv_once, (int fd, const struct iovec *iov, int n), (fd, iov, n))                      \
     X(ssize_t, writev_once, (int fd, const struct iovec *iov, int n), (fd, iov, n))                     \
     X(int, accept_once, (int fd, struct sockaddr *address, socklen_t *length),                          \
@@ -96,21 +97,21 @@ enum { NIDOI_EVERY_CHILD = 0 };
     /* 1 unless it is non-blocking */                                                                   \
     X(int, blocks, (int fd), (fd))                                                                      \
     /* another description, that does not block, of a terminal or pipe; -EOPNOTSUPP; */                 \
-    /* -ENXIO: to write to a pipe without a reader */                                                   \
+    /* -ENXIO: writing to a pipe that has no reader */                                                  \
     X(int, reopen, (int fd, bool writing), (fd, writing))                                               \
-    /* a close will not wait until what was sent is delivered */                                        \
-    X(int, hurry, (int fd), (fd))                                                                       \
+    /* a later close does not wait until sent bytes are delivered (SO_LINGER) */                        \
+    X(int, end_linger, (int fd), (fd))                                                                  \
     /* st_mode */                                                                                       \
     X(int, mode, (int fd), (fd))                                                                        \
     /* the address family of a socket; -ENOTSOCK */                                                     \
     X(int, family, (int fd), (fd))                                                                      \
-    /* bytes of a TCP socket that its peer has not confirmed; -ENOTSUP: this system does not tell */    \
+    /* bytes of a TCP socket that its peer has not confirmed; -ENOTSUP: not known here */               \
     X(int, unconfirmed, (int fd), (fd))                                                                 \
     /* the addresses of a connection, rest of the structs zero */                                       \
-    X(int, ends, (int fd, struct sockaddr_storage *own, struct sockaddr_storage *peer),                 \
+    X(int, addresses, (int fd, struct sockaddr_storage *own, struct sockaddr_storage *peer),            \
       (fd, own, peer))                                                                                  \
     X(int, close, (int fd), (fd))                                                                       \
-    /* another number for the same, at `least` or above */                                              \
+    /* another number for the same description, `least` or above */                                     \
     X(int, dup, (int fd, int least), (fd, least))                                                       \
     X(int, poll, (struct pollfd * fds, size_t n, int milliseconds), (fds, n, milliseconds))             \
     X(int, map, (size_t size, void **out), (size, out))                                                 \
@@ -118,7 +119,7 @@ enum { NIDOI_EVERY_CHILD = 0 };
     X(int, protect_none, (void *memory, size_t size), (memory, size))                                   \
     /* guard pages that cost no mapping; -EINVAL where the kernel has none */                           \
     X(int, guard, (const struct iovec *pages, int n), (pages, n))                                       \
-    X(int, give_back, (void *memory, size_t size), (memory, size))                                      \
+    X(int, release_pages, (void *memory, size_t size), (memory, size))                                  \
     X(int, sigaction, (int number, const struct sigaction *action, struct sigaction *before),           \
       (number, action, before))                                                                         \
     /* with every signal blocked, so that the program's handlers run on its own threads */              \
@@ -146,7 +147,7 @@ enum { NIDOI_EVERY_CHILD = 0 };
     X(int, no_new_privs, (void), ())                                                       \
     /* a child that has ended and is not reaped yet; 0: there is none now; -ECHILD */      \
     X(int, ended_child, (void), ())                                                        \
-    /* a child that has stopped, told once: its si_code; 0: there is none */               \
+    /* a child that has stopped, once for each stop: its si_code; 0: there is none */      \
     X(int, stopped_child, (int *pid), (pid))                                               \
     X(int, reap, (int pid, int *status), (pid, status))                                    \
     /* waits for any to end, and reaps it; -ECHILD: there is none */                       \
@@ -180,7 +181,7 @@ struct epoll_event;
     X(int, epoll_wait, (int epoll, struct epoll_event *events, int n, int64_t ns), \
       (epoll, events, n, ns))                                                      \
     X(int, eventfd, (void), ())                                                    \
-    X(int, ring, (int eventfd), (eventfd))                                         \
+    X(int, eventfd_write, (int eventfd), (eventfd))                                \
     X(int, pidfd_send_signal, (int fd, int signal), (fd, signal))
 #endif
 
@@ -192,33 +193,33 @@ struct nidoi_sys {
 
 extern struct nidoi_sys nidoi_sys;
 
-/* CLOCK_MONOTONIC in ns. Not in the table: tests own time by a virtual clock. */
+/* CLOCK_MONOTONIC in ns. Not in the table: tests use a virtual clock. */
 int64_t nidoi_sys_now(void);
-/* The same as of the last tick of the kernel, where it tells that. */
+/* The same, as of the last tick of the kernel, where the system has it. */
 int64_t nidoi_sys_now_coarse(void);
 
 size_t nidoi_sys_page(void);
 
-/* A condition whose waits are measured by CLOCK_MONOTONIC. */
+/* Makes a condition whose timed waits use CLOCK_MONOTONIC. */
 void nidoi_sys_cond_init(pthread_cond_t *cond);
-/* At most `ns`. 0 or -ETIMEDOUT. */
+/* Waits at most `ns`. 0 or -ETIMEDOUT. */
 int nidoi_sys_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ns);
 
-/* Is this what the process does with the signal now? */
+/* Is this the handler of the signal now? */
 bool nidoi_sys_handled_by(int number, void (*handler)(int));
-/* Puts `before` back, unless the program has set a handler since `ours`: that is not ours to replace.
- * In signal handlers too. */
-void nidoi_sys_give_back(int number, void (*ours)(int), const struct sigaction *before);
+/* Sets the action `before` again, unless the program has replaced the handler `ours` meanwhile.
+ * Safe in signal handlers. */
+void nidoi_sys_restore_handler(int number, void (*ours)(int), const struct sigaction *before);
 
-/* pthread_cancel does not end this thread until nidoi_sys_allow_cancel gets what this returned: for
- * waits whose memory others know. They nest. */
+/* pthread_cancel does not end this thread until nidoi_sys_allow_cancel is called with the result:
+ * for waits on memory that other threads use. Calls nest. */
 int nidoi_sys_defer_cancel(void);
 void nidoi_sys_allow_cancel(int before);
 
 /* How many processors this process may use, at least 1. */
 unsigned nidoi_sys_processors(void);
 
-/* What this process is called in lists of processes, where that can be said. */
+/* Sets the name of this process in lists of processes, where the system can. */
 void nidoi_sys_set_name(const char *name);
 
 #endif

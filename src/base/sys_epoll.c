@@ -61,7 +61,7 @@ int nidoi_os_eventfd(void)
 
 /* Unlike other writes this one needs no care for SIGPIPE. A counter that is full says so, and wakes
  * all the same. Not by write(2), at which pthread_cancel could end the thread half-way. */
-int nidoi_os_ring(int fd)
+int nidoi_os_eventfd_write(int fd)
 {
     uint64_t one = 1;
     RETURN_RETRIED(int, (int)syscall(SYS_write, fd, &one, sizeof one));

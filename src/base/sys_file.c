@@ -1,4 +1,4 @@
-/* base/sys_file.c: what is asked of files, directories and descriptors in general. */
+/* base/sys_file.c: files, directories, and what all descriptors have. */
 #include "base/sys_call.h"
 
 #include <errno.h>

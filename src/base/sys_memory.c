@@ -89,7 +89,7 @@ int nidoi_os_guard(const struct iovec *pages, int n)
     return nidoi_lacks_call() ? -EINVAL : -errno;
 }
 
-int nidoi_os_give_back(void *memory, size_t size)
+int nidoi_os_release_pages(void *memory, size_t size)
 {
     return madvise(memory, size, UNUSED_MEMORY) < 0 ? -errno : 0;
 }

@@ -152,8 +152,8 @@ static int own_description(int fd, int flags)
 
 /* ---- Above the standard streams ---- */
 
-/* A descriptor that nido makes is never 0, 1 or 2, whatever of them the program has closed: what it
- * prints or reads there must not meet ours. */
+/* A descriptor that nido makes is never 0, 1 or 2, even if the program has closed these: what it
+ * prints or reads there must not go to a descriptor of nido. */
 int nidoi_above_stdio(int fd)
 {
     int moved, err;

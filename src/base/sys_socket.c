@@ -1,4 +1,4 @@
-/* base/sys_socket.c: what is asked of sockets and told to them. */
+/* base/sys_socket.c: sockets: connecting, options, addresses, names. */
 #include "base/sys_call.h"
 
 #include <errno.h>
@@ -68,7 +68,7 @@ int nidoi_os_getaddrinfo(const char *host, const char *service, const struct add
 
 /* Only what SO_LINGER waits for at the close is given up: the kernel goes on delivering. A time of
  * 0 means to reset the connection, and waits for nothing. */
-int nidoi_os_hurry(int fd)
+int nidoi_os_end_linger(int fd)
 {
     struct linger linger = {0};
     socklen_t length = sizeof linger;
@@ -100,7 +100,7 @@ int nidoi_os_unconfirmed(int fd)
 #endif
 }
 
-int nidoi_os_ends(int fd, struct sockaddr_storage *own, struct sockaddr_storage *peer)
+int nidoi_os_addresses(int fd, struct sockaddr_storage *own, struct sockaddr_storage *peer)
 {
     socklen_t own_length = sizeof *own, peer_length = sizeof *peer;
 

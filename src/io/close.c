@@ -88,7 +88,7 @@ static int close_elsewhere(int fd)
     if (err < 0) return err;
     shared = nidoi_mem_zeroed(sizeof *shared);
     if (!shared) return -ENOMEM;
-    nidoi_sys.hurry(fd);
+    nidoi_sys.end_linger(fd);
     nidoi_remotes_lock();
     err = shared_close_pending(fd) ? -EBADF : 0;
     if (err) {
@@ -120,7 +120,7 @@ int nido_close(int fd)
     struct nidoi_fd *slot = loop ? nidoi_reactor_find(&loop->reactor, fd) : NULL;
 
     if (!loop) return close_elsewhere(fd);
-    if (slot_may_linger(slot)) nidoi_sys.hurry(fd);
+    if (slot_may_linger(slot)) nidoi_sys.end_linger(fd);
     if (slot && slot->closing) return -EBADF;
     nido_fd_forget(fd);
     if (!slot || !slot->jobs) return nidoi_sys.close(fd);

@@ -284,7 +284,7 @@ int nido_file_close(int fd)
     if (!loop || !nidoi_on_task(&loop->sched)) return -EPERM;
     nidoi_check_frames();
     slot = nidoi_reactor_find(&loop->reactor, fd);
-    if (!slot || !(slot->flags & NIDOI_FD_FILE)) nidoi_sys.hurry(fd);
+    if (!slot || !(slot->flags & NIDOI_FD_FILE)) nidoi_sys.end_linger(fd);
     if (!slot) return close_on_worker(fd); /* unknown to this runtime: no slot to mark */
     if (slot->jobs || slot->closing) return nido_close(fd);
     nido_fd_forget(fd);

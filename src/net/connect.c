@@ -118,7 +118,7 @@ static int refuse_self_connection(int fd)
 {
     struct sockaddr_storage own, peer;
 
-    if (nidoi_sys.ends(fd, &own, &peer) || memcmp(&own, &peer, sizeof own) != 0) return 0;
+    if (nidoi_sys.addresses(fd, &own, &peer) || memcmp(&own, &peer, sizeof own) != 0) return 0;
     nidoi_sys.connect(fd, &(struct sockaddr){.sa_family = AF_UNSPEC}, sizeof(struct sockaddr));
     return -ECONNREFUSED;
 }

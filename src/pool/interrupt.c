@@ -39,7 +39,7 @@ static void interrupt_forked(void)
     static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
 
     disposition = fresh;
-    if (users) nidoi_sys_give_back(INTERRUPTION, do_nothing, &before);
+    if (users) nidoi_sys_restore_handler(INTERRUPTION, do_nothing, &before);
     users = 0;
 }
 
@@ -67,7 +67,7 @@ static int signal_take(void)
 static void signal_give_back(void)
 {
     pthread_mutex_lock(&disposition);
-    if (--users == 0) nidoi_sys_give_back(INTERRUPTION, do_nothing, &before);
+    if (--users == 0) nidoi_sys_restore_handler(INTERRUPTION, do_nothing, &before);
     pthread_mutex_unlock(&disposition);
 }
 

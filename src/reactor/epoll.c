@@ -38,7 +38,7 @@ int nidoi_wakeup_open(struct nidoi_wakeup *wakeup)
  * read. */
 void nidoi_wakeup_send(const struct nidoi_wakeup *wakeup)
 {
-    if (nidoi_sys.ring(wakeup->fd) == -EBADF) nidoi_own_fd_was_closed(wakeup->fd);
+    if (nidoi_sys.eventfd_write(wakeup->fd) == -EBADF) nidoi_own_fd_was_closed(wakeup->fd);
 }
 
 /* An epoll and an eventfd have no file type. If the number has one, the program has closed ours and

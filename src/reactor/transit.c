@@ -11,7 +11,7 @@ struct connection {
 
 static bool connection_ends(int fd, struct connection *out)
 {
-    return nidoi_sys.ends(fd, &out->own, &out->peer) == 0;
+    return nidoi_sys.addresses(fd, &out->own, &out->peer) == 0;
 }
 
 static bool address_equal(const struct sockaddr_storage *a, const struct sockaddr_storage *b)

@@ -29,7 +29,7 @@ enum fault {
 #define BACKEND_OPENINGS   FAULT_kqueue
 #define FAULT_child_open   FAULT_kqueue
 #define FAULT_child_signal FAULT_kill
-#define FAULT_ring         FAULT_write /* not counted: a change like any other there */
+#define FAULT_eventfd_write         FAULT_write /* not counted: a change like any other there */
 typedef struct kevent backend_event;
 enum { CHANGES_A_DESCRIPTOR = 2 };
 #else

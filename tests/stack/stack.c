@@ -271,7 +271,7 @@ NIDO_TEST(stack, a_warm_stack_costs_no_system_call)
     for (int i = 0; i < 100; i++) put(take(SIZE));
     cr_expect(eq(ulong, faults_count(FAULT_map), 1));
     cr_expect(eq(ulong, faults_count(FAULT_guard), before));
-    cr_expect(eq(ulong, faults_count(FAULT_give_back), 0));
+    cr_expect(eq(ulong, faults_count(FAULT_release_pages), 0));
     nidoi_stacks_deinit(&stacks);
     faults_end();
 }
@@ -318,7 +318,7 @@ NIDO_TEST(stack, a_peak_is_given_back_when_nobody_wants_it_any_more)
     make_a_peak();
     trim_to_the_end(0);
     cr_expect(eq(sz, nidoi_stacks_class(&stacks, SIZE)->warm_count, KEPT));
-    cr_expect(eq(ulong, faults_count(FAULT_give_back), PEAK - KEPT));
+    cr_expect(eq(ulong, faults_count(FAULT_release_pages), PEAK - KEPT));
     cr_expect(gt(ulong, faults_count(FAULT_unmap), 0), "slabs that are wholly cold go");
     nidoi_stacks_deinit(&stacks);
     cr_expect(eq(ulong, faults_count(FAULT_unmap), faults_count(FAULT_map)));
@@ -330,7 +330,7 @@ NIDO_TEST(stack, nothing_is_given_back_before_its_time)
     faults_begin();
     make_a_peak();
     cr_expect(not(nidoi_stacks_trim(&stacks, NIDO_SEC(1) - 1)));
-    cr_expect(eq(ulong, faults_count(FAULT_give_back), 0));
+    cr_expect(eq(ulong, faults_count(FAULT_release_pages), 0));
     nidoi_stacks_deinit(&stacks);
     faults_end();
 }
@@ -344,8 +344,8 @@ NIDO_TEST(stack, one_trim_does_no_more_than_a_batch)
     make_a_peak();
     while (stacks.trim_at != NIDO_NEVER) {
         nidoi_stacks_trim(&stacks, now += NIDO_SEC(1));
-        cr_expect(le(ulong, faults_count(FAULT_give_back) - before, 64));
-        before = faults_count(FAULT_give_back);
+        cr_expect(le(ulong, faults_count(FAULT_release_pages) - before, 64));
+        before = faults_count(FAULT_release_pages);
     }
     nidoi_stacks_deinit(&stacks);
     faults_end();

@@ -66,12 +66,12 @@ static int wake_and_wait(int kq, const struct kevent *change)
 #else
 static int wake_and_wait(int fd)
 {
-    int rc = real_sys.ring(fd);
+    int rc = real_sys.eventfd_write(fd);
 
     let_it_be_freed();
     return rc;
 }
-#define WAKING ring
+#define WAKING eventfd_write
 #endif
 
 struct one_shot {

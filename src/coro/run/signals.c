@@ -195,7 +195,7 @@ static int signal_take_over(int index)
 static void signal_give_back(int index)
 {
     if (is_wanted(index)) return;
-    nidoi_sys_give_back(index + 1, ours(index), &before[index]);
+    nidoi_sys_restore_handler(index + 1, ours(index), &before[index]);
     __atomic_store_n(&defaulted[index], 0, __ATOMIC_SEQ_CST);
 }
 
@@ -268,7 +268,7 @@ static void forked(void)
     handlers_inside = 0;
     lock = fresh;
     for (int i = 0; i < NUMBERS; i++) {
-        if (is_wanted(i)) nidoi_sys_give_back(i + 1, ours(i), &before[i]);
+        if (is_wanted(i)) nidoi_sys_restore_handler(i + 1, ours(i), &before[i]);
         users[i] = roots[i] = defaulted[i] = 0;
     }
 }

@@ -228,7 +228,7 @@ static void class_cool(struct nidoi_stack_class *class)
     class->warm_count--;
     class->spare--;
     class_forget_warm(stack);
-    nidoi_sys.give_back(stack->bottom, class->size - NIDOI_STACK_GUARD);
+    nidoi_sys.release_pages(stack->bottom, class->size - NIDOI_STACK_GUARD);
     slab->cold[slab->cold_count++] = (uint8_t)index;
     if (slab->cold_count == slab->count) {
         slab_free(class, slab);
