@@ -209,7 +209,7 @@ class Deadline(Example):
         self.assertIn("page: the deadline did not fire\n", out)
 
     def test_the_outer_one_fires(self):
-        out, err = self.run_example("20", HOUR_MS, code=1)
+        out, err = self.run_example("300", HOUR_MS, code=1)
         for task in "weather", "parts", "layout":
             self.assertRegex(out, rf"(?m)^{task}: ECANCELED.*, by a deadline outside$")
         self.assertIn("page: the deadline fired\n", out)

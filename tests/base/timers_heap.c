@@ -3,9 +3,9 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/timers.h"
 #include "faults.h"
 #include "nido_test.h"
-#include "base/timers.h"
 #include "seeded.h"
 
 enum { MANY = 300 };

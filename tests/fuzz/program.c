@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "faults.h"
 #include "base/sys.h"
 #include "coro/group/group.h"
+#include "faults.h"
 
 struct world world;
 

@@ -24,12 +24,12 @@ enum fault {
 /* The backend's calls by what they are for: FAULT_backend_change, FAULT_backend_wait, the ones that
  * open descriptors; and how many changes enter a descriptor, or take it out. */
 #ifdef NIDOI_KQUEUE
-#define BACKEND_CHANGE     kevent_change
-#define BACKEND_WAIT       kevent_wait
-#define BACKEND_OPENINGS   FAULT_kqueue
-#define FAULT_child_open   FAULT_kqueue
-#define FAULT_child_signal FAULT_kill
-#define FAULT_eventfd_write         FAULT_write /* not counted: a change like any other there */
+#define BACKEND_CHANGE      kevent_change
+#define BACKEND_WAIT        kevent_wait
+#define BACKEND_OPENINGS    FAULT_kqueue
+#define FAULT_child_open    FAULT_kqueue
+#define FAULT_child_signal  FAULT_kill
+#define FAULT_eventfd_write FAULT_write /* not counted: a change like any other there */
 typedef struct kevent backend_event;
 enum { CHANGES_A_DESCRIPTOR = 2 };
 #else

@@ -7,8 +7,8 @@
 
 #include "faults.h"
 #include "inside_help.h"
-#include "net/hosts.h"
 #include "io_help.h"
+#include "net/hosts.h"
 
 /* ---- The resolver ---- */
 

@@ -99,7 +99,8 @@ INSIDE(offload_workers, ends_of_a_busy_moment_come_in_one_batch)
     while (__atomic_load_n(&done, __ATOMIC_SEQ_CST) < JOBS) sched_yield();
     cr_expect(zero(ulong, faults_count(FAULT_eventfd_write)), "the loop is busy");
     cr_expect(zero(int, nido_group_close(&group, 0)));
-    cr_expect(le(ulong, faults_count(FAULT_eventfd_write), 2), "and is woken once or so, not 64 times");
+    cr_expect(le(ulong, faults_count(FAULT_eventfd_write), 2),
+              "and is woken once or so, not 64 times");
     cr_expect(le(ulong, faults_count(FAULT_backend_wait), 4));
     faults_end();
 }
@@ -141,7 +142,8 @@ NIDO_TEST(offload_workers, both_sides_may_spin_and_yet_the_run_ends)
         faults_begin();
         cr_expect(zero(int, nido_run(offload_some, NULL, &options)));
         if (spins[i] == NIDO_NEVER)
-            cr_expect(zero(ulong, faults_count(FAULT_eventfd_write)), "nobody sleeps, nobody is woken");
+            cr_expect(zero(ulong, faults_count(FAULT_eventfd_write)),
+                      "nobody sleeps, nobody is woken");
         faults_end();
     }
 }

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "coro/runtime/loop.h"
-#include "process/child.h"
 #include "proc_help.h"
+#include "process/child.h"
 
 /* ---- A bell for each child that is reaped for good ---- */
 

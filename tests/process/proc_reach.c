@@ -3,8 +3,8 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 
-#include "process/child.h"
 #include "proc_help.h"
+#include "process/child.h"
 
 /* Lives until `hold` is closed. */
 static nido_proc_options held_options(char *text, int hold[2])
