@@ -4,8 +4,8 @@
 #include "nido.h"
 #include "testkit/kit.h"
 
-/* A NIDO_TEST_POINT that has begun. In a list, the innermost first, of this thread and all its
- * tasks. */
+/* A NIDO_TEST_IS_POINT or _IS_NO_POINT that has begun; in a list of this thread, for all its tasks,
+ * the innermost first. */
 struct point {
     struct point *below;
     uint64_t task;

@@ -16,7 +16,7 @@ struct report_sweep {
     uint64_t steps;  /* of this run, so far */
     uint64_t target; /* the step at which the reports come; 0: none */
     enum report_column column;
-    bool answered; /* the step is the one after a poll(2) */
+    bool answered; /* of a poll(2): this step comes after the call */
     bool done;
 };
 

@@ -48,7 +48,7 @@ int sweep_together(void *arg, nido_fn *const *fns, size_t n);
     sweep_together(arg, (nido_fn *const[]){__VA_ARGS__}, \
                    sizeof((nido_fn *const[]){__VA_ARGS__}) / sizeof(nido_fn *))
 
-/* A call that was struck alone is no failure of its task. */
+/* A call that was cancelled alone is no failure of its task. */
 static inline int unless_struck(int rc)
 {
     return rc == -EINTR ? 0 : rc;

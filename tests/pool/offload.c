@@ -157,7 +157,7 @@ INSIDE(offload, a_result_that_came_before_the_cancel_is_returned)
     struct dropped dropped;
     const nido_offload_options modes[] = {in_mode(NIDO_OFFLOAD_WAIT), abandoning(&dropped)};
 
-    nidoi_pool_idle_ns = 0; /* a worker ends when its job has been sent home */
+    nidoi_pool_idle_ns = 0; /* a worker ends when it has posted the end of its job */
     threads_watch();
     dropped_init(&dropped);
     gate_open(&gate);

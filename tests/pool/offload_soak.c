@@ -74,7 +74,7 @@ static int threads_left(int expected)
     return n;
 }
 
-/* Abandoned jobs come home. */
+/* Waits for the ends of the abandoned jobs. */
 static void settle(struct soak_pool *soak)
 {
     while (__atomic_load_n(&soak->dropped, __ATOMIC_RELAXED) < soak->handed) nido_yield();

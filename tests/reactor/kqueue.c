@@ -12,15 +12,15 @@
 
 enum { BOTH = NIDOI_READABLE | NIDOI_WRITABLE, GENERATION = 7 };
 
-static struct nidoi_wakeup bell;
+static struct nidoi_wakeup wakeup;
 static struct nidoi_backend backend;
 static struct nidoi_ready ready[8];
 static int fds[2];
 
 static void begin(void)
 {
-    cr_assert(eq(int, nidoi_wakeup_open(&bell), 0));
-    cr_assert(eq(int, nidoi_backend_open(&backend, &bell), 0));
+    cr_assert(eq(int, nidoi_wakeup_open(&wakeup), 0));
+    cr_assert(eq(int, nidoi_backend_open(&backend, &wakeup), 0));
     cr_assert(eq(int, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0));
 }
 
@@ -29,7 +29,7 @@ static void end(void)
     close(fds[0]);
     close(fds[1]);
     nidoi_backend_close(&backend);
-    nidoi_wakeup_close(&bell);
+    nidoi_wakeup_close(&wakeup);
 }
 
 static void put_byte(int fd)
@@ -60,15 +60,15 @@ static void expect_report(unsigned events, unsigned spent)
     cr_expect(eq(uint, ready[0].spent & (NIDOI_READABLE | NIDOI_WRITABLE), spent));
 }
 
-/* ---- The bell ---- */
+/* ---- The wake-up ---- */
 
-NIDO_TEST(kqueue, a_bell_outlives_its_backend)
+NIDO_TEST(kqueue, a_wakeup_outlives_its_backend)
 {
     begin();
     add();
     nidoi_backend_close(&backend);
-    nidoi_wakeup_send(&bell);
-    nidoi_wakeup_send(&bell);
+    nidoi_wakeup_send(&wakeup);
+    nidoi_wakeup_send(&wakeup);
     end();
 }
 
@@ -76,16 +76,16 @@ NIDO_TEST(kqueue, a_bell_outlives_its_backend)
 NIDO_TEST(kqueue, abandoning_closes_nothing)
 {
     struct nidoi_backend childs;
-    struct nidoi_wakeup childs_bell;
+    struct nidoi_wakeup childs_wakeup;
 
     begin();
     childs = backend;
-    childs_bell = bell;
+    childs_wakeup = wakeup;
     faults_begin();
-    nidoi_backend_abandon(&childs, &childs_bell);
+    nidoi_backend_abandon(&childs, &childs_wakeup);
     cr_expect(eq(ulong, faults_count(FAULT_close), 0));
     faults_end();
-    cr_expect(childs.fd == -1 && childs_bell.fd == -1);
+    cr_expect(childs.fd == -1 && childs_wakeup.fd == -1);
     end();
 }
 
@@ -95,9 +95,9 @@ NIDO_TEST(kqueue, a_ring_is_used_up_by_the_wait_that_it_ends)
     struct kevent event;
 
     begin();
-    nidoi_wakeup_send(&bell);
+    nidoi_wakeup_send(&wakeup);
     cr_expect(eq(int, nidoi_backend_wait(&backend, ready, 8, -1), 0));
-    cr_expect(eq(int, kevent(bell.fd, NULL, 0, &event, 1, &at_once), 0));
+    cr_expect(eq(int, kevent(wakeup.fd, NULL, 0, &event, 1, &at_once), 0));
     end();
 }
 
@@ -131,7 +131,7 @@ NIDO_TEST(kqueue, a_direction_that_is_still_armed_is_not_armed_again)
 
     begin();
     reader.fd = writer.fd = fds[0];
-    cr_assert(eq(int, nidoi_reactor_init(&reactor, &bell), 0));
+    cr_assert(eq(int, nidoi_reactor_init(&reactor, &wakeup), 0));
     cr_expect(eq(int, nidoi_reactor_watch(&reactor, &reader), 0));
     cr_expect(eq(int, nidoi_reactor_watch(&reactor, &writer), 0));
     faults_begin();
@@ -224,7 +224,7 @@ NIDO_TEST(kqueue, what_has_no_filter_for_reading_cannot_be_watched)
     end();
 }
 
-/* A bell of another runtime is a queue, and that can only be read. */
+/* The wake-up of another runtime is a kqueue, and that can only be read. */
 NIDO_TEST(kqueue, what_has_no_filter_for_writing_can_be_read)
 {
     struct nidoi_wakeup other;

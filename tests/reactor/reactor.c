@@ -11,19 +11,19 @@
 #include "faults.h"
 #include "nido_test.h"
 
-static struct nidoi_wakeup bell;
+static struct nidoi_wakeup wakeup;
 static struct nidoi_reactor reactor;
 
 static void begin(void)
 {
-    cr_assert(eq(int, nidoi_wakeup_open(&bell), 0));
-    cr_assert(eq(int, nidoi_reactor_init(&reactor, &bell), 0));
+    cr_assert(eq(int, nidoi_wakeup_open(&wakeup), 0));
+    cr_assert(eq(int, nidoi_reactor_init(&reactor, &wakeup), 0));
 }
 
 static void end(void)
 {
     nidoi_reactor_deinit(&reactor);
-    nidoi_wakeup_close(&bell);
+    nidoi_wakeup_close(&wakeup);
 }
 
 /* Somebody who waits: counts how often it was fired, with what, and as which of all. */
@@ -228,7 +228,7 @@ NIDO_TEST(reactor, a_writer_whose_peer_sends_no_more_waits_in_peace)
     end();
 }
 
-/* ---- Numbers that change hands behind our back ---- */
+/* ---- Numbers that were closed without nido_close ---- */
 
 /* Closes fds[0] and gives its number to one end of a new pair; returns the other end. */
 static int replace(int *fds)
@@ -434,10 +434,10 @@ NIDO_TEST(reactor, opening_fails_cleanly_at_each_of_its_steps)
         int err;
 
         faults_fail(openings[i], 1, -EMFILE);
-        err = nidoi_wakeup_open(&bell);
+        err = nidoi_wakeup_open(&wakeup);
         if (!err) {
-            err = nidoi_reactor_init(&reactor, &bell);
-            nidoi_wakeup_close(&bell);
+            err = nidoi_reactor_init(&reactor, &wakeup);
+            nidoi_wakeup_close(&wakeup);
         }
         cr_expect(eq(int, err, -EMFILE));
     }
@@ -454,13 +454,13 @@ NIDO_TEST(reactor, an_interrupted_wait_brings_nothing)
     end();
 }
 
-NIDO_TEST(reactor, the_bell_ends_a_wait_and_is_no_report)
+NIDO_TEST(reactor, the_wakeup_ends_a_wait_and_is_no_report)
 {
     begin();
-    nidoi_wakeup_send(&bell);
+    nidoi_wakeup_send(&wakeup);
     cr_expect(eq(int, nidoi_reactor_poll(&reactor, -1), 0));
-    nidoi_wakeup_send(&bell);
-    nidoi_wakeup_send(&bell);
+    nidoi_wakeup_send(&wakeup);
+    nidoi_wakeup_send(&wakeup);
     cr_expect(eq(int, nidoi_reactor_poll(&reactor, -1), 0));
     end();
 }

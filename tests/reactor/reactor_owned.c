@@ -12,7 +12,7 @@
 
 enum { READ_BIT = 1 << NIDOI_READING, WRITE_BIT = 1 << NIDOI_WRITING };
 
-static struct nidoi_wakeup bell;
+static struct nidoi_wakeup wakeup;
 static struct nidoi_reactor reactor;
 static int fds[2]; /* a pair of stream sockets, the first of them owned */
 
@@ -29,8 +29,8 @@ static int poll_now(void)
 /* Owns one end of a pair and takes the first edge, which says that it can be written. */
 static void begin(void)
 {
-    cr_assert(eq(int, nidoi_wakeup_open(&bell), 0));
-    cr_assert(eq(int, nidoi_reactor_init(&reactor, &bell), 0));
+    cr_assert(eq(int, nidoi_wakeup_open(&wakeup), 0));
+    cr_assert(eq(int, nidoi_reactor_init(&reactor, &wakeup), 0));
     cr_assert(eq(int, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0));
     cr_assert(eq(int, nidoi_reactor_own(&reactor, fds[0], NIDOI_FD_SOCKET), 0));
     poll_now();
@@ -42,7 +42,7 @@ static void end(void)
     close(fds[0]);
     close(fds[1]);
     nidoi_reactor_deinit(&reactor);
-    nidoi_wakeup_close(&bell);
+    nidoi_wakeup_close(&wakeup);
 }
 
 struct waiter {
@@ -90,7 +90,7 @@ NIDO_TEST(reactor_owned, owning_costs_what_entering_costs_and_watching_nothing)
     faults_begin();
     begin();
     cr_expect(eq(ulong, faults_count(FAULT_backend_change), 1 + CHANGES_A_DESCRIPTOR),
-              "the bell's and ours");
+              "that of the wake-up and ours");
     for (int i = 0; i < 10; i++) {
         watch(&reader, NIDOI_READING, false);
         put_byte();

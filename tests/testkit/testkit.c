@@ -376,7 +376,7 @@ NIDO_TEST(testkit, silence_on_a_descriptor_does_not_last_for_ever)
     close(fds[1]);
 }
 
-/* What woke the wait and left nothing is no silence: a signal here, a late ring of the bell. */
+/* What woke the wait and left nothing is no silence: a signal here, a late wake-up. */
 static int wait_though_interrupted(void *fd)
 {
     nido_test_disturb("epoll_wait", 1, -EINTR);

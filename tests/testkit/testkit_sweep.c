@@ -74,7 +74,7 @@ static int sleep_in_a_scope(void *unused)
     return nido_scope_close(&scope, sleep_three_times(unused)) == -EINTR ? nido_yield() : 0;
 }
 
-NIDO_TEST(testkit_sweep, the_innermost_scope_may_be_struck_instead)
+NIDO_TEST(testkit_sweep, the_innermost_scope_may_be_cancelled_instead)
 {
     struct told it;
 
@@ -96,7 +96,7 @@ static int hold_a_group(void *unused)
     return nido_group_close(&group, rc);
 }
 
-NIDO_TEST(testkit_sweep, waits_that_no_cancel_ends_are_struck_too)
+NIDO_TEST(testkit_sweep, waits_that_no_cancel_ends_are_cancelled_too)
 {
     struct told it;
 
@@ -245,7 +245,7 @@ static int wait_for_who_was_struck(void *unused)
     return rc == -EINTR ? nido_event_wait(&event) : rc;
 }
 
-NIDO_TEST(testkit_sweep, finds_who_waits_for_ever)
+NIDO_TEST(testkit_sweep, finds_a_wait_for_ever)
 {
     struct told it;
 
@@ -460,7 +460,7 @@ static int no_bad_message(void *unused, int rc)
     return rc == -EBADMSG ? rc : 0;
 }
 
-NIDO_TEST(testkit_sweep, finds_who_believes_that_a_read_is_whole)
+NIDO_TEST(testkit_sweep, finds_code_that_takes_a_read_for_whole)
 {
     struct told it;
 

@@ -139,7 +139,7 @@ static int post_in_the_batch_and_sleep(void *arg)
     return rc ? rc : nido_sleep(NIDO_MS(20));
 }
 
-/* No bell is rung for it, for the loop was awake. */
+/* No wake-up is sent for it, because the loop was awake. */
 NIDO_TEST(late, a_post_made_during_a_step_is_not_slept_over)
 {
     nido_rt *rt = NULL;
