@@ -19,6 +19,10 @@
 #include "coro/task/batch.h"
 #include "reactor/asleep.h"
 
+#ifdef __GCC_HAVE_DWARF2_CFI_ASM
+__attribute__((used)) static const char *const exceptions_end = &nidoi_exceptions_end_linked;
+#endif
+
 enum { MOST_RESUMES = 64 }; /* between two looks at the world */
 #define SHORT_BATCH NIDO_US(100)
 

@@ -36,6 +36,10 @@ static inline bool nidoi_exceptions_any(const struct nidoi_exceptions *exception
 #ifdef __GCC_HAVE_DWARF2_CFI_ASM
 #define NIDOI_EXCEPTIONS_END() \
     __asm__ volatile(NIDOI_ASM_PERSONALITY NIDOI_ASM_NAME("nidoi_exceptions_end"))
+
+/* A part of coro/task/unwind.c. A link that optimises sees no references of the assembler, and would
+ * leave that file in the archive: a C reference takes it out. */
+extern const char nidoi_exceptions_end_linked;
 #else
 #define NIDOI_EXCEPTIONS_END() ((void)0)
 #endif

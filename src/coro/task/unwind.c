@@ -10,6 +10,8 @@
 
 #ifdef __GCC_HAVE_DWARF2_CFI_ASM
 
+const char nidoi_exceptions_end_linked;
+
 struct author {
     char text[256];
 };
