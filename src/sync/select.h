@@ -20,8 +20,8 @@ struct nidoi_arm_kind {
     /* Called after all arms were withdrawn: rechecks the queue that this one has left. NULL: the
      * queue needs no recheck. */
     void (*left)(struct nidoi_loop *loop, nido_arm *arm);
-    /* True: the arm's descriptor was closed since the reactor's count of renewals was `since`, so its
-     * number may be another file's now. NULL: the arm has no descriptor. */
+    /* True: the arm's descriptor was closed since the reactor's count of renewals was `since`, so
+     * its number may be another file's now. NULL: the arm has no descriptor. */
     bool (*lost)(struct nidoi_loop *loop, const nido_arm *arm, uint64_t since);
     /* Called by the task after this arm woke it with `value`: the arm's status; -EAGAIN: there was
      * nothing after all, the select starts again. NULL: the status is `value`. */

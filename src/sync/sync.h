@@ -28,8 +28,8 @@ static inline void nidoi_sync_init(struct nidoi_sync *sync, const char *name)
 
 NIDOI_RARE int nidoi_bind_first(const struct nidoi_loop *loop, uint64_t *thread);
 
-/* *thread is the number of the object's thread; 0: it has none yet, and gets this one. Returns 0, or
- * -EXDEV: it is another thread's. */
+/* *thread is the number of the object's thread; 0: it has none yet, and gets this one. Returns 0,
+ * or -EXDEV: it is another thread's. */
 static inline int nidoi_bind(const struct nidoi_loop *loop, uint64_t *thread)
 {
     if (__atomic_load_n(thread, __ATOMIC_RELAXED) == loop->thread) return 0;
