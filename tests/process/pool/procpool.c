@@ -282,7 +282,11 @@ static int fds_job(nido_procjob *job)
     DIR *directory = opendir("/proc/self/fd");
     int count = 0;
 
-    for (struct dirent *entry; (entry = readdir(directory));) count += entry->d_name[0] != '.';
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        int fd = atoi(entry->d_name); /* 0 for . and .. */
+
+        count += fd > STDERR_FILENO && fd != dirfd(directory);
+    }
     nido_procjob_reply(job, &count, sizeof count);
     return closedir(directory);
 }
@@ -294,7 +298,7 @@ INSIDE(procpool, a_worker_has_no_descriptors_but_its_own)
     int others[2];
 
     cr_assert(zero(int, pipe(others))); /* not close-on-exec */
-    cr_expect(eq(int, ask_number(pool, fds_job), 5), "0, 1, 2, its socket, and the directory");
+    cr_expect(eq(int, ask_number(pool, fds_job), 1), "its socket; any of 0, 1, 2 may be closed");
     close(others[0]);
     close(others[1]);
     pool_end(pool);
