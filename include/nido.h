@@ -34,6 +34,7 @@
 #include "nido/select.h"
 #include "nido/thread.h"
 #include "nido/cross.h"
+#include "nido/lowlevel.h"
 /* clang-format on */
 
 #endif

@@ -262,6 +262,15 @@ class Phases(Example):
             self.assertIn("EINVAL", err)
 
 
+class Phaser(Example):
+    def test_parties_come_and_go(self):
+        out, _ = self.run_example("3")
+        self.assertEqual(out.splitlines(), ["phase 0: 3 of them", "phase 1: 2 of them", "phase 2: 1 of them"])
+
+    def test_too_many(self):
+        self.run_example("101", code=2)
+
+
 def fnv1a(content):
     value = 0xcbf29ce484222325
     for byte in content:

@@ -2,7 +2,7 @@
 #ifndef NIDO_LATCH_H
 #define NIDO_LATCH_H
 
-#include "nido/impl.h"
+#include "nido/lowlevel.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -11,7 +11,7 @@ extern "C" {
 /* Caller's memory; fields are private. It must stay at its address until every task that waited has
  * returned. */
 typedef struct nido_latch {
-    struct nidoi_sync sync;
+    nido_waitq queue;
     uint32_t count;
     uint32_t leaving; /* released, but have not run yet */
     uint64_t spare[2];

@@ -1,20 +1,27 @@
+/* sync/latch.c: made of nido/lowlevel.h alone, as an object of a user would be. */
 #include "nido/latch.h"
-#include "coro/scope/park.h"
 
-#include "sync/sync.h"
+#include <errno.h>
 
-static const struct nidoi_wait_kind waiting = {
-    .name = "latch", .undo = nidoi_waitq_undo, .named = nidoi_sync_name};
+enum { RELEASED = 1 }; /* what a wait returns that was woken */
+
+static int latch_attempt(nido_waitq *queue, void *latch)
+{
+    (void)queue;
+    return ((nido_latch *)latch)->count == 0 ? 0 : -EAGAIN;
+}
+
+static const nido_wait_kind latch_kind = {.name = "latch", .attempt = latch_attempt};
 
 void nido_latch_init(nido_latch *latch, uint32_t count, const char *name)
 {
     *latch = (nido_latch){.count = count};
-    nidoi_sync_init(&latch->sync, name);
+    nido_waitq_init(&latch->queue, &latch_kind, name);
 }
 
 int nido_latch_add(nido_latch *latch, uint32_t n)
 {
-    int err = nidoi_sync_bind_here(&latch->sync, latch->leaving);
+    int err = nido_waitq_use(&latch->queue, latch->leaving);
 
     if (err) return err;
     if (latch->leaving) return -EINVAL;
@@ -25,30 +32,25 @@ int nido_latch_add(nido_latch *latch, uint32_t n)
 
 int nido_latch_done(nido_latch *latch)
 {
-    int err = nidoi_sync_bind_here(&latch->sync, latch->leaving);
+    int err = nido_waitq_use(&latch->queue, latch->leaving);
 
     if (err) return err;
     if (latch->count == 0) return -EINVAL;
     if (--latch->count > 0) return 0;
-    while (nidoi_waitq_wake(&latch->sync.waiters, 0)) latch->leaving++;
+    while (nido_waitq_wake(&latch->queue, RELEASED) == 1) latch->leaving++;
     return 0;
 }
 
 int nido_latch_wait(nido_latch *latch)
 {
-    struct nidoi_queued queued;
-    struct nidoi_loop *loop;
-    int err = nidoi_enter(&loop);
+    int rc = nido_waitq_wait(&latch->queue, latch);
 
-    if (!err) err = nidoi_bind(loop, &latch->sync.thread);
-    if (err || latch->count == 0) return err;
-    nidoi_sync_enlist(&latch->sync, &waiting, &queued);
-    err = (int)nidoi_park(loop, &queued.waiter);
-    if (!err) latch->leaving--;
-    return err;
+    if (rc != RELEASED) return rc;
+    latch->leaving--;
+    return 0;
 }
 
 int nido_latch_deinit(nido_latch *latch)
 {
-    return nidoi_sync_deinit(&latch->sync, latch->leaving);
+    return latch->leaving ? -EBUSY : nido_waitq_deinit(&latch->queue);
 }

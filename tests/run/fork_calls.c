@@ -42,6 +42,7 @@ static struct world {
     nido_cond cond;
     nido_event event;
     nido_latch latch;
+    nido_waitq queue;
     nido_limiter limiter;
     nido_limiter_token token;
     nido_mutex mutex;
@@ -167,6 +168,10 @@ static void objects_are_refused(void)
     REFUSED(nido_latch_add(&world.latch, 1));
     REFUSED(nido_latch_done(&world.latch));
     REFUSED(nido_latch_wait(&world.latch));
+    REFUSED(nido_waitq_use(&world.queue, true));
+    REFUSED(nido_waitq_wait(&world.queue, NULL));
+    REFUSED(nido_waitq_wake(&world.queue, 0));
+    REFUSED(nido_waitq_wake_all(&world.queue, 0));
     REFUSED(nido_limiter_acquire(&world.limiter, &world.token));
     REFUSED(nido_limiter_try_acquire(&world.limiter, &world.token));
     REFUSED(nido_limiter_release(&world.limiter, &world.token));
@@ -332,6 +337,15 @@ static int call_everything(void *unused)
     return wrong > 99 ? 99 : wrong;
 }
 
+static int attempt_nothing(nido_waitq *queue, void *item)
+{
+    (void)queue;
+    (void)item;
+    return -EAGAIN;
+}
+
+static const nido_wait_kind never = {.name = "never", .attempt = attempt_nothing};
+
 static void make_objects(void)
 {
     sigset_t set;
@@ -345,6 +359,7 @@ static void make_objects(void)
     nido_cond_init(&world.cond, NULL);
     nido_event_init(&world.event, NULL);
     nido_latch_init(&world.latch, 1, NULL);
+    nido_waitq_init(&world.queue, &never, NULL);
     cr_expect(eq(int, nido_limiter_init(&world.limiter, 1, NULL), 0));
     nido_mutex_init(&world.mutex, NULL);
     nido_once_init(&world.once, NULL);
@@ -369,6 +384,11 @@ static int wait_for_permit(void *arg)
 static int wait_at_barrier(void *arg)
 {
     return nido_barrier_wait(arg);
+}
+
+static int wait_in_queue(void *arg)
+{
+    return nido_waitq_wait(arg, NULL);
 }
 
 static int wait_for_latch(void *arg)
@@ -413,6 +433,7 @@ static void use_objects(void)
     begin(&world.group, wait_for_permit, &world.sem);
     begin(&world.group, wait_at_barrier, &world.barrier);
     begin(&world.group, wait_for_latch, &world.latch);
+    begin(&world.group, wait_in_queue, &world.queue);
     begin(&world.group, wait_for_item, world.chan);
     begin(&world.group, wait_for_news, &world.reader);
     begin(&world.group, wait_for_change, &world.watch);

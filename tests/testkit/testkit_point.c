@@ -134,6 +134,15 @@ INSIDE(testkit_point, locks)
     NO_POINT(nido_rwlock_deinit(&rwlock));
 }
 
+static int pass(nido_waitq *queue, void *item)
+{
+    (void)queue;
+    (void)item;
+    return 0;
+}
+
+static const nido_wait_kind passing = {.name = "gate", .attempt = pass};
+
 /* S377 */
 INSIDE(testkit_point, meeting_places)
 {
@@ -141,6 +150,7 @@ INSIDE(testkit_point, meeting_places)
     nido_event event;
     nido_latch latch;
     nido_once once;
+    nido_waitq queue;
 
     nido_event_init(&event, NULL);
     NO_POINT(nido_event_set(&event));
@@ -152,6 +162,12 @@ INSIDE(testkit_point, meeting_places)
     NO_POINT(nido_latch_done(&latch));
     POINT(nido_latch_wait(&latch));
     NO_POINT(nido_latch_deinit(&latch));
+    nido_waitq_init(&queue, &passing, NULL);
+    NO_POINT(nido_waitq_use(&queue, false));
+    NO_POINT(nido_waitq_wake(&queue, 0));
+    NO_POINT(nido_waitq_wake_all(&queue, 0));
+    POINT(nido_waitq_wait(&queue, NULL));
+    NO_POINT(nido_waitq_deinit(&queue));
     nido_barrier_init(&barrier, 1, 0, NULL);
     POINT(nido_barrier_wait(&barrier));
     NO_POINT(nido_barrier_abort(&barrier));

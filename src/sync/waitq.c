@@ -1,0 +1,186 @@
+/* sync/waitq.c: the queue of nido/lowlevel.h, of which users make objects of their own.
+ *
+ * 1. A user's function runs where nothing may park: between the attempts of a select nothing else may
+ *    change. Its calls are not charged to the task's budget, and do not renew it.
+ * 2. The kind of a wait, as a report reads it, lies on the sleeper's stack beside the wait: it is made of
+ *    the user's, whose struct may be an older one. */
+#include "coro/group/waits.h"
+#include "coro/scope/park.h"
+#include "nido/lowlevel.h"
+#include "sync/select.h"
+#include "sync/sync.h"
+
+/* ---- The user's functions ---- */
+
+static int waitq_attempt(struct nidoi_sched *sched, nido_waitq *queue, void *item)
+{
+    int budget = sched->budget, rc;
+
+    nidoi_no_parking_begin(sched);
+    rc = queue->kind->attempt(queue, item);
+    nidoi_no_parking_end(sched);
+    sched->budget = budget;
+    return rc;
+}
+
+static void waitq_recheck(struct nidoi_recheck *recheck)
+{
+    nido_waitq *queue = nidoi_container(recheck, nido_waitq, recheck);
+    struct nidoi_sched *sched = nidoi_sched_self;
+    int budget = sched->budget;
+
+    nidoi_no_parking_begin(sched);
+    queue->kind->left(queue);
+    nidoi_no_parking_end(sched);
+    sched->budget = budget;
+}
+
+static nido_waitq *waitq_of(const struct nidoi_waiter *waiter)
+{
+    return nidoi_container(waiter->object, nido_waitq, sync);
+}
+
+static struct nidoi_task *waitq_owner(const struct nidoi_waiter *waiter)
+{
+    const struct nidoi_loop *loop = nidoi_loop_of(waiter->task->sched);
+    nido_waitq *queue = waitq_of(waiter);
+    nido_task owner = queue->kind->owner(queue);
+    struct nidoi_slot *slot = nidoi_slots_get(&loop->slots, owner.slot);
+
+    return slot && owner.runtime == loop->number && slot->id == owner.id ? slot->task : NULL;
+}
+
+/* ---- Waiting ---- */
+
+static enum nidoi_undo waitq_undo(struct nidoi_waiter *waiter)
+{
+    nido_waitq *queue = waitq_of(waiter);
+
+    nidoi_waitq_undo(waiter);
+    if (queue->kind->left) nidoi_recheck_run(waiter->task->sched, &queue->recheck);
+    return NIDOI_WITHDRAWN;
+}
+
+/* Not inline: a call that need not wait does not pay for its frame. */
+static __attribute__((noinline)) int waitq_park(struct nidoi_loop *loop, nido_waitq *queue,
+                                                void *item)
+{
+    struct nidoi_wait_kind waiting = {.name = queue->kind->name,
+                                      .undo = waitq_undo,
+                                      .owner = queue->kind->owner ? waitq_owner : NULL,
+                                      .named = nidoi_sync_name};
+    struct nidoi_queued queued;
+    int err = waiting.owner ? nidoi_wait_check(loop, &waiting, &queue->sync) : 0;
+
+    if (err) return err;
+    nidoi_sync_enlist(&queue->sync, &waiting, &queued);
+    queued.node.item = item;
+    return (int)nidoi_park(loop, &queued.waiter);
+}
+
+int nido_waitq_wait(nido_waitq *queue, void *item)
+{
+    struct nidoi_loop *loop;
+    int rc = nidoi_enter(&loop);
+
+    if (!rc) rc = nidoi_bind(loop, &queue->sync.thread);
+    if (rc) return rc;
+    do {
+        rc = waitq_attempt(&loop->sched, queue, item);
+        if (rc == -EAGAIN) rc = waitq_park(loop, queue, item);
+    } while (rc == -EAGAIN);
+    return rc;
+}
+
+/* ---- Waking ---- */
+
+int nido_waitq_use(nido_waitq *queue, bool in_use)
+{
+    return nidoi_sync_bind_here(&queue->sync, in_use);
+}
+
+int nido_waitq_wake(nido_waitq *queue, int value)
+{
+    int err = nidoi_sync_bind_here(&queue->sync, false);
+
+    return err ? err : nidoi_waitq_wake(&queue->sync.waiters, value);
+}
+
+int nido_waitq_wake_all(nido_waitq *queue, int value)
+{
+    int woken = nidoi_sync_bind_here(&queue->sync, false);
+
+    if (woken) return woken;
+    while (nidoi_waitq_wake(&queue->sync.waiters, value)) woken++;
+    return woken;
+}
+
+bool nido_waitq_empty(const nido_waitq *queue)
+{
+    return nidoi_waitq_empty(&queue->sync.waiters);
+}
+
+void *nido_waitq_first(const nido_waitq *queue)
+{
+    const struct nidoi_node *head = nidoi_waitq_first(&queue->sync.waiters);
+
+    return head ? head->item : NULL;
+}
+
+/* ---- Its life ---- */
+
+void nido_waitq_init(nido_waitq *queue, const nido_wait_kind *kind, const char *name)
+{
+    *queue = (nido_waitq){.recheck = {.look = waitq_recheck}, .kind = kind};
+    nidoi_sync_init(&queue->sync, name);
+}
+
+int nido_waitq_deinit(const nido_waitq *queue)
+{
+    return nidoi_sync_deinit(&queue->sync, false);
+}
+
+/* ---- Its arm of a select ---- */
+
+static const char *waitq_arm_name(const nido_arm *arm)
+{
+    const nido_waitq *queue = arm->object;
+
+    return queue->sync.name ? queue->sync.name : queue->kind->name;
+}
+
+static int waitq_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
+{
+    nido_waitq *queue = arm->object;
+    int err = nidoi_bind(loop, &queue->sync.thread);
+
+    return err ? err : waitq_attempt(&loop->sched, queue, arm->node.item);
+}
+
+static int waitq_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
+{
+    nido_waitq *queue = arm->object;
+
+    (void)loop;
+    nidoi_list_append(&queue->sync.waiters.nodes, &arm->node.link);
+    return 0;
+}
+
+static void waitq_arm_left(struct nidoi_loop *loop, nido_arm *arm)
+{
+    nido_waitq *queue = arm->object;
+
+    if (queue->kind->left) nidoi_recheck_run(&loop->sched, &queue->recheck);
+}
+
+static const struct nidoi_arm_kind waitq_arm = {.name = "wait",
+                                                .attempt = waitq_arm_attempt,
+                                                .enlist = waitq_arm_enlist,
+                                                .withdraw = nidoi_arm_unlink,
+                                                .left = waitq_arm_left,
+                                                .named = waitq_arm_name};
+
+void nido_arm_waitq(nido_arm *arm, nido_waitq *queue, void *item)
+{
+    *arm = (nido_arm){.kind = &waitq_arm, .object = queue, .node.item = item};
+}
