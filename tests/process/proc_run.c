@@ -96,7 +96,8 @@ CHILDREN(proc_run, what_is_not_a_pipe_is_not_collected)
     options.in.kind = NIDO_STDIO_NULL;
     cr_expect(eq(int, nido_proc_run(&options, "x", 1, &result), -EINVAL));
     cr_expect(eq(int, nido_proc_run(NULL, NULL, 0, &result), -EINVAL));
-    options = PROGRAM("/no-such-program"); /* PATH may name folders that this user must not search */
+    options =
+        PROGRAM("/no-such-program"); /* PATH may name folders that this user must not search */
     cr_expect(eq(int, nido_proc_run(&options, NULL, 0, &result), -ENOENT));
     nido_proc_result_free(&result);
 }

@@ -1,6 +1,7 @@
 /* Channels, events and permits for any thread. Threads say what they saw by their result. */
 #include <pthread.h>
 
+#include "coro/task/probe.h"
 #include "faults.h"
 #include "inside_help.h"
 
@@ -363,7 +364,7 @@ INSIDE(cross, a_permit_given_before_a_cancel_is_kept_and_a_cancelled_wait_takes_
     nido_xsem_free(sem);
 }
 
-enum { WAKES = 1000000 };
+enum { WAKES = 100000 };
 
 struct rounds {
     nido_xsem *ping, *pong;
@@ -400,4 +401,45 @@ NIDO_TEST(cross, no_wake_is_lost_while_the_loop_goes_to_sleep)
     cr_expect(eq(i64, end_thread(thread), 0));
     nido_xsem_free(rounds.ping);
     nido_xsem_free(rounds.pong);
+}
+
+/* ---- A wake between the last look at the posts and the sleep: each time, not by chance ---- */
+
+static void *release_one(void *sem)
+{
+    return (void *)(intptr_t)nido_xsem_release(sem, 1);
+}
+
+/* No task is ready: the loop is about to sleep. */
+static void release_before_the_sleep(void *sem)
+{
+    cr_expect(eq(i64, end_thread(begin_thread(release_one, sem)), 0));
+}
+
+static void see_task(void *unused, struct nidoi_task *task)
+{
+    (void)unused, (void)task;
+}
+
+static void see_end(void *unused, struct nidoi_sched *sched)
+{
+    (void)unused, (void)sched;
+}
+
+static int acquire_at_once(void *sem)
+{
+    return nido_xsem_acquire(sem);
+}
+
+NIDO_TEST(cross, a_wake_just_before_the_sleep_is_not_slept_over)
+{
+    static const struct nidoi_watcher watcher = {
+        see_task, see_task, see_task, release_before_the_sleep, see_task, see_end};
+    nido_xsem *sem = NULL;
+
+    cr_assert(eq(int, nido_xsem_new(0, &sem), 0));
+    nidoi_watching = (struct nidoi_watching){&watcher, sem};
+    cr_expect(eq(int, nido_run(acquire_at_once, sem, NULL), 0));
+    nidoi_watching = (struct nidoi_watching){NULL, NULL};
+    nido_xsem_free(sem);
 }
