@@ -1,12 +1,12 @@
 /* phaser: an object of one's own, made of nido/lowlevel.h: a barrier whose parties come and go.
  *
- * After Java's java.util.concurrent.Phaser: a task that registers is one of the parties; a phase ends when
- * all have arrived; who deregisters arrives too, and is no party of the next phase. A call that is cancelled
- * while it waits takes its arrival back, so its task can still deregister, and nobody waits for it for ever.
- * The end of a phase can be one of the arms of a nido_select.
+ * After Java's java.util.concurrent.Phaser: a task that registers is one of the parties; a phase
+ * ends when all have arrived; who deregisters arrives too, and is no party of the next phase. A
+ * call that is cancelled while it waits takes its arrival back, so its task can still deregister,
+ * and nobody waits for it for ever. The end of a phase can be one of the arms of a nido_select.
  *
- * Here each worker stays for one phase more than the one before it, and a watcher, no party, prints how
- * many there are.
+ * Here each worker stays for one phase more than the one before it, and a watcher, no party,
+ * prints how many there are.
  *
  *     ./example_phaser WORKERS
  *     ./example_phaser 3

@@ -1,8 +1,8 @@
 /* nido/version.h: which nido a program is compiled with, and which it runs with.
  *
- * Until 1.0 a minor version may change the interface, and a program runs with the minor version that it
- * was compiled with: the shared library's name has both numbers (libnido.so.0.1). A patch version never
- * changes the interface. */
+ * Until 1.0 a minor version may change the interface, and a program runs with the minor version
+ * that it was compiled with: the shared library's name has both numbers (libnido.so.0.1). A patch
+ * version never changes the interface. */
 #ifndef NIDO_VERSION_H
 #define NIDO_VERSION_H
 
@@ -30,8 +30,8 @@ extern "C" {
 #define NIDOI_VERSION_TEXT(major, minor, patch)  NIDOI_VERSION_TEXT_(major, minor, patch)
 #define NIDOI_VERSION_TEXT_(major, minor, patch) #major "." #minor "." #patch
 
-/* The NIDO_VERSION of the library that the program runs with: a static string. Any thread. Cannot fail.
- * Not a cancellation point. */
+/* The NIDO_VERSION of the library that the program runs with: a static string. Any thread. Cannot
+ * fail. Not a cancellation point. */
 NIDO_API const char *nido_version(void);
 
 /* Its NIDO_VERSION_NUMBER. Any thread. Cannot fail. Not a cancellation point. */

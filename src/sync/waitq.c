@@ -1,9 +1,9 @@
 /* sync/waitq.c: the queue of nido/lowlevel.h, of which users make objects of their own.
  *
- * 1. A user's function runs where nothing may park: between the attempts of a select nothing else may
- *    change. Its calls are not charged to the task's budget, and do not renew it.
- * 2. The kind of a wait, as a report reads it, lies on the sleeper's stack beside the wait: it is made of
- *    the user's, whose struct may be an older one. */
+ * 1. A user's function runs where nothing may park: between the attempts of a select nothing else
+ *    may change. Its calls are not charged to the task's budget, and do not renew it.
+ * 2. The kind of a wait, as a report reads it, lies on the sleeper's stack beside the wait: it is
+ *    made of the user's, whose struct may be an older one. */
 #include "coro/group/waits.h"
 #include "coro/scope/park.h"
 #include "nido/lowlevel.h"

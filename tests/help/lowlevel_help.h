@@ -6,8 +6,8 @@
 
 #include "nido_test.h"
 
-/* Coins: a task takes some at once, in the order of asking; the first that cannot be served holds up
- * those behind it. */
+/* Coins: a task takes some at once, in the order of asking; the first that cannot be served holds
+ * up those behind it. */
 struct purse {
     nido_waitq queue;
     int coins;

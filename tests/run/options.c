@@ -1,5 +1,5 @@
-/* Options of an older program, which are smaller, and of a newer one, which are larger: each struct of options,
- * by each call that reads it. */
+/* Options of an older program, which are smaller, and of a newer one, which are larger: each
+ * struct of options, by each call that reads it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -154,7 +154,8 @@ static int use_call(void *options)
 
 static const char *const argv[] = {"/bin/true", NULL};
 
-/* `old`: the size of an older struct, behind which lies a field that is invalid with all bits set. */
+/* `old`: the size of an older struct, behind which lies a field that is invalid with all bits set.
+ */
 static const struct row {
     const char *name;
     int (*use)(void *options);
