@@ -35,6 +35,7 @@
 #include "nido/thread.h"
 #include "nido/cross.h"
 #include "nido/lowlevel.h"
+#include "nido/debug.h"
 /* clang-format on */
 
 #endif

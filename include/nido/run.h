@@ -18,10 +18,13 @@ enum nido_clock {
 };
 
 enum nido_run_flags {
-    NIDO_RUN_STRICT = 1, /* the expensive internal checks, also turned on by NIDO_DEBUG=strict in
+    NIDO_RUN_STRICT = 1,  /* the expensive internal checks, also turned on by NIDO_DEBUG=strict in
                             the environment */
-    NIDO_RUN_SHUFFLE = 2 /* for tests: the tasks that are ready run in an order drawn from `seed`,
-                            not first come, first served; the same seed, the same order */
+    NIDO_RUN_SHUFFLE = 2, /* for tests: the tasks that are ready run in an order drawn from `seed`,
+                             not first come, first served; the same seed, the same order */
+    NIDO_RUN_DUMP =
+        4 /* SIGQUIT prints the tree of tasks on stderr (nido/debug.h), also turned on by
+                             NIDO_DEBUG=dump; not where the program handles or ignores SIGQUIT */
 };
 
 /* Zero is the default of every field except size. */

@@ -106,6 +106,8 @@ static void tasks_are_refused(void)
     REFUSED(nido_sleep_until(1));
     REFUSED(nido_yield());
     REFUSED(nido_check());
+    REFUSED(nido_dump(stderr));
+    REFUSED(nido_dump_json(stderr));
     REFUSED(nido_ticker_wait(&world.ticker));
     nido_scope_open(&scope);
     REFUSED(nido_scope_cancel(&scope, 0, NULL));

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "coro/group/spawn.h"
 #include "coro/run/cancel.h"
+#include "coro/run/dump_signal.h"
 #include "coro/run/fork.h"
 #include "coro/run/remotes.h"
 #include "coro/run/report.h"
@@ -17,7 +18,7 @@
 static bool options_valid(const nido_options *options)
 {
     return nidoi_stacks_round(options->stack_size) &&
-           !(options->flags & ~(uint32_t)(NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE)) &&
+           !(options->flags & ~(uint32_t)(NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE | NIDO_RUN_DUMP)) &&
            (unsigned)options->clock <= NIDO_CLOCK_MANUAL && options->grace_ns >= 0 &&
            options->spin_ns >= 0 && options->timer_slack_ns >= 0 && options->pool_grace_ns >= 0;
 }
@@ -75,6 +76,7 @@ int nidoi_run_result(const struct nidoi_loop *loop)
 void nidoi_run_over(struct nidoi_run *run)
 {
     if (nidoi_linked(&run->signals.link)) nidoi_receiver_close(&run->loop, &run->signals, 0);
+    if (nidoi_linked(&run->dump.link)) nidoi_receiver_close(&run->loop, &run->dump, 0);
     nidoi_remotes_remove(run->loop.remote);
     nidoi_loop_shut(&run->loop);
 }
@@ -95,6 +97,7 @@ static int run_open(struct nidoi_run *run, const nido_options *options)
     nidoi_report_crashes();
     run->signals = (struct nidoi_receiver){.root = true};
     err = nidoi_cancel_on_signals(&run->loop, &run->signals);
+    if (!err) err = nidoi_dump_on_signal(&run->loop, &run->dump);
     if (err) run_close(run);
     return err;
 }

@@ -9,7 +9,7 @@
 struct nidoi_run {
     struct nidoi_loop loop; /* first: its remote leads to both */
     bool started;
-    struct nidoi_receiver signals;
+    struct nidoi_receiver signals, dump;
 };
 
 /* 0; -EINVAL: no options or wrong ones; -EPERM: in a forked child; -EBUSY: the thread has a runtime. */

@@ -94,6 +94,7 @@ intptr_t nidoi_park(struct nidoi_loop *loop, struct nidoi_waiter *waiter)
     if (task->scope->due <= loop->sched.now && waiter->kind->undo && is_cancelled_now(loop) &&
         waiter->kind->undo(waiter) == NIDOI_WITHDRAWN)
         return -ECANCELED;
+    waiter->since = loop->sched.now;
     nidoi_sched_suspend(&loop->sched, waiter);
     return waiter->value;
 }

@@ -19,9 +19,7 @@ static nido_scope *scope_first_child(const nido_scope *scope)
     return &nidoi_container(children->next, struct nidoi_task, sibling)->base;
 }
 
-/* The scope after `scope` in pre-order within `root`: its inner one, its tasks, then whatever the
- * parents have left. `deeper` false leaves out what is below. */
-static nido_scope *scope_after(nido_scope *scope, const nido_scope *root, bool deeper)
+nido_scope *nidoi_scope_after(nido_scope *scope, const nido_scope *root, bool deeper)
 {
     nido_scope *child = NULL;
 
@@ -100,7 +98,7 @@ static void due_spread(struct nidoi_loop *loop, nido_scope *root, int64_t bound)
 
         if (nidoi_scope_cancelled(scope) && scope->task->scope == scope)
             wake_cancelled(scope->task);
-        next = scope_after(scope, root, deeper);
+        next = nidoi_scope_after(scope, root, deeper);
         __builtin_prefetch(next);
     }
     loop->spreading = false;

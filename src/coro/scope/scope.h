@@ -40,6 +40,10 @@ enum {
     NIDOI_SCOPE_TIMED = 256 /* has had a deadline of its own */
 };
 
+/* The scope after `scope` in pre-order within `root`: its inner one, its tasks, then what the parents have
+ * left; NULL at the end. `deeper` false leaves out what is below. */
+nido_scope *nidoi_scope_after(nido_scope *scope, const nido_scope *root, bool deeper);
+
 /* A scope that was opened wrongly answers `code` to everything. */
 void nidoi_scope_fault(nido_scope *scope, int code);
 

@@ -75,6 +75,7 @@ struct nidoi_waiter {
     const struct nidoi_wait_kind *kind;
     void *object;   /* what it waits for, as the kind says */
     intptr_t value; /* what it was woken with */
+    int64_t since;  /* when it parked */
 };
 
 /* A waiter and its one place: what all objects with a queue put on the stack. */

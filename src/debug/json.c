@@ -1,0 +1,145 @@
+#include "debug/json.h"
+
+#include <inttypes.h>
+
+#include "base/place.h"
+#include "debug/task.h"
+#include "nido/time.h"
+#include "nido/version.h"
+
+/* What a C string needs between quotes: RFC 8259, section 7. Bytes from 128 on go through: names are the
+ * program's, in UTF-8 as a rule. */
+static void put_text(FILE *file, const char *text)
+{
+    fputc('"', file);
+    for (; text && *text; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '"' || c == '\\')
+            fprintf(file, "\\%c", c);
+        else if (c < 32)
+            fprintf(file, "\\u%04x", c);
+        else
+            fputc(c, file);
+    }
+    fputc('"', file);
+}
+
+static void put_key_text(FILE *file, const char *key, const char *text)
+{
+    fprintf(file, ",\"%s\":", key);
+    put_text(file, text);
+}
+
+/* The groups that a task has opened, and the task itself, are named by numbers that are unique in one
+ * report: an address is as good. */
+static uint64_t group_number(const nido_group *group)
+{
+    return (uint64_t)(uintptr_t)group;
+}
+
+static void put_wait(FILE *file, const struct nidoi_waiter *waiter)
+{
+    const struct nidoi_wait_kind *kind = waiter->kind;
+    const struct nidoi_task *owner = kind->owner ? kind->owner(waiter) : NULL;
+
+    fprintf(file, ",\"wait\":{\"kind\":");
+    put_text(file, kind->name);
+    if (kind->is_fd) fprintf(file, ",\"fd\":%d", (int)(intptr_t)waiter->object);
+    if (kind->named && kind->named(waiter)) put_key_text(file, "object", kind->named(waiter));
+    if (owner) fprintf(file, ",\"owner\":%" PRIu64, owner->id);
+    fprintf(file, ",\"for_ns\":%" PRId64 "}", waiter->task->sched->now - waiter->since);
+}
+
+static void put_cancel(FILE *file, const nido_scope *scope)
+{
+    const nido_scope *cancel = nidoi_debug_cancel(scope);
+
+    if (!cancel) return;
+    fprintf(file, ",\"cancelled\":{\"code\":%d", (int)cancel->code);
+    put_key_text(file, "reason", cancel->reason);
+    if (cancel->by) fprintf(file, ",\"by\":%" PRIu64, cancel->by);
+    fputc('}', file);
+}
+
+static void put_task(FILE *file, const struct nidoi_task *task)
+{
+    int64_t due = task->scope->due;
+    struct nidoi_place place;
+
+    fprintf(file, "{\"id\":%" PRIu64, task->id);
+    put_key_text(file, "name", task->name);
+    if (task->group)
+        fprintf(file, ",\"group\":%" PRIu64, group_number(task->group));
+    else
+        fprintf(file, ",\"group\":null");
+    put_key_text(file, "state",
+                 task == task->sched->current ? "running"
+                 : task->waiter               ? "parked"
+                                              : "ready");
+    fprintf(file, ",\"service\":%s", task->service ? "true" : "false");
+    if (task->waiter) put_wait(file, task->waiter);
+    if (due != NIDO_NEVER && !nidoi_scope_cancelled(task->scope))
+        fprintf(file, ",\"deadline\":{\"in_ns\":%" PRId64 ",\"own\":%s}", due - task->sched->now,
+                nidoi_debug_owns_deadline(task) ? "true" : "false");
+    put_cancel(file, task->scope);
+    fprintf(file, ",\"stack\":{\"used\":%zu,\"size\":%zu}", nidoi_debug_stack_used(task),
+            nidoi_debug_stack_size(task));
+    put_key_text(file, "spawned_at", nidoi_place(&place, task->spawned_at));
+    fputc('}', file);
+}
+
+static void put_group(FILE *file, const nido_group *group)
+{
+    fprintf(file, "{\"number\":%" PRIu64 ",\"opened_by\":%" PRIu64, group_number(group),
+            group->scope.task->id);
+    put_key_text(file, "name", group->name);
+    put_key_text(file, "policy", nidoi_policy_name(group));
+    fprintf(file, ",\"children\":%u,\"services\":%u,\"limit\":%u,\"failure\":%d", group->live,
+            group->services, group->limit, (int)group->failure);
+    put_cancel(file, &group->scope);
+    fputc('}', file);
+}
+
+static struct nidoi_task *live_task(struct nidoi_loop *loop, uint32_t slot)
+{
+    return nidoi_slots_get(&loop->slots, slot)->task;
+}
+
+static void put_tasks(FILE *file, struct nidoi_loop *loop)
+{
+    const char *between = "\n  ";
+
+    for (uint32_t i = 1; i <= loop->slots.made; i++) {
+        if (!live_task(loop, i)) continue;
+        fputs(between, file);
+        put_task(file, live_task(loop, i));
+        between = ",\n  ";
+    }
+}
+
+static void put_groups(FILE *file, struct nidoi_loop *loop)
+{
+    const char *between = "\n  ";
+
+    for (uint32_t i = 1; i <= loop->slots.made; i++) {
+        const nido_scope *scope = live_task(loop, i) ? live_task(loop, i)->base.inner : NULL;
+
+        for (; scope; scope = scope->inner) {
+            if (!(scope->flags & NIDOI_SCOPE_GROUP)) continue;
+            fputs(between, file);
+            put_group(file, (const nido_group *)(const void *)scope);
+            between = ",\n  ";
+        }
+    }
+}
+
+void nidoi_json_print(struct nidoi_loop *loop, FILE *file)
+{
+    fprintf(file, "{\"nido\":\"%s\",\"runtime\":%u,\"now_ns\":%" PRId64 ",\n \"groups\":[",
+            NIDO_VERSION, loop->number, loop->sched.now);
+    put_groups(file, loop);
+    fputs("],\n \"tasks\":[", file);
+    put_tasks(file, loop);
+    fputs("]}\n", file);
+}

@@ -1,0 +1,13 @@
+/* debug/json.h: the tasks and groups of a run as one JSON object (RFC 8259); docs/semantics.md has the
+ * schema. */
+#ifndef NIDOI_JSON_H
+#define NIDOI_JSON_H
+
+#include <stdio.h>
+
+#include "coro/runtime/loop.h"
+
+/* On the run's own thread. */
+void nidoi_json_print(struct nidoi_loop *loop, FILE *file);
+
+#endif

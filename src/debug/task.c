@@ -1,0 +1,133 @@
+#include "debug/task.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "base/place.h"
+#include "base/sys.h"
+#include "coro/group/waits.h"
+#include "nido/time.h"
+
+#define ADD(text, ...) nidoi_text_add((text)->text, (text)->size, &(text)->used, __VA_ARGS__)
+
+const char *nidoi_policy_name(const nido_group *group)
+{
+    static const char *const names[] = {"fail-fast", "wait-all", "race"};
+
+    return names[group->policy];
+}
+
+const nido_scope *nidoi_debug_cancel(const nido_scope *scope)
+{
+    return nidoi_scope_cancelled(scope) ? nidoi_scope_first_cancel(scope) : NULL;
+}
+
+bool nidoi_debug_owns_deadline(const struct nidoi_task *task)
+{
+    int64_t due = task->scope->due;
+
+    for (const nido_scope *scope = task->scope;; scope = scope->parent) {
+        if (scope->deadline == due) return true;
+        if (scope == &task->base) return false;
+    }
+}
+
+size_t nidoi_debug_stack_used(const struct nidoi_task *task)
+{
+    return (size_t)((const char *)(task->stack + 1) - (const char *)task) + task->deepest;
+}
+
+size_t nidoi_debug_stack_size(const struct nidoi_task *task)
+{
+    return (size_t)((const char *)(task->stack + 1) - task->stack->bottom);
+}
+
+/* ---- Parts of a line ---- */
+
+static void add_seconds(struct nidoi_text *text, int64_t ns)
+{
+    ADD(text, "%lld.%lld s", (long long)(ns / NIDO_SEC(1)),
+        (long long)(ns % NIDO_SEC(1) / NIDO_MS(100)));
+}
+
+/* " (192.0.2.1:80)": the other end of a connection. */
+static void add_peer(struct nidoi_text *text, int fd)
+{
+    struct sockaddr_storage own, peer;
+    char host[INET6_ADDRSTRLEN];
+
+    if (nidoi_sys.addresses(fd, &own, &peer)) return;
+    if (peer.ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)&peer;
+
+        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+        ADD(text, " (%s:%u)", host, ntohs(in->sin_port));
+    } else if (peer.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in = (const void *)&peer;
+
+        inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
+        ADD(text, " ([%s]:%u)", host, ntohs(in->sin6_port));
+    }
+}
+
+static void add_state(struct nidoi_text *text, const struct nidoi_task *task)
+{
+    const struct nidoi_waiter *waiter = task->waiter;
+
+    if (task == task->sched->current) {
+        ADD(text, "  runs");
+        return;
+    }
+    ADD(text, "  ");
+    nidoi_wait_print(text->text, text->size, &text->used, waiter);
+    if (!waiter) return;
+    if (waiter->kind->is_fd) add_peer(text, (int)(intptr_t)waiter->object);
+    ADD(text, ", ");
+    add_seconds(text, task->sched->now - waiter->since);
+}
+
+static void add_deadline(struct nidoi_text *text, const struct nidoi_task *task)
+{
+    int64_t due = task->scope->due, now = task->sched->now;
+
+    if (due == NIDO_NEVER || nidoi_scope_cancelled(task->scope)) return;
+    ADD(text, "  deadline in ");
+    add_seconds(text, due > now ? due - now : 0);
+    if (!nidoi_debug_owns_deadline(task)) ADD(text, " (inherited)");
+}
+
+static void add_cancel(struct nidoi_text *text, const nido_scope *scope)
+{
+    const nido_scope *cancel = nidoi_debug_cancel(scope);
+
+    if (!cancel) return;
+    ADD(text, "  cancelled: %s", cancel->reason[0] ? cancel->reason : "no reason given");
+    if (cancel->by) ADD(text, ", by #%llu", (unsigned long long)cancel->by);
+    if (cancel->by && cancel->by_name[0]) ADD(text, " \"%s\"", cancel->by_name);
+}
+
+void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task)
+{
+    struct nidoi_place place;
+
+    ADD(text, "#%llu \"%s\"", (unsigned long long)task->id, task->name ? task->name : "");
+    if (task->service) ADD(text, "  service");
+    add_state(text, task);
+    add_deadline(text, task);
+    add_cancel(text, task->scope);
+    ADD(text, "  stack %zu of %zu KiB", (nidoi_debug_stack_used(task) + 1023) / 1024,
+        nidoi_debug_stack_size(task) / 1024);
+    ADD(text, "  spawned at %s", nidoi_place(&place, task->spawned_at));
+}
+
+void nidoi_debug_add_group(struct nidoi_text *text, const nido_group *group)
+{
+    ADD(text, "group \"%s\"  %s  %u %s", group->name ? group->name : "", nidoi_policy_name(group),
+        group->live, group->live == 1 ? "child" : "children");
+    if (group->limit) ADD(text, " of at most %u", group->limit);
+    if (group->services)
+        ADD(text, "  %u %s", group->services, group->services == 1 ? "service" : "services");
+    if (group->failure) ADD(text, "  failed: %s", nido_strerror(group->failure));
+    if (group->winner.id) ADD(text, "  won by #%llu", (unsigned long long)group->winner.id);
+    add_cancel(text, &group->scope);
+}

@@ -1,0 +1,32 @@
+/* debug/task.h: what a report says of one task or group. Each appends to `text`; what does not fit is
+ * left out. */
+#ifndef NIDOI_DEBUG_TASK_H
+#define NIDOI_DEBUG_TASK_H
+
+#include "coro/group/group.h"
+
+struct nidoi_text {
+    char *text;
+    size_t size, used;
+};
+
+/* The name of a policy: "fail-fast". */
+const char *nidoi_policy_name(const nido_group *group);
+
+/* Why the scope is cancelled: the first cancel that is felt in it; NULL: it is not. */
+const nido_scope *nidoi_debug_cancel(const nido_scope *scope);
+
+/* Did the task open a scope with the deadline that holds for it, or does it come from above? */
+bool nidoi_debug_owns_deadline(const struct nidoi_task *task);
+
+/* Bytes of its stack: used at most, as far as parks have shown it, and there are. */
+size_t nidoi_debug_stack_used(const struct nidoi_task *task);
+size_t nidoi_debug_stack_size(const struct nidoi_task *task);
+
+/* "#3 "conn"  waits for ..., 1.2 s  deadline in 3.0 s  cancelled by ...". */
+void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task);
+
+/* "group "conns"  fail-fast  3 children". */
+void nidoi_debug_add_group(struct nidoi_text *text, const nido_group *group);
+
+#endif

@@ -1,0 +1,282 @@
+#include "debug/tree.h"
+
+#include "base/mem.h"
+#include "coro/group/waits.h"
+#include "debug/task.h"
+#include "nido/time.h"
+
+enum {
+    LINE = 1024,
+    DEEPEST = 24,  /* groups inside groups that are drawn */
+    FOLD_FROM = 3, /* so many equal subtrees become two lines */
+    PREFIX = 3 * DEEPEST * 4 + 16
+};
+
+struct tree {
+    void (*line)(void *ctx, const char *text);
+    void *ctx;
+    int depth;
+    char prefix[PREFIX]; /* what stands before each line of the present depth */
+    size_t prefix_used;
+    char text[LINE];
+};
+
+/* Equal subtrees below one group. */
+struct kind {
+    uint64_t signature;
+    uint32_t count;                /* 0: a free place of the table */
+    int64_t first_wait, last_wait; /* since when the longest and the shortest of them wait */
+    bool shown;
+};
+
+struct kinds {
+    struct kind *table; /* NULL: no memory */
+    size_t mask;
+};
+
+/* ---- Equal subtrees ---- */
+
+/* FNV-1a: G. Fowler, L. C. Noll, K.-P. Vo. */
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
+{
+    const unsigned char *byte = bytes;
+
+    for (; size; size--) hash = (hash ^ *byte++) * 0x100000001b3u;
+    return hash;
+}
+
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    for (; text && *text; text++) hash = hash_bytes(hash, text, 1);
+    return hash_bytes(hash, "", 1);
+}
+
+static uint64_t hash_task(uint64_t hash, const struct nidoi_task *task)
+{
+    const struct nidoi_wait_kind *kind = task->waiter ? task->waiter->kind : NULL;
+    unsigned char cancelled = nidoi_scope_cancelled(task->scope);
+
+    hash = hash_text(hash, task->name);
+    hash = hash_bytes(hash, &task->spawned_at, sizeof task->spawned_at);
+    hash = hash_bytes(hash, &kind, sizeof kind);
+    return hash_bytes(hash, &cancelled, sizeof cancelled);
+}
+
+static uint64_t hash_group(uint64_t hash, const nido_group *group)
+{
+    hash = hash_text(hash, group->name);
+    return hash_bytes(hash, &group->policy, sizeof group->policy);
+}
+
+/* Of all below, with how deep it lies: the order of the walk alone does not tell a child from a
+ * sibling. */
+static uint64_t task_signature(struct nidoi_task *task)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (nido_scope *scope = &task->base; scope;
+         scope = nidoi_scope_after(scope, &task->base, true)) {
+        uint32_t depth = 0;
+
+        for (const nido_scope *above = scope; above != &task->base; above = above->parent) depth++;
+        if (scope == &scope->task->base) hash = hash_task(hash, scope->task);
+        if (scope->flags & NIDOI_SCOPE_GROUP) hash = hash_group(hash, (nido_group *)(void *)scope);
+        hash = hash_bytes(hash, &depth, sizeof depth);
+    }
+    return hash;
+}
+
+static struct kind *kind_find(const struct kinds *kinds, uint64_t signature)
+{
+    size_t at = signature & kinds->mask;
+
+    while (kinds->table[at].count && kinds->table[at].signature != signature)
+        at = (at + 1) & kinds->mask;
+    return &kinds->table[at];
+}
+
+static void kind_count(struct kind *kind, uint64_t signature, const struct nidoi_task *task)
+{
+    int64_t since = task->waiter ? task->waiter->since : task->sched->now;
+
+    if (!kind->count++) {
+        kind->signature = signature;
+        kind->first_wait = kind->last_wait = since;
+    }
+    if (since < kind->first_wait) kind->first_wait = since;
+    if (since > kind->last_wait) kind->last_wait = since;
+}
+
+static struct nidoi_task *child_of(struct nidoi_link *link)
+{
+    return nidoi_container(link, struct nidoi_task, sibling);
+}
+
+/* Counts the kinds of a group's children. Returns how many lines they take. */
+static uint32_t kinds_open(struct kinds *kinds, const nido_group *group)
+{
+    uint32_t children = group->live + group->services, lines = 0;
+
+    *kinds = (struct kinds){NULL, 1};
+    if (children < FOLD_FROM) return children;
+    while (kinds->mask < 2u * children) kinds->mask *= 2;
+    kinds->table = nidoi_mem_zeroed(kinds->mask * sizeof *kinds->table);
+    kinds->mask--;
+    if (!kinds->table) return children;
+    for (struct nidoi_link *link = group->children.next; link != &group->children;
+         link = link->next) {
+        uint64_t signature = task_signature(child_of(link));
+
+        kind_count(kind_find(kinds, signature), signature, child_of(link));
+    }
+    for (size_t i = 0; i <= kinds->mask; i++)
+        lines += kinds->table[i].count < FOLD_FROM ? kinds->table[i].count : 2;
+    return lines;
+}
+
+/* ---- Lines ---- */
+
+static void tree_line(struct tree *tree, const char *branch, struct nidoi_text *text)
+{
+    struct nidoi_text out = {tree->text, LINE - 1, 0};
+
+    nidoi_text_add(out.text, out.size, &out.used, "%s%s%s", tree->prefix, branch, text->text);
+    out.text[out.used] = '\n';
+    out.text[out.used + 1] = '\0';
+    tree->line(tree->ctx, tree->text);
+}
+
+static size_t tree_push(struct tree *tree, bool last)
+{
+    size_t before = tree->prefix_used;
+
+    nidoi_text_add(tree->prefix, sizeof tree->prefix, &tree->prefix_used, "%s",
+                   last ? "   " : "│  ");
+    tree->depth++;
+    return before;
+}
+
+static void tree_pop(struct tree *tree, size_t before)
+{
+    tree->prefix_used = before;
+    tree->prefix[before] = '\0';
+    tree->depth--;
+}
+
+static const char *branch_of(bool last)
+{
+    return last ? "└─ " : "├─ ";
+}
+
+static void tree_add_inner(struct tree *tree, nido_scope *scope, bool more);
+
+static NIDOI_RARE void tree_add_task_line(struct tree *tree, const struct nidoi_task *task,
+                                          const char *branch)
+{
+    char room[LINE];
+    struct nidoi_text text = {room, sizeof room, 0};
+
+    nidoi_debug_add_task(&text, task);
+    tree_line(tree, branch, &text);
+}
+
+static void tree_add_task(struct tree *tree, struct nidoi_task *task, bool last)
+{
+    size_t before;
+
+    tree_add_task_line(tree, task, branch_of(last));
+    before = tree_push(tree, last);
+    tree_add_inner(tree, task->base.inner, false);
+    tree_pop(tree, before);
+}
+
+static NIDOI_RARE void tree_add_more(struct tree *tree, const struct kind *kind,
+                                     const struct nidoi_task *first, bool last)
+{
+    char room[128];
+    struct nidoi_text text = {room, sizeof room, 0};
+    int64_t now = first->sched->now;
+
+    nidoi_text_add(text.text, text.size, &text.used,
+                   "%u more like #%llu, in this state for %lld.%lld to %lld.%lld s",
+                   kind->count - 1, (unsigned long long)first->id,
+                   (long long)((now - kind->last_wait) / NIDO_SEC(1)),
+                   (long long)((now - kind->last_wait) % NIDO_SEC(1) / NIDO_MS(100)),
+                   (long long)((now - kind->first_wait) / NIDO_SEC(1)),
+                   (long long)((now - kind->first_wait) % NIDO_SEC(1) / NIDO_MS(100)));
+    tree_line(tree, branch_of(last), &text);
+}
+
+static void tree_add_child(struct tree *tree, struct kinds *kinds, struct nidoi_task *task,
+                           uint32_t *lines)
+{
+    struct kind *kind = kinds->table ? kind_find(kinds, task_signature(task)) : NULL;
+
+    if (!kind || kind->count < FOLD_FROM) {
+        tree_add_task(tree, task, --*lines == 0);
+    } else if (!kind->shown) {
+        kind->shown = true;
+        --*lines;
+        tree_add_task(tree, task, false);
+        tree_add_more(tree, kind, task, --*lines == 0);
+    }
+}
+
+static NIDOI_RARE void tree_add_group_line(struct tree *tree, const nido_group *group, bool last)
+{
+    char room[LINE];
+    struct nidoi_text text = {room, sizeof room, 0};
+
+    nidoi_debug_add_group(&text, group);
+    tree_line(tree, branch_of(last), &text);
+}
+
+static void tree_add_group(struct tree *tree, nido_group *group, bool last)
+{
+    struct kinds kinds;
+    size_t before;
+    uint32_t lines;
+
+    tree_add_group_line(tree, group, last);
+    before = tree_push(tree, last);
+    lines = kinds_open(&kinds, group);
+    tree_add_inner(tree, group->scope.inner, lines > 0);
+    for (struct nidoi_link *link = group->children.next; link != &group->children;
+         link = link->next)
+        tree_add_child(tree, &kinds, child_of(link), &lines);
+    nidoi_mem.release(kinds.table);
+    tree_pop(tree, before);
+}
+
+/* The first group among a task's scopes from here: the others have a line only if they are groups. */
+static void tree_add_inner(struct tree *tree, nido_scope *scope, bool more)
+{
+    struct nidoi_text deeper = {"...", 4, 3};
+
+    while (scope && !(scope->flags & NIDOI_SCOPE_GROUP)) scope = scope->inner;
+    if (!scope) return;
+    if (tree->depth >= DEEPEST)
+        tree_line(tree, branch_of(!more), &deeper);
+    else
+        tree_add_group(tree, (nido_group *)(void *)scope, !more);
+}
+
+void nidoi_tree_print(struct nidoi_loop *loop, void (*line)(void *ctx, const char *text), void *ctx)
+{
+    struct tree *tree = nidoi_mem_zeroed(sizeof *tree);
+
+    if (!tree) {
+        line(ctx, "(no memory for the tree of tasks)\n");
+        return;
+    }
+    tree->line = line;
+    tree->ctx = ctx;
+    for (uint32_t i = 1; i <= loop->slots.made; i++) {
+        struct nidoi_task *task = nidoi_slots_get(&loop->slots, i)->task;
+
+        if (!task || task->group) continue;
+        tree_add_task_line(tree, task, "");
+        tree_add_inner(tree, task->base.inner, false);
+    }
+    nidoi_mem.release(tree);
+}
