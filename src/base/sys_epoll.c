@@ -30,9 +30,9 @@ static int milliseconds(int64_t ns)
 static int wait_precisely(int epoll, struct epoll_event *events, int n, int64_t ns)
 {
 #ifdef SYS_epoll_pwait2
-    const int64_t limit[2] = {ns / NANO, ns % NANO};
+    const int64_t limit[2] = {ns / NANO, ns % NANO}, *most = ns < 0 ? NULL : limit;
 
-    return (int)syscall(SYS_epoll_pwait2, epoll, events, n, limit, NULL, (size_t)0);
+    return (int)syscall(SYS_epoll_pwait2, epoll, events, n, most, NULL, (size_t)0);
 #else
     (void)epoll, (void)events, (void)n, (void)ns;
     errno = ENOSYS;
@@ -51,6 +51,7 @@ int nidoi_os_epoll_wait(int epoll, struct epoll_event *events, int n, int64_t ns
         __atomic_store_n(&no_pwait2, true, __ATOMIC_RELAXED);
     }
     ready = epoll_wait(epoll, events, n, milliseconds(ns));
+    if (ready < 0 && nidoi_lacks_call()) ready = wait_precisely(epoll, events, n, ns);
     return ready < 0 ? -errno : ready;
 }
 

@@ -345,6 +345,10 @@ static int reactor_wait(struct nidoi_reactor *reactor, int64_t ns)
 
     if (count == -EINTR) count = nidoi_backend_wait(&reactor->backend, reports, NIDOI_REPORTS, 0);
     if (count == -EBADF || count == -EINVAL) nidoi_own_fd_was_closed(reactor->backend.fd);
+    if (count == -ENOSYS || count == -EPERM)
+        nidoi_panic("the system refuses the call that waits for descriptors (errno %d): a filter "
+                    "of system calls denies it",
+                    -count);
     nidoi_assert(count >= 0 || count == -EINTR);
     for (int i = 0; i < count; i++) report_dispatch(reactor, &reports[i]);
     return count < 0 ? 0 : count;

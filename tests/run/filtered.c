@@ -1,5 +1,6 @@
 /* System calls that a kernel or a container does not have: each newer one is denied in turn by a
  * filter (seccomp), with ENOSYS as an old kernel says and with EPERM as filters do. */
+#include "abort_help.h"
 #include "inside_help.h"
 
 #ifndef NIDOI_KQUEUE
@@ -141,6 +142,9 @@ static const struct newer calls[] = {
     {SYS_process_madvise, "process_madvise"},
 #endif
     {SYS_madvise, "madvise"},
+#ifdef SYS_epoll_wait
+    {SYS_epoll_wait, "epoll_wait"}, /* an old call; epoll_pwait2 does its work */
+#endif
 };
 
 static void use_without_each(int code)
@@ -161,6 +165,60 @@ NIDO_TEST(filtered, calls_that_the_kernel_lacks_are_done_without)
 NIDO_TEST(filtered, calls_that_a_filter_denies_are_done_without)
 {
     use_without_each(EPERM);
+}
+
+/* ---- What nido cannot do without ---- */
+
+#if defined SYS_epoll_wait && defined SYS_epoll_pwait2
+static int read_without_any_wait(void *unused)
+{
+    int ends[2] = {-1, -1};
+    char byte;
+
+    (void)unused;
+    nido_pipe(ends);
+    deny(SYS_epoll_wait, EPERM);
+    deny(SYS_epoll_pwait2, EPERM);
+    return (int)nido_read(ends[0], &byte, 1);
+}
+#endif
+
+NIDO_TEST(filtered, a_filter_that_denies_every_wait_is_named)
+{
+#if defined SYS_epoll_wait && defined SYS_epoll_pwait2
+    if (use_without(SYS_epoll_pwait2, ENOSYS) == NO_FILTER)
+        cr_skip_test("this process may set no filter");
+    EXPECT_LAST_WORDS(read_without_any_wait, "refuses the call that waits for descriptors");
+#endif
+}
+
+/* What it forks becomes its child, so the end of the server is seen here. */
+static int prepare_without_poll(void)
+{
+    int status = -1;
+
+    alarm(20);
+    if (deny(SYS_poll, EPERM)) return NO_FILTER;
+    if (nido_procpool_prepare() != -EPERM) return 1;
+    if (waitpid(-1, &status, __WALL) < 0) return 2;
+    return WIFEXITED(status) ? 0 : 3;
+}
+
+NIDO_TEST(filtered, a_fork_server_that_cannot_poll_ends_with_its_program)
+{
+#ifdef SYS_poll
+    int status = 0;
+    pid_t child = fork();
+
+    if (child == 0) {
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        _exit(prepare_without_poll());
+    }
+    cr_expect(eq(int, waitpid(child, &status, 0), child));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NO_FILTER)
+        cr_skip_test("this process may set no filter");
+    cr_expect(eq(int, status, 0), "%d", status);
+#endif
 }
 
 /* glibc itself does without clone3 where it is lacking. */

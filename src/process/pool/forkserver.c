@@ -48,8 +48,11 @@ static int server_wait_started(int command)
     struct pollfd answer = {.fd = command, .events = POLLIN};
     struct nidoi_worker_status status;
     ssize_t n;
+    int ready;
 
-    while (nidoi_sys.poll(&answer, 1, -1) == -EINTR) continue;
+    do ready = nidoi_sys.poll(&answer, 1, -1);
+    while (ready == -EINTR);
+    if (ready < 0) return ready;
     n = nidoi_sys.recv(command, &status, sizeof status, 0);
     if (n < 0) return (int)n;
     return n == sizeof status ? status.value : -EPIPE;

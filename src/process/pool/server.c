@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -212,9 +213,9 @@ static int passed_fds(struct msghdr *message, int *out)
 /* After an error such as ENOMEM: to try again at once would only use the processor. */
 static void pause_briefly(void)
 {
-    enum { PAUSE_MS = 10 };
+    static const struct timespec pause = {.tv_nsec = 10000000};
 
-    nidoi_sys.poll(NULL, 0, PAUSE_MS);
+    nanosleep(&pause, NULL);
 }
 
 /* False: the program has ended. */
@@ -303,6 +304,17 @@ static void server_reap_all(struct server *server)
     while ((pid = nidoi_sys.ended_child()) > 0) server_reap(server, pid);
 }
 
+/* If poll(2) fails, because memory is short or a filter denies it, the calls themselves find out
+ * after a pause: none of them waits. */
+static void server_wait(struct pollfd *fds, size_t n)
+{
+    int ready = nidoi_sys.poll(fds, n, -1);
+
+    if (ready >= 0 || ready == -EINTR) return;
+    pause_briefly();
+    fds[0].revents = fds[1].revents = POLLIN;
+}
+
 static void server_serve(struct server *server)
 {
     for (;;) {
@@ -310,7 +322,7 @@ static void server_serve(struct server *server)
                                {.fd = server->signal_pipe[0], .events = POLLIN},
                                {.fd = server->life, .events = POLLIN}};
 
-        nidoi_sys.poll(fds, 3, -1);
+        server_wait(fds, 3);
         if (fds[1].revents) server_reap_all(server);
         if (fds[2].revents || (fds[0].revents && !server_take_order(server))) return;
     }
