@@ -55,6 +55,25 @@ NIDO_TEST(signal_root, the_first_interrupt_cancels_the_root_and_its_cleanup_runs
     cr_expect(is_default(SIGTERM));
 }
 
+static int never_begun(void *unused)
+{
+    (void)unused;
+    cr_fail("a run that cannot have the signals has begun");
+    return 0;
+}
+
+/* A filter of system calls may deny the question too. */
+NIDO_TEST(signal_root, a_run_that_cannot_have_the_signals_does_not_begin)
+{
+    nido_options options = with_signals();
+
+    faults_begin();
+    faults_fail(FAULT_sigaction, FAULT_ALWAYS, -EPERM);
+    cr_expect(eq(int, nido_run(never_begun, NULL, &options), -EPERM));
+    faults_forget(FAULT_sigaction);
+    faults_end();
+}
+
 static int terminated(void *arg)
 {
     nido_cause cause;

@@ -39,13 +39,14 @@ static void cancel_by_signal(struct nidoi_receiver *receiver, int number)
     nidoi_run_cancel(loop, NIDO_CAUSE_SIGNAL, -EINTR, reason);
 }
 
-/* A program that was started with a signal ignored (in the background, by nohup) leaves it so. */
+/* A program that was started with a signal ignored (in the background, by nohup) leaves it so. If
+ * the system does not say, the receiver's own call will fail and tell why. */
 static uint64_t unless_ignored(int number)
 {
     struct sigaction now;
     int err = nidoi_sys.sigaction(number, NULL, &now);
 
-    return err || now.sa_handler == SIG_IGN ? 0 : nidoi_signal_bit(number);
+    return !err && now.sa_handler == SIG_IGN ? 0 : nidoi_signal_bit(number);
 }
 
 int nidoi_cancel_on_signals(struct nidoi_loop *loop, struct nidoi_receiver *receiver)
