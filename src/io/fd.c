@@ -94,7 +94,7 @@ int nidoi_io_poll(const struct nidoi_io *io)
     do ready = nidoi_sys.poll(&ask, 1, 0);
     while (ready == -EINTR);
     if (ready > 0 && ask.revents & POLLNVAL) return -EBADF;
-    return ready > 0 ? 0 : -EAGAIN;
+    return ready > 0 ? 0 : ready < 0 ? ready : -EAGAIN;
 }
 
 /* ---- Parking ---- */

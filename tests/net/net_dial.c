@@ -35,6 +35,31 @@ static struct place listen_somewhere(void)
     return place_of(listener);
 }
 
+static int dial_without_poll(void *unused)
+{
+    struct place place = listen_somewhere();
+
+    (void)unused;
+    faults_fail(FAULT_poll, FAULT_ALWAYS, -ENOMEM);
+    cr_expect(eq(int, nido_dial("127.0.0.1", place.port, NULL), -ENOMEM));
+    faults_forget(FAULT_poll);
+    nido_close(listener);
+    return 0;
+}
+
+static int within_ten_seconds(void *unused)
+{
+    return nido_with_timeout(NIDO_SEC(10), dial_without_poll, unused);
+}
+
+/* The report that it has connected is spent; to wait for another would last for ever. */
+NIDO_TEST(net_dial, a_question_that_fails_is_an_error_and_no_sleep)
+{
+    faults_begin();
+    cr_expect(eq(int, nido_run(within_ten_seconds, NULL, NULL), 0));
+    faults_end();
+}
+
 /* A port where nobody listens: it was free a moment ago. */
 static struct place closed_place(void)
 {
