@@ -156,5 +156,7 @@ int main(int argc, char **argv)
     nido_options options;
     nido_options_init(&options);
     options.signals = true;
-    return nido_exit_status(nido_run(checksums, &order, &options));
+    int rc = nido_run(checksums, &order, &options);
+    if (rc < 0) fprintf(stderr, "%s: %s\n", argv[0], nido_strerror(rc));
+    return nido_exit_status(rc);
 }

@@ -68,15 +68,19 @@ static int listen_to_bells(void *arg)
 
 int main(int argc, char **argv)
 {
-    int rings = argc == 2 ? atoi(argv[1]) : 0, rc = 1;
+    int rings = argc == 2 ? atoi(argv[1]) : 0, rc;
     if (argc != 2) {
         fprintf(stderr, "usage: %s RINGS\n", argv[0]);
         return 2;
     }
     struct source *source = (struct source *)g_source_new(&functions, sizeof *source);
     nido_event_init(&tick, "tick");
-    if (nido_rt_new(NULL, &source->rt) < 0) return 1;
-    if (nido_rt_start(source->rt, listen_to_bells, &rings) < 0) return 1;
+    rc = nido_rt_new(NULL, &source->rt);
+    if (rc == 0) rc = nido_rt_start(source->rt, listen_to_bells, &rings);
+    if (rc < 0) {
+        fprintf(stderr, "%s: %s\n", argv[0], nido_strerror(rc));
+        return 1;
+    }
     source->loop = g_main_loop_new(NULL, FALSE);
     source->tag = g_source_add_unix_fd(&source->base, nido_rt_fd(source->rt), G_IO_IN);
     g_source_attach(&source->base, NULL);

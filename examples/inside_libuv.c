@@ -95,8 +95,12 @@ int main(int argc, char **argv)
     struct world world = {.rings = atoi(argv[1])};
     uv_loop_t *loop = uv_default_loop();
     nido_event_init(&world.tick, "tick");
-    if (nido_rt_new(NULL, &world.rt) < 0) return 1;
-    if (nido_rt_start(world.rt, listen_to_bells, &world) < 0) return 1;
+    int rc = nido_rt_new(NULL, &world.rt);
+    if (rc == 0) rc = nido_rt_start(world.rt, listen_to_bells, &world);
+    if (rc < 0) {
+        fprintf(stderr, "%s: %s\n", argv[0], nido_strerror(rc));
+        return 1;
+    }
     uv_poll_init(loop, &world.news, nido_rt_fd(world.rt));
     uv_timer_init(loop, &world.due);
     uv_timer_init(loop, &world.ringer);

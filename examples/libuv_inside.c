@@ -153,11 +153,15 @@ int main(int argc, char **argv)
     world.rings = atoi(argv[1]);
     world.limit_ns = NIDO_MS(atoi(argv[2]));
     nido_event_init(&world.bell, "bell");
-    if (uv_loop_init(&world.loop) < 0) return 1;
+    int rc = uv_loop_init(&world.loop);
+    if (rc < 0) {
+        fprintf(stderr, "%s: %s\n", argv[0], uv_strerror(rc));
+        return 1;
+    }
     uv_async_init(&world.loop, &world.nudge, NULL);
     uv_timer_init(&world.loop, &world.ringer);
     world.ringer.data = &world.bell;
-    int rc = nido_run(run, &world, NULL);
-    if (rc == -ETIMEDOUT) fprintf(stderr, "out of time\n");
+    rc = nido_run(run, &world, NULL);
+    if (rc < 0) fprintf(stderr, "%s\n", rc == -ETIMEDOUT ? "out of time" : nido_strerror(rc));
     return nido_exit_status(rc);
 }

@@ -56,7 +56,10 @@ static int run_once(const struct keeper *keeper)
     printf("%s (%d): started\n", keeper->argv[0], pid);
     rc = nido_proc_wait(&proc, &status);
     int known = rc == -ECANCELED ? nido_proc_stop(&proc, &status) : rc;
-    if (known == 0) tell(keeper, pid, &status);
+    if (known == 0)
+        tell(keeper, pid, &status);
+    else
+        fprintf(stderr, "%s (%d): %s\n", keeper->argv[0], pid, nido_strerror(known));
     nido_proc_release(&proc);
     return rc == -ECANCELED ? rc : 0;
 }
@@ -142,5 +145,6 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF,
             BUFSIZ); /* Each line is to be seen at once, through a pipe too. */
     int rc = nido_run(supervise, &settings, NULL);
+    if (rc < 0) fprintf(stderr, "%s: %s\n", argv[0], nido_strerror(rc));
     return nido_exit_status(rc);
 }
