@@ -33,13 +33,14 @@ static void error_print_to_file(FILE *file, const nido_error *error)
  * stack, which may be a small one. */
 static void error_print_to_stderr(const nido_error *error)
 {
-    char *text = NULL;
+    char *text = NULL; /* stays so if there is no memory, though fclose may say 0 */
     size_t size;
     FILE *memory = open_memstream(&text, &size);
 
     if (memory) error_print_to_file(memory, error);
+    if (memory && fclose(memory)) text = NULL;
     flockfile(stderr);
-    if (memory && !fclose(memory))
+    if (text)
         fputs(text, stderr);
     else
         error_print_to_file(stderr, error);
