@@ -51,8 +51,9 @@ int nidoi_address_parse(const char *host, const char *service, int flags, struct
     int err;
 
     if (nidoi_address_is_path(host)) return address_of_path(host + 5, out);
-    if (!nidoi_address_is_service(service) || getaddrinfo(host, service, &hints, &found) != 0)
-        return -EINVAL;
+    if (!nidoi_address_is_service(service)) return -EINVAL;
+    err = getaddrinfo(host, service, &hints, &found);
+    if (err) return err == EAI_MEMORY ? -ENOMEM : -EINVAL;
     err = nidoi_address_copy(found, out);
     freeaddrinfo(found);
     return err;

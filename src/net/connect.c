@@ -82,6 +82,8 @@ static int listen_on(struct nidoi_loop *loop, const char *host, const char *serv
     int err = nidoi_address_parse(host, service, AI_PASSIVE, &address);
 
     if (!err) return listen_at(loop, &address, options);
+    if (err == -ENOMEM)
+        return nido_fail(err, "listen on %s port %s", host, service ? service : "(none)");
     if (nidoi_address_is_path(host) || !nidoi_address_is_service(service))
         return nido_fail(-EINVAL, "listen on %s port %s: no such address", host,
                          service ? service : "(none)");

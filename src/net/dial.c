@@ -246,6 +246,7 @@ static int race_while_searching(nido_group *group, struct family_search searches
     for (int list = 0; list < 2 && !rc; list++) {
         race->lists[list].pending = true;
         rc = nido_spawn(group, search_family, &searches[list]);
+        if (rc) nido_fail(rc, "look-up of %s port %s", searches[0].host, searches[0].service);
     }
     if (!rc) rc = race_await_preferred(race);
     if (!rc) rc = run_race(race, name);
@@ -283,6 +284,7 @@ int nido_dial(const char *host, const char *service, const nido_dial_options *op
     if (!options || options->stagger_ns < 0) return -EINVAL;
     err = host ? nidoi_address_parse(host, service, 0, &address) : -EINVAL;
     if (!err) return nidoi_connect_address((const void *)&address.bytes, address.length);
+    if (err == -ENOMEM) return nido_fail(err, "dial %s port %s", host, service);
     if (!host || nidoi_address_is_path(host) || !nidoi_address_is_service(service))
         return nido_fail(err, "dial %s port %s: no such address", host ? host : "(none)",
                          service ? service : "(none)");

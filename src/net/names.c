@@ -116,9 +116,10 @@ int nidoi_lookup(const char *host, const char *service, const struct addrinfo *h
 
 int nidoi_lookup_explained(const struct nidoi_lookup *lookup, const char *host, const char *service)
 {
-    if (!lookup->why) return lookup->err;
-    return nido_fail(lookup->err, "look-up of %s port %s: %s", host ? host : "*",
-                     service ? service : "0", gai_strerror(lookup->why));
+    if (lookup->err == -ECANCELED) return lookup->err;
+    return nido_fail(lookup->err, "look-up of %s port %s%s%s", host ? host : "*",
+                     service ? service : "0", lookup->why ? ": " : "",
+                     lookup->why ? gai_strerror(lookup->why) : "");
 }
 
 /* Reads numbers at once, without a server. */

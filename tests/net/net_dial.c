@@ -60,6 +60,24 @@ NIDO_TEST(net_dial, a_question_that_fails_is_an_error_and_no_sleep)
     faults_end();
 }
 
+static int dial_without_memory(void *unused)
+{
+    (void)unused;
+    faults_fail(FAULT_memory, 1, 0);
+    cr_expect(eq(int, nido_dial("no-such-name.invalid", "80", NULL), -ENOMEM));
+    cr_expect(eq(int, nido_error_code(nido_error_last()), -ENOMEM));
+    cr_expect(eq(str, (char *)nido_error_text(nido_error_last()),
+                 "look-up of no-such-name.invalid port 80"));
+    return 0;
+}
+
+NIDO_TEST(net_dial, a_dial_without_memory_keeps_a_text)
+{
+    faults_begin();
+    cr_expect(eq(int, nido_run(dial_without_memory, NULL, NULL), 0));
+    faults_end();
+}
+
 /* A port where nobody listens: it was free a moment ago. */
 static struct place closed_place(void)
 {
