@@ -84,7 +84,10 @@ int main(int argc, char **argv)
         return 2;
     }
     struct work work = {calloc((size_t)argc - 1, sizeof *work.jobs), (size_t)argc - 1};
-    if (!work.jobs) return 1;
+    if (!work.jobs) {
+        perror(argv[0]);
+        return 1;
+    }
     for (size_t i = 0; i < work.n; i++) work.jobs[i].text = argv[i + 1];
     int rc = nido_run(fan_out, &work, NULL); /* prints the root's error object, if there is one */
     for (size_t i = 0; i < work.n; i++) show(&work.jobs[i]);
