@@ -60,14 +60,15 @@ int nidoi_child_reap(int fd, int pid, bool keep, siginfo_t *out)
 }
 
 /* The group has the number of its leader, which no other process gets before the leader is reaped.
- * The leader may have moved to another group. */
+ * The leader may have moved to another group; and if the group is out of reach, the leader is
+ * signalled by its descriptor. */
 static int child_kill_group(const struct nidoi_child *child, int signal)
 {
     int err = nidoi_child_signal(child->fd, child->pid, 0), rest;
 
     if (err == -ESRCH) return err;
     rest = nidoi_sys.kill(-child->pid, signal);
-    if (signal != SIGKILL && getpgid(child->pid) == child->pid) return rest;
+    if (!rest && signal != SIGKILL && getpgid(child->pid) == child->pid) return 0;
     err = nidoi_child_signal(child->fd, child->pid, signal);
     return rest ? err : 0;
 }

@@ -1,6 +1,7 @@
 /* Child processes: starting, waiting, signals, ending, letting go. */
 #include <pthread.h>
 
+#include "faults.h"
 #include "proc_help.h"
 
 /* ---- The end ---- */
@@ -272,6 +273,24 @@ CHILDREN(proc, a_signal_goes_to_the_whole_group)
     cr_expect(zero(int, nido_proc_kill(&proc, SIGKILL)));
     expect_signal(&proc, SIGKILL);
     cr_expect(zero(int, (int)nido_read(nido_proc_stdout(&proc), &byte, 1)));
+    let_go(&proc);
+}
+
+/* A filter may deny kill(2) and not pidfd_send_signal. */
+CHILDREN(proc, the_leader_of_a_group_out_of_reach_is_signalled_itself)
+{
+    nido_proc_options options = SHELL("echo; read x");
+    nido_proc proc;
+
+    options.new_group = true;
+    options.in.kind = options.out.kind = NIDO_STDIO_PIPE;
+    proc = begin_child(&options);
+    await_byte(nido_proc_stdout(&proc));
+    faults_begin();
+    faults_fail(FAULT_kill, 1, -EPERM);
+    cr_expect(zero(int, nido_proc_kill(&proc, SIGTERM)));
+    faults_end();
+    expect_signal(&proc, SIGTERM);
     let_go(&proc);
 }
 

@@ -218,7 +218,13 @@ static void pause_briefly(void)
     nanosleep(&pause, NULL);
 }
 
-/* False: the program has ended. */
+/* The call is denied for ever: no order will ever be read. */
+static bool is_denied(ssize_t err)
+{
+    return err == -ENOSYS || err == -EPERM;
+}
+
+/* False: the program has ended, or cannot be heard. */
 static bool server_take_order(struct server *server)
 {
     struct nidoi_forkserver_order order = {0};
@@ -233,7 +239,7 @@ static bool server_take_order(struct server *server)
 
     if (n < 0) {
         if (n != -EAGAIN) pause_briefly();
-        return true;
+        return !is_denied(n);
     }
     if (n != sizeof order) return false;
     server_handle_order(server, &order, fds, passed_fds(&message, fds));
@@ -260,28 +266,32 @@ static bool server_kill_orphans(const struct server *server)
     return n >= 0;
 }
 
-/* waitpid(2) also returns when a worker that this process traces stops. */
-static int reap_child(int pid)
+/* waitpid(2) also returns when a worker that this process traces stops. False: it is denied, and the
+ * child stays. */
+static bool reap_child(int pid, int *status)
 {
-    int status = 0;
+    int reaped;
 
     nidoi_sys.kill(-pid, SIGKILL); /* its group: the number is its own until it is reaped */
     nidoi_sys.kill(pid, SIGKILL);
-    while (nidoi_sys.reap(pid, &status) == pid && WIFSTOPPED(status)) continue;
-    return status;
+    do reaped = nidoi_sys.reap(pid, status);
+    while (reaped == pid && WIFSTOPPED(*status));
+    return reaped == pid;
 }
 
-static void server_reap(struct server *server, int pid)
+static bool server_reap(struct server *server, int pid)
 {
     struct server_child *children = server->children;
     size_t i = server_child_index(server, pid);
-    int status = reap_child(pid);
+    int status = 0;
+    bool reaped = reap_child(pid, &status);
 
     server_kill_orphans(server);
-    if (i == server->count) return;
+    if (i == server->count) return reaped;
     send_status(children[i].status_fd, NIDOI_STATUS_ENDED, status);
     nidoi_sys.close(children[i].status_fd);
     children[i] = children[--server->count];
+    return reaped;
 }
 
 /* Continues stopped workers, because a stop would hold up a call for ever, and it did not come from
@@ -301,7 +311,7 @@ static void server_reap_all(struct server *server)
 
     while (nidoi_sys.read(server->signal_pipe[0], discarded, sizeof discarded) > 0) continue;
     continue_stopped_children();
-    while ((pid = nidoi_sys.ended_child()) > 0) server_reap(server, pid);
+    while ((pid = nidoi_sys.ended_child()) > 0 && server_reap(server, pid)) continue;
 }
 
 /* If poll(2) fails, because memory is short or a filter denies it, the calls themselves find out
