@@ -336,22 +336,29 @@ void nidoi_reactor_nudge(struct nidoi_reactor *reactor, int fd)
     report_dispatch(reactor, &report);
 }
 
-/* One call of the kernel, and if a signal has ended it a second one that does not wait: the
+/* A signal has ended the wait: it is followed by a second one that does not wait, because the
  * handler, or a stop of the process, may have taken long. */
+static NIDOI_RARE int reactor_wait_failed(struct nidoi_reactor *reactor, int err)
+{
+    if (err == -EINTR)
+        err = nidoi_backend_wait(&reactor->backend, reactor->reports, NIDOI_REPORTS, 0);
+    if (err == -EBADF || err == -EINVAL) nidoi_own_fd_was_closed(reactor->backend.fd);
+    if (err == -ENOSYS || err == -EPERM)
+        nidoi_panic("the system refuses the call that waits for descriptors (errno %d): a filter "
+                    "of system calls denies it",
+                    -err);
+    nidoi_assert(err >= 0 || err == -EINTR);
+    return err < 0 ? 0 : err;
+}
+
 static int reactor_wait(struct nidoi_reactor *reactor, int64_t ns)
 {
     struct nidoi_ready *reports = reactor->reports;
     int count = nidoi_backend_wait(&reactor->backend, reports, NIDOI_REPORTS, ns);
 
-    if (count == -EINTR) count = nidoi_backend_wait(&reactor->backend, reports, NIDOI_REPORTS, 0);
-    if (count == -EBADF || count == -EINVAL) nidoi_own_fd_was_closed(reactor->backend.fd);
-    if (count == -ENOSYS || count == -EPERM)
-        nidoi_panic("the system refuses the call that waits for descriptors (errno %d): a filter "
-                    "of system calls denies it",
-                    -count);
-    nidoi_assert(count >= 0 || count == -EINTR);
+    if (count < 0) count = reactor_wait_failed(reactor, count);
     for (int i = 0; i < count; i++) report_dispatch(reactor, &reports[i]);
-    return count < 0 ? 0 : count;
+    return count;
 }
 
 int nidoi_reactor_poll(struct nidoi_reactor *reactor, int64_t ns)
