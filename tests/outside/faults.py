@@ -51,7 +51,7 @@ ERRORS = {
     "recvmsg": "EINTR ECONNRESET ENOMEM",
     "sched_getaffinity": "ENOSYS",
     "sendfile": "EINTR EIO ENOMEM",
-    "sendmsg": "EINTR EPIPE ENOBUFS ENOMEM",
+    "sendmsg": "EINTR ENOBUFS ENOMEM",
     "sendto": "EINTR EPIPE ECONNRESET ENOBUFS ENOMEM",
     "setpgid": "EACCES EPERM",
     "setsockopt": "ENOMEM ENOBUFS",

@@ -346,7 +346,8 @@ class Run:
     def verdict_of_books(self):
         if self.left:
             return f"leaves processes: {self.left}"
-        return self.books[0] if len(self.books) > len(self.known) else ""
+        own = [] if self.program.guest else self.books
+        return own[0] if len(own) > len(self.known) else ""
 
     @property
     def kind(self):
