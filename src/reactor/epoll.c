@@ -142,7 +142,7 @@ bool nidoi_backend_has(struct nidoi_backend *backend, int fd, uint32_t generatio
     int err = epoll_control(backend, EPOLL_CTL_ADD, fd, generation, edges);
 
     if (!err) nidoi_backend_remove(backend, fd);
-    return err == -EEXIST;
+    return err == -EEXIST || err == -ENOMEM || err == -ENOSPC; /* short of memory, it cannot tell */
 }
 
 static int socket_option(int fd, int level, int name)

@@ -266,6 +266,38 @@ NIDO_TEST(fd_edge, a_question_that_was_interrupted_is_asked_again)
     faults_end();
 }
 
+#ifndef NIDOI_KQUEUE
+static int read_a_pipe(void *unused)
+{
+    char byte;
+
+    (void)unused;
+    return (int)nido_read(fds[0], &byte, 1);
+}
+
+static int read_while_memory_is_short(void *unused)
+{
+    cr_assert(eq(int, nido_pipe(fds), 0));
+    faults_fail(FAULT_backend_change, 1, -ENOMEM);
+    cr_expect(eq(int, nido_with_timeout(NIDO_MS(1), read_a_pipe, unused), -ETIMEDOUT));
+    faults_forget(FAULT_backend_change);
+    io_close_pair(fds);
+    return 0;
+}
+
+/* The check of strict runs asks the kernel for the registration: no memory is no answer. */
+NIDO_TEST(fd_edge, a_strict_check_without_memory_accuses_nobody)
+{
+    nido_options options;
+
+    nido_options_init(&options);
+    options.flags |= NIDO_RUN_STRICT;
+    faults_begin();
+    cr_expect(eq(int, nido_run(read_while_memory_is_short, NULL, &options), 0));
+    faults_end();
+}
+#endif
+
 /* ---- Short is not empty ---- */
 
 static int read_past_the_mark(void *unused)
