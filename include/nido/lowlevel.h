@@ -76,8 +76,9 @@ struct nido_waitq {
     uint64_t spare[2];
 };
 
-/* Makes an empty queue; `name` (the user's, for reports) outlives it, or is NULL. Cannot fail. Not
- * a cancellation point. */
+/* Makes an empty queue; `name` (the user's, for reports) outlives it, or is NULL. Cannot fail: a kind
+ * without a name or an attempt ends the program with a sentence, and so does a queue that is used
+ * without this. Not a cancellation point. */
 NIDO_API void nido_waitq_init(nido_waitq *queue, const nido_wait_kind *kind, const char *name);
 
 /* Ends its life. Not a cancellation point. 0; -EBUSY: tasks wait; nothing is done. */
@@ -96,8 +97,8 @@ NIDO_API int nido_waitq_use(nido_waitq *queue, bool in_use);
  * task; the error that it keeps tells the ring. */
 NIDO_API int nido_waitq_wait(nido_waitq *queue, void *item);
 
-/* Wakes the first wait in the queue: it returns `value`, which is not -ECANCELED. Not a
- * cancellation point. 1; 0: there is none; -EXDEV; -EPERM: tasks wait and this thread has no
+/* Wakes the first wait in the queue: it returns `value`; -ECANCELED, which only a cancel may say, ends
+ * the program with a sentence. Not a cancellation point. 1; 0: there is none; -EXDEV; -EPERM: tasks wait and this thread has no
  * runtime. */
 NIDO_API int nido_waitq_wake(nido_waitq *queue, int value);
 

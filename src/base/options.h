@@ -30,7 +30,7 @@ __attribute__((unused)) NIDOI_RARE static const void *nidoi_options_copy(const v
 {
     size_t given = theirs ? *(const size_t *)theirs : sizeof given;
 
-    if (given < sizeof given || given > NIDOI_OPTIONS_MOST) return NULL;
+    if (given < sizeof given || given > NIDOI_OPTIONS_MOST || given % sizeof given) return NULL;
     if (given > ours && nidoi_options_beyond(theirs, ours, given)) return NULL;
     memset(room, 0, ours);
     if (theirs) memcpy(room, theirs, given < ours ? given : ours);

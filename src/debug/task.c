@@ -96,12 +96,27 @@ static void add_deadline(struct nidoi_text *text, const struct nidoi_task *task)
     if (!nidoi_debug_owns_deadline(task)) ADD(text, " (inherited)");
 }
 
+/* A cancel that is not felt here, because of a shield in between. */
+static bool is_shielded(const nido_scope *scope)
+{
+    bool shield = false;
+
+    for (; scope; scope = scope->parent) {
+        if (shield && scope->flags & NIDOI_SCOPE_CANCELLED) return true;
+        shield = shield || scope->flags & NIDOI_SCOPE_SHIELD;
+    }
+    return false;
+}
+
 static void add_cancel(struct nidoi_text *text, const nido_scope *scope)
 {
     const nido_scope *cancel = nidoi_debug_cancel(scope);
 
-    if (!cancel) return;
-    ADD(text, "  cancelled: %s", cancel->reason[0] ? cancel->reason : "no reason given");
+    if (!cancel) {
+        if (is_shielded(scope)) ADD(text, "  shielded from a cancel");
+        return;
+    }
+    ADD(text, "  cancelled: %.200s", cancel->reason[0] ? cancel->reason : "no reason given");
     if (cancel->by) ADD(text, ", by #%llu", (unsigned long long)cancel->by);
     if (cancel->by && cancel->by_name[0]) ADD(text, " \"%s\"", cancel->by_name);
 }

@@ -1,5 +1,7 @@
 #include "debug/tree.h"
 
+#include <errno.h>
+
 #include "base/mem.h"
 #include "coro/group/waits.h"
 #include "debug/task.h"
@@ -9,13 +11,14 @@ enum {
     LINE = 1024,
     DEEPEST = 24,  /* groups inside groups that are drawn */
     FOLD_FROM = 3, /* so many equal subtrees become two lines */
-    PREFIX = 3 * DEEPEST * 4 + 16
+    PREFIX =
+        2 * DEEPEST * 5 + 16 /* a level of a group and one of a task in it, each a bar of 5 bytes */
 };
 
 struct tree {
     void (*line)(void *ctx, const char *text);
     void *ctx;
-    int depth;
+    int groups;          /* around the present line */
     char prefix[PREFIX]; /* what stands before each line of the present depth */
     size_t prefix_used;
     char text[LINE];
@@ -119,7 +122,7 @@ static uint32_t kinds_open(struct kinds *kinds, const nido_group *group)
 
     *kinds = (struct kinds){NULL, 1};
     if (children < FOLD_FROM) return children;
-    while (kinds->mask < 2u * children) kinds->mask *= 2;
+    while (kinds->mask < 2 * (size_t)children) kinds->mask *= 2;
     kinds->table = nidoi_mem_zeroed(kinds->mask * sizeof *kinds->table);
     kinds->mask--;
     if (!kinds->table) return children;
@@ -136,11 +139,14 @@ static uint32_t kinds_open(struct kinds *kinds, const nido_group *group)
 
 /* ---- Lines ---- */
 
+/* Control characters in names and reasons must not reach a terminal. */
 static void tree_line(struct tree *tree, const char *branch, struct nidoi_text *text)
 {
     struct nidoi_text out = {tree->text, LINE - 1, 0};
 
     nidoi_text_add(out.text, out.size, &out.used, "%s%s%s", tree->prefix, branch, text->text);
+    for (size_t i = 0; i < out.used; i++)
+        if ((unsigned char)out.text[i] < 32 || out.text[i] == 127) out.text[i] = '?';
     out.text[out.used] = '\n';
     out.text[out.used + 1] = '\0';
     tree->line(tree->ctx, tree->text);
@@ -152,7 +158,6 @@ static size_t tree_push(struct tree *tree, bool last)
 
     nidoi_text_add(tree->prefix, sizeof tree->prefix, &tree->prefix_used, "%s",
                    last ? "   " : "│  ");
-    tree->depth++;
     return before;
 }
 
@@ -160,7 +165,6 @@ static void tree_pop(struct tree *tree, size_t before)
 {
     tree->prefix_used = before;
     tree->prefix[before] = '\0';
-    tree->depth--;
 }
 
 static const char *branch_of(bool last)
@@ -238,6 +242,7 @@ static void tree_add_group(struct tree *tree, nido_group *group, bool last)
     uint32_t lines;
 
     tree_add_group_line(tree, group, last);
+    tree->groups++;
     before = tree_push(tree, last);
     lines = kinds_open(&kinds, group);
     tree_add_inner(tree, group->scope.inner, lines > 0);
@@ -246,29 +251,27 @@ static void tree_add_group(struct tree *tree, nido_group *group, bool last)
         tree_add_child(tree, &kinds, child_of(link), &lines);
     nidoi_mem.release(kinds.table);
     tree_pop(tree, before);
+    tree->groups--;
 }
 
 /* The first group among a task's scopes from here: the others have a line only if they are groups. */
 static void tree_add_inner(struct tree *tree, nido_scope *scope, bool more)
 {
-    struct nidoi_text deeper = {"...", 4, 3};
+    struct nidoi_text deeper = {(char[]){"(deeper groups are not drawn)"}, 0, 0};
 
     while (scope && !(scope->flags & NIDOI_SCOPE_GROUP)) scope = scope->inner;
     if (!scope) return;
-    if (tree->depth >= DEEPEST)
+    if (tree->groups >= DEEPEST)
         tree_line(tree, branch_of(!more), &deeper);
     else
         tree_add_group(tree, (nido_group *)(void *)scope, !more);
 }
 
-void nidoi_tree_print(struct nidoi_loop *loop, void (*line)(void *ctx, const char *text), void *ctx)
+int nidoi_tree_print(struct nidoi_loop *loop, void (*line)(void *ctx, const char *text), void *ctx)
 {
     struct tree *tree = nidoi_mem_zeroed(sizeof *tree);
 
-    if (!tree) {
-        line(ctx, "(no memory for the tree of tasks)\n");
-        return;
-    }
+    if (!tree) return -ENOMEM;
     tree->line = line;
     tree->ctx = ctx;
     for (uint32_t i = 1; i <= loop->slots.made; i++) {
@@ -279,4 +282,5 @@ void nidoi_tree_print(struct nidoi_loop *loop, void (*line)(void *ctx, const cha
         tree_add_inner(tree, task->base.inner, false);
     }
     nidoi_mem.release(tree);
+    return 0;
 }

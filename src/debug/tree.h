@@ -13,8 +13,7 @@
 
 #include "coro/runtime/loop.h"
 
-/* Calls line(ctx, text) for each line, which ends in a newline. */
-void nidoi_tree_print(struct nidoi_loop *loop, void (*line)(void *ctx, const char *text),
-                      void *ctx);
+/* Calls line(ctx, text) for each line, which ends in a newline. 0 or -ENOMEM. */
+int nidoi_tree_print(struct nidoi_loop *loop, void (*line)(void *ctx, const char *text), void *ctx);
 
 #endif

@@ -4,6 +4,8 @@
  *    may change. Its calls are not charged to the task's budget, and do not renew it.
  * 2. The kind of a wait, as a report reads it, lies on the sleeper's stack beside the wait: it is
  *    made of the user's, whose struct may be an older one. */
+#include <errno.h>
+
 #include "coro/group/waits.h"
 #include "coro/scope/park.h"
 #include "nido/lowlevel.h"
@@ -11,6 +13,12 @@
 #include "sync/sync.h"
 
 /* ---- The user's functions ---- */
+
+static void waitq_check(const nido_waitq *queue)
+{
+    if (__builtin_expect(!queue->kind, 0))
+        nidoi_panic("a queue is used that nido_waitq_init has not made");
+}
 
 static int waitq_attempt(struct nidoi_sched *sched, nido_waitq *queue, void *item)
 {
@@ -40,11 +48,22 @@ static nido_waitq *waitq_of(const struct nidoi_waiter *waiter)
     return nidoi_container(waiter->object, nido_waitq, sync);
 }
 
+static nido_task waitq_ask_owner(struct nidoi_sched *sched, nido_waitq *queue)
+{
+    int budget = sched->budget;
+    nido_task owner;
+
+    nidoi_no_parking_begin(sched);
+    owner = queue->kind->owner(queue);
+    nidoi_no_parking_end(sched);
+    sched->budget = budget;
+    return owner;
+}
+
 static struct nidoi_task *waitq_owner(const struct nidoi_waiter *waiter)
 {
     const struct nidoi_loop *loop = nidoi_loop_of(waiter->task->sched);
-    nido_waitq *queue = waitq_of(waiter);
-    nido_task owner = queue->kind->owner(queue);
+    nido_task owner = waitq_ask_owner(waiter->task->sched, waitq_of(waiter));
     struct nidoi_slot *slot = nidoi_slots_get(&loop->slots, owner.slot);
 
     return slot && owner.runtime == loop->number && slot->id == owner.id ? slot->task : NULL;
@@ -83,6 +102,7 @@ int nido_waitq_wait(nido_waitq *queue, void *item)
     struct nidoi_loop *loop;
     int rc = nidoi_enter(&loop);
 
+    waitq_check(queue);
     if (!rc) rc = nidoi_bind(loop, &queue->sync.thread);
     if (rc) return rc;
     do {
@@ -96,13 +116,23 @@ int nido_waitq_wait(nido_waitq *queue, void *item)
 
 int nido_waitq_use(nido_waitq *queue, bool in_use)
 {
+    waitq_check(queue);
     return nidoi_sync_bind_here(&queue->sync, in_use);
+}
+
+static void waitq_check_value(const nido_waitq *queue, int value)
+{
+    waitq_check(queue);
+    if (__builtin_expect(value == -ECANCELED, 0))
+        nidoi_panic("a waiter of \"%s\" is woken with -ECANCELED, which only a cancel may say",
+                    queue->sync.name ? queue->sync.name : queue->kind->name);
 }
 
 int nido_waitq_wake(nido_waitq *queue, int value)
 {
     int err = nidoi_sync_bind_here(&queue->sync, false);
 
+    waitq_check_value(queue, value);
     return err ? err : nidoi_waitq_wake(&queue->sync.waiters, value);
 }
 
@@ -110,6 +140,7 @@ int nido_waitq_wake_all(nido_waitq *queue, int value)
 {
     int woken = nidoi_sync_bind_here(&queue->sync, false);
 
+    waitq_check_value(queue, value);
     if (woken) return woken;
     while (nidoi_waitq_wake(&queue->sync.waiters, value)) woken++;
     return woken;
@@ -131,6 +162,11 @@ void *nido_waitq_first(const nido_waitq *queue)
 
 void nido_waitq_init(nido_waitq *queue, const nido_wait_kind *kind, const char *name)
 {
+    if (!kind || !kind->name || !kind->attempt)
+        nidoi_panic("nido_waitq_init of \"%s\": the kind has no %s", name ? name : "",
+                    !kind         ? "struct"
+                    : !kind->name ? "name"
+                                  : "attempt");
     *queue = (nido_waitq){.recheck = {.look = waitq_recheck}, .kind = kind};
     nidoi_sync_init(&queue->sync, name);
 }
@@ -154,6 +190,7 @@ static int waitq_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
     nido_waitq *queue = arm->object;
     int err = nidoi_bind(loop, &queue->sync.thread);
 
+    waitq_check(queue);
     return err ? err : waitq_attempt(&loop->sched, queue, arm->node.item);
 }
 

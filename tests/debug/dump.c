@@ -1,5 +1,7 @@
+#define _GNU_SOURCE
 /* The dump: every task with its state, below the group that it lives in. */
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,9 +126,10 @@ INSIDE(dump, in_the_middle_of_a_cancel_its_reason_and_its_author_are_shown)
     nido_group_cancel(&group, 0, "out of \"paper\"");
     nido_shield_open(&shield, NIDO_SEC(1));
     nido_yield();
-    EXPECT_LINES(nido_dump,
-                 "group \"workers\"  wait-all  1 child  cancelled: out of \"paper\", by #",
-                 " \"chief\"\n", "\"worker\"  waits for sleep, 0.0 s  deadline in 10.0 s  stack ");
+    EXPECT_LINES(
+        nido_dump, "group \"workers\"  wait-all  1 child  cancelled: out of \"paper\", by #",
+        " \"chief\"\n",
+        "\"worker\"  waits for sleep, 0.0 s  deadline in 10.0 s  shielded from a cancel  stack ");
     EXPECT_LINES(nido_dump_json,
                  "\"cancelled\":{\"code\":0,\"reason\":\"out of \\\"paper\\\"\",\"by\":");
     nido_scope_close(&shield, 0);
@@ -230,6 +233,44 @@ INSIDE(dump, json_is_read_by_another_reader)
     nido_group_close(&group, 0);
 }
 
+INSIDE(dump, text_that_is_no_utf8_is_replaced)
+{
+    nido_scope scope;
+
+    nido_set_name("%s", "\xc3\xa9\xff\xc3");
+    nido_timeout_open(&scope, -1);
+    EXPECT_LINES(nido_dump_json, "\"name\":\"\xc3\xa9\\ufffd\\ufffd\"");
+    nido_scope_close(&scope, 0);
+    nido_deadline_open(&scope, INT64_MIN);
+    EXPECT_LINES(nido_dump_json, "\"deadline\":{\"in_ns\":0,\"own\":true}");
+    nido_scope_close(&scope, 0);
+}
+
+INSIDE(dump, control_characters_do_not_reach_the_terminal)
+{
+    nido_set_name("%s", "a\nb\033[2J");
+    EXPECT_LINES(nido_dump, "#1 \"a?b?[2J\"  runs");
+}
+
+static ssize_t sleeps_and_writes(void *unused, const char *bytes, size_t size)
+{
+    (void)unused;
+    (void)bytes;
+    nido_sleep(NIDO_SEC(1));
+    return (ssize_t)size;
+}
+
+INSIDE(dump, a_stream_may_wait_when_the_tree_has_been_read)
+{
+    FILE *file = fopencookie(NULL, "w", (cookie_io_functions_t){.write = sleeps_and_writes});
+    int64_t before = nido_now();
+
+    cr_assert(ne(ptr, file, NULL));
+    cr_expect(zero(int, nido_dump(file)));
+    cr_expect(ge(i64, nido_now() - before, NIDO_SEC(1)));
+    fclose(file);
+}
+
 INSIDE(dump, a_wrong_file_is_refused)
 {
     FILE *full = fopen("/dev/full", "we");
@@ -248,6 +289,92 @@ NIDO_TEST(dump, a_thread_without_a_runtime_is_refused)
 }
 
 /* ---- On SIGQUIT ---- */
+
+static int has_a_handler(void *unused)
+{
+    struct sigaction now;
+
+    (void)unused;
+    sigaction(SIGQUIT, NULL, &now);
+    return now.sa_handler != SIG_DFL;
+}
+
+static void *runs_too(void *pipe_ends)
+{
+    nido_options options;
+    char byte = 0;
+
+    nido_options_init(&options);
+    options.flags = NIDO_RUN_DUMP;
+    nido_run(has_a_handler, NULL, &options);
+    return write(((int *)pipe_ends)[1], &byte, 1) < 0 ? pipe_ends : NULL;
+}
+
+static int outlives_another_run(void *pipe_ends)
+{
+    pthread_t other;
+    char byte;
+
+    cr_assert(zero(int, pthread_create(&other, NULL, runs_too, pipe_ends)));
+    nido_read(((int *)pipe_ends)[0], &byte, 1);
+    pthread_join(other, NULL);
+    return has_a_handler(NULL);
+}
+
+NIDO_TEST(dump, a_second_run_with_it_leaves_the_first_its_own)
+{
+    nido_options options;
+    int pipe_ends[2];
+
+    cr_assert(zero(int, pipe(pipe_ends)));
+    nido_options_init(&options);
+    options.flags = NIDO_RUN_DUMP;
+    cr_expect(eq(int, nido_run(outlives_another_run, pipe_ends, &options), 1));
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
+
+static pthread_barrier_t barrier;
+
+static int waits_for_sigquit(void *raises)
+{
+    pthread_barrier_wait(&barrier);
+    if (raises) kill(getpid(), SIGQUIT);
+    return nido_sleep(NIDO_MS(200));
+}
+
+static void *run_of_two(void *raises)
+{
+    nido_options options;
+
+    nido_options_init(&options);
+    options.flags = NIDO_RUN_DUMP;
+    nido_run(waits_for_sigquit, raises, &options);
+    return NULL;
+}
+
+NIDO_TEST(dump, sigquit_prints_every_runtime)
+{
+    int ends_of_pipe[2], kept = dup(2), lines = 0;
+    pthread_t other;
+    char text[8192];
+    ssize_t n;
+
+    cr_assert(zero(int, pipe(ends_of_pipe)));
+    dup2(ends_of_pipe[1], 2);
+    close(ends_of_pipe[1]);
+    pthread_barrier_init(&barrier, NULL, 2);
+    cr_assert(zero(int, pthread_create(&other, NULL, run_of_two, NULL)));
+    run_of_two(&barrier);
+    pthread_join(other, NULL);
+    dup2(kept, 2);
+    close(kept);
+    n = read(ends_of_pipe[0], text, sizeof text - 1);
+    close(ends_of_pipe[0]);
+    text[n > 0 ? n : 0] = '\0';
+    for (char *at = text; (at = strstr(at, "nido: runtime ")) != NULL; at++) lines++;
+    cr_expect(eq(int, lines, 2), "%s", text);
+}
 
 static int raises_and_waits(void *unused)
 {

@@ -7,13 +7,13 @@
 #include "coro/scope/park.h"
 #include "nido/time.h"
 
-static const char *group_name_of(const struct nidoi_waiter *waiter)
+const char *nidoi_group_name_of(const struct nidoi_waiter *waiter)
 {
     return ((const nido_group *)waiter->object)->name;
 }
 
 const struct nidoi_wait_kind nidoi_group_closing = {.name = "children of group",
-                                                    .named = group_name_of};
+                                                    .named = nidoi_group_name_of};
 
 /* ---- Opening ---- */
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sys.h"
 #include "nido/debug.h"
 
 /* Several runtimes may do so at once: each in one piece. */
@@ -27,17 +26,9 @@ static bool is_asked_for(const nido_options *options)
     return options->flags & NIDO_RUN_DUMP || (debug && strstr(debug, "dump"));
 }
 
-/* The program's own handler, and a signal that is ignored, stay as they are. */
-static bool has_default_action(int number)
-{
-    struct sigaction now;
-
-    return nidoi_sys.sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_DFL;
-}
-
 int nidoi_dump_on_signal(struct nidoi_loop *loop, struct nidoi_receiver *receiver)
 {
-    if (!is_asked_for(&loop->options) || !has_default_action(SIGQUIT)) return 0;
+    if (!is_asked_for(&loop->options) || !nidoi_signal_is_default(SIGQUIT)) return 0;
     receiver->arrived = dump_to_stderr;
     receiver->set = nidoi_signal_bit(SIGQUIT);
     return nidoi_receiver_open(loop, receiver);

@@ -4,8 +4,8 @@
 
 #include "coro/run/signals.h"
 
-/* If the options or the environment ask for it, and the program has no handler of its own. `receiver` is
- * then linked. 0, or as nidoi_receiver_open. */
+/* If the options or the environment ask for it, and the program neither handles nor ignores the signal.
+ * `receiver` is then linked. 0, or as nidoi_receiver_open. */
 int nidoi_dump_on_signal(struct nidoi_loop *loop, struct nidoi_receiver *receiver);
 
 #endif

@@ -178,6 +178,20 @@ static void (*ours(int index))(int)
     return __atomic_load_n(&defaulted[index], __ATOMIC_SEQ_CST) ? SIG_DFL : handler;
 }
 
+bool nidoi_signal_is_default(int number)
+{
+    struct sigaction now;
+    bool is_default;
+
+    if (nidoi_sys.sigaction(number, NULL, &now)) return false;
+    if (now.sa_handler == SIG_DFL) return true;
+    pthread_mutex_lock(&lock);
+    is_default = nidoi_sys_handled_by(number, handler) && is_wanted(number - 1) &&
+                 before[number - 1].sa_handler == SIG_DFL;
+    pthread_mutex_unlock(&lock);
+    return is_default;
+}
+
 /* A handler that the program has set since the last time is what comes back in the end. */
 static int signal_take_over(int index)
 {

@@ -16,6 +16,9 @@
 /* The bit of a number; 0 if it is no signal that can be handled and survived. */
 uint64_t nidoi_signal_bit(int number);
 
+/* Has the program left the signal its default action? Ours, for another runtime, is none of its. */
+bool nidoi_signal_is_default(int number);
+
 /* `set`, `root` and `arrived` are set; arrived runs on the loop's thread and may only wake or cancel.
  * 0; -ENOMEM, or what sigaction(2) says: nothing has changed. */
 int nidoi_receiver_open(struct nidoi_loop *loop, struct nidoi_receiver *receiver);
