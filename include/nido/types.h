@@ -13,8 +13,8 @@
  *
  * Structs of options begin with their size, which their init function sets. They may grow with the
  * library: fields that an older program does not know are zero, the default. A size larger than the
- * library's is accepted if all bytes beyond it are zero. Otherwise, and for a size smaller than the
- * field itself, the call returns -EINVAL.
+ * library's is accepted if all bytes beyond it are zero. Otherwise, and for a size that no such
+ * struct can have (smaller than the field itself, or no multiple of it), the call returns -EINVAL.
  *
  * Sync objects, channels, broadcasts and watches belong to the thread whose run uses them first,
  * also while they are idle, until they are initialised again: -EXDEV in another thread's run. A

@@ -186,7 +186,7 @@ static bool seen(void *out, const void *options, size_t size, size_t given)
 {
     memset(out, 0, size);
     memcpy(out, options, given < size ? given : size);
-    return given >= sizeof given && given <= NIDOI_OPTIONS_MOST;
+    return given >= sizeof given && given <= NIDOI_OPTIONS_MOST && given % sizeof given == 0;
 }
 
 static void run_options(const struct numbers *n)

@@ -44,7 +44,7 @@ static void say_tasks(void)
 
 static void end_children(const char *thread)
 {
-    char path[64], text[4096];
+    char path[320], text[4096];
     snprintf(path, sizeof path, "/proc/self/task/%s/children", thread);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);

@@ -236,7 +236,7 @@ NIDO_TEST(options, of_a_newer_program_are_read_if_what_is_beyond_is_zero)
     for
         EACH(row)
         {
-            cr_expect(zero(int, with_size(row, row->size + 1, 0)), "%s", row->name);
+            cr_expect(zero(int, with_size(row, row->size + sizeof(size_t), 0)), "%s", row->name);
             cr_expect(zero(int, with_size(row, NIDOI_OPTIONS_MOST, 0)), "%s", row->name);
         }
 }
@@ -255,7 +255,8 @@ NIDO_TEST(options, that_ask_for_what_the_library_lacks_are_refused)
 
 NIDO_TEST(options, of_a_size_without_sense_are_refused)
 {
-    static const size_t sizes[] = {0, sizeof(size_t) - 1, NIDOI_OPTIONS_MOST + 1, SIZE_MAX};
+    static const size_t sizes[] = {0, sizeof(size_t) - 1, sizeof(size_t) + 1,
+                                   NIDOI_OPTIONS_MOST + 1, SIZE_MAX};
 
     for
         EACH(row)
