@@ -91,7 +91,7 @@ static uint64_t task_signature(struct nidoi_task *task)
 
 static struct kind *kind_find(const struct kinds *kinds, uint64_t signature)
 {
-    size_t at = signature & kinds->mask;
+    size_t at = (size_t)signature & kinds->mask;
 
     while (kinds->table[at].count && kinds->table[at].signature != signature)
         at = (at + 1) & kinds->mask;
