@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "faults.h"
 #include "inside_help.h"
 #include "nido/debug.h"
 
@@ -280,6 +281,36 @@ INSIDE(dump, a_wrong_file_is_refused)
     if (!full) return;
     cr_expect(eq(int, nido_dump(full), -EIO));
     fclose(full);
+}
+
+/* The first allocation is the tree's own, the second counts equal subtrees. */
+INSIDE(dump, without_memory_the_call_says_so_or_shows_every_task)
+{
+    char *text = NULL, *at;
+    nido_group group;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    int lines = 0;
+
+    cr_assert(ne(ptr, file, NULL));
+    nido_event_init(&event, "news");
+    nido_group_open(&group, NIDO_FAIL_FAST, "conns");
+    for (int i = 0; i < 5; i++) spawn_named(&group, waits, "conn");
+    nido_yield();
+    faults_begin();
+    faults_fail(FAULT_memory, 1, -1);
+    cr_expect(eq(int, nido_dump(file), -ENOMEM));
+    cr_expect(zero(int, fflush(file)));
+    cr_expect(zero(ulong, size), "nothing is printed then");
+    faults_fail(FAULT_memory, 2, -1);
+    cr_expect(zero(int, nido_dump(file)));
+    faults_end();
+    fclose(file);
+    for (at = text; (at = strstr(at, "\"conn\"")) != NULL; at++) lines++;
+    cr_expect(eq(int, lines, 5));
+    free(text);
+    nido_group_cancel(&group, 0, NULL);
+    nido_group_close(&group, 0);
 }
 
 NIDO_TEST(dump, a_thread_without_a_runtime_is_refused)

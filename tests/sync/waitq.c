@@ -1,4 +1,5 @@
 /* Objects of users, made of nido/lowlevel.h. */
+#include "abort_help.h"
 #include "lowlevel_help.h"
 #include "sync_help.h"
 
@@ -330,4 +331,78 @@ SYNC_TEST(waitq, another_thread_may_not_touch_it_while_tasks_wait)
     cr_expect(zero(int, a.rc));
     cr_expect(eq(int, in_other_runtime(give_one, NULL), -EXDEV), "idle too");
     cr_expect(zero(int, on_plain_thread(give_one, NULL)));
+}
+
+/* ---- What ends the program with a sentence ---- */
+
+static int never(nido_waitq *queue, void *item)
+{
+    (void)queue;
+    (void)item;
+    return -EAGAIN;
+}
+
+static int uses_a_queue_without_init(void *unused)
+{
+    nido_waitq zeros = {0};
+
+    (void)unused;
+    return nido_waitq_use(&zeros, false);
+}
+
+static int waits_in_a_queue_without_init(void *unused)
+{
+    nido_waitq zeros = {0};
+
+    (void)unused;
+    return nido_waitq_wait(&zeros, NULL);
+}
+
+static int inits_without_a_kind(void *unused)
+{
+    nido_waitq made;
+
+    (void)unused;
+    nido_waitq_init(&made, NULL, "mine");
+    return 0;
+}
+
+static int inits_without_an_attempt(void *unused)
+{
+    static const nido_wait_kind kind = {.name = "gate"};
+    nido_waitq made;
+
+    (void)unused;
+    nido_waitq_init(&made, &kind, "mine");
+    return 0;
+}
+
+static int inits_without_a_name(void *unused)
+{
+    static const nido_wait_kind kind = {.attempt = never};
+    nido_waitq made;
+
+    (void)unused;
+    nido_waitq_init(&made, &kind, "mine");
+    return 0;
+}
+
+static int wakes_as_a_cancel(void *unused)
+{
+    static const nido_wait_kind kind = {.name = "gate", .attempt = never};
+    nido_waitq made;
+
+    (void)unused;
+    nido_waitq_init(&made, &kind, "mine");
+    return nido_waitq_wake(&made, -ECANCELED);
+}
+
+NIDO_TEST(waitq, a_beginners_mistake_ends_with_a_sentence)
+{
+    EXPECT_LAST_WORDS(uses_a_queue_without_init, "nido_waitq_init has not made");
+    EXPECT_LAST_WORDS(waits_in_a_queue_without_init, "nido_waitq_init has not made");
+    EXPECT_LAST_WORDS(inits_without_a_kind, "nido_waitq_init of \"mine\"", "no struct");
+    EXPECT_LAST_WORDS(inits_without_an_attempt, "nido_waitq_init of \"mine\"", "no attempt");
+    EXPECT_LAST_WORDS(inits_without_a_name, "nido_waitq_init of \"mine\"", "no name");
+    EXPECT_LAST_WORDS(wakes_as_a_cancel, "a waiter of \"mine\"", "only a cancel may say");
 }
