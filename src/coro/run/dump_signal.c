@@ -2,9 +2,8 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/debug_words.h"
 #include "nido/debug.h"
 
 /* Several runtimes may do so at once: each in one piece. */
@@ -21,9 +20,7 @@ static void dump_to_stderr(struct nidoi_receiver *receiver, int number)
 
 static bool is_asked_for(const nido_options *options)
 {
-    const char *debug = getenv("NIDO_DEBUG");
-
-    return options->flags & NIDO_RUN_DUMP || (debug && strstr(debug, "dump"));
+    return options->flags & NIDO_RUN_DUMP || nidoi_debug_asks("dump");
 }
 
 int nidoi_dump_on_signal(struct nidoi_loop *loop, struct nidoi_receiver *receiver)

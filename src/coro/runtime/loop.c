@@ -2,23 +2,21 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/debug_words.h"
 #include "base/mem.h"
 #include "nido/time.h"
 
 static void read_options(struct nidoi_loop *loop, const nido_options *options)
 {
-    const char *debug = getenv("NIDO_DEBUG");
-
     loop->options = *options;
     if (!loop->options.stack_size) loop->options.stack_size = NIDOI_STACK_DEFAULT;
     if (!loop->options.max_tasks) loop->options.max_tasks = 16u << 20;
     if (!loop->options.grace_ns) loop->options.grace_ns = NIDO_NEVER;
     if (!loop->options.pool_threads) loop->options.pool_threads = 64;
     if (!loop->options.pool_grace_ns) loop->options.pool_grace_ns = NIDO_SEC(1);
-    nidoi_strict = options->flags & NIDO_RUN_STRICT || (debug && strstr(debug, "strict"));
+    nidoi_strict = options->flags & NIDO_RUN_STRICT || nidoi_debug_asks("strict");
 }
 
 /* Of the calling thread, the same for all its runs. */
