@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/place.h"
+#include "coro/group/waits.h"
 #include "debug/task.h"
 #include "nido/time.h"
 #include "nido/version.h"
@@ -72,12 +73,13 @@ static uint64_t group_number(const nido_group *group)
 static void put_wait(FILE *file, const struct nidoi_waiter *waiter)
 {
     const struct nidoi_wait_kind *kind = waiter->kind;
-    const struct nidoi_task *owner = kind->owner ? kind->owner(waiter) : NULL;
+    const struct nidoi_task *owner = nidoi_waiter_owner(waiter);
+    const char *name = nidoi_waiter_name(waiter);
 
     fprintf(file, ",\"wait\":{\"kind\":");
     put_text(file, kind->name);
     if (kind->is_fd) fprintf(file, ",\"fd\":%d", (int)(intptr_t)waiter->object);
-    if (kind->named && kind->named(waiter)) put_key_text(file, "object", kind->named(waiter));
+    if (name) put_key_text(file, "object", name);
     if (owner) fprintf(file, ",\"owner\":%" PRIu64, owner->id);
     fprintf(file, ",\"for_ns\":%" PRId64 "}", waiter->task->sched->now - waiter->since);
 }

@@ -85,7 +85,7 @@ int nido_proc_release(nido_proc *proc)
 
 /* The status is copied in the claim, so a later cancel does not lose it. */
 static const struct nidoi_wait_kind end_wait = {
-    .name = "end of process", .undo = nidoi_waitq_undo, .named = nidoi_sync_name};
+    .name = "end of process", .undo = nidoi_waitq_undo, .name_at = NIDOI_SYNC_NAME};
 
 static void killed_wait_time_out(struct nidoi_waiter *waiter)
 {
@@ -103,7 +103,7 @@ static void killed_wait_claimed(struct nidoi_waiter *waiter, struct nidoi_node *
 static const struct nidoi_wait_kind killed_wait = {.name = "end of killed process",
                                                    .timed_out = killed_wait_time_out,
                                                    .claimed = killed_wait_claimed,
-                                                   .named = nidoi_sync_name};
+                                                   .name_at = NIDOI_SYNC_NAME};
 
 static int proc_await(struct nidoi_loop *loop, const nido_proc *proc,
                       const struct nidoi_wait_kind *kind, nido_proc_status *out)

@@ -27,7 +27,7 @@ static enum nidoi_undo barrier_undo(struct nidoi_waiter *waiter)
 }
 
 static const struct nidoi_wait_kind waiting = {
-    .name = "barrier", .undo = barrier_undo, .named = nidoi_sync_name};
+    .name = "barrier", .undo = barrier_undo, .name_at = NIDOI_SYNC_NAME};
 
 int nido_barrier_init(nido_barrier *barrier, uint32_t n, uint32_t flags, const char *name)
 {

@@ -17,15 +17,10 @@
 #include "sync/chan.h"
 #include "sync/items.h"
 
-static const char *chan_name(const struct nidoi_waiter *waiter)
-{
-    return ((const nido_chan *)waiter->object)->name;
-}
-
 static const struct nidoi_wait_kind sending = {
-    .name = "room in channel", .undo = nidoi_waitq_undo, .named = chan_name};
+    .name = "room in channel", .undo = nidoi_waitq_undo, .name_at = offsetof(nido_chan, name)};
 static const struct nidoi_wait_kind receiving = {
-    .name = "an item of channel", .undo = nidoi_waitq_undo, .named = chan_name};
+    .name = "an item of channel", .undo = nidoi_waitq_undo, .name_at = offsetof(nido_chan, name)};
 
 /* ---- Its thread ---- */
 

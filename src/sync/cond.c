@@ -24,7 +24,7 @@ static enum nidoi_undo cond_undo(struct nidoi_waiter *waiter)
 }
 
 static const struct nidoi_wait_kind waiting = {
-    .name = "condition", .undo = cond_undo, .named = nidoi_sync_name};
+    .name = "condition", .undo = cond_undo, .name_at = NIDOI_SYNC_NAME};
 
 void nido_cond_init(nido_cond *cond, const char *name)
 {

@@ -6,7 +6,7 @@
 #include "sync/sync.h"
 
 static const struct nidoi_wait_kind waiting = {
-    .name = "event", .undo = nidoi_waitq_undo, .named = nidoi_sync_name};
+    .name = "event", .undo = nidoi_waitq_undo, .name_at = NIDOI_SYNC_NAME};
 
 void nido_event_init(nido_event *event, const char *name)
 {

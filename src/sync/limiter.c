@@ -4,7 +4,7 @@
 #include "sync/sync.h"
 
 static const struct nidoi_wait_kind waiting = {
-    .name = "limiter", .undo = nidoi_waitq_undo, .named = nidoi_sync_name};
+    .name = "limiter", .undo = nidoi_waitq_undo, .name_at = NIDOI_SYNC_NAME};
 
 static void limiter_owner_died(struct nidoi_held *held);
 

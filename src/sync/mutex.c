@@ -2,17 +2,14 @@
 #include "coro/group/waits.h"
 #include "coro/scope/park.h"
 
-static struct nidoi_task *mutex_owner(const struct nidoi_waiter *waiter)
-{
-    return nidoi_container(waiter->object, nido_mutex, sync)->owner;
-}
-
-static const struct nidoi_wait_kind waiting = {
-    .name = "mutex", .undo = nidoi_waitq_undo, .owner = mutex_owner, .named = nidoi_sync_name};
+static const struct nidoi_wait_kind waiting = {.name = "mutex",
+                                               .undo = nidoi_waitq_undo,
+                                               .owner_at = offsetof(nido_mutex, owner),
+                                               .name_at = NIDOI_SYNC_NAME};
 
 /* The end of a wait for a condition: no undo, the caller must have the mutex. */
 static const struct nidoi_wait_kind returning = {
-    .name = "mutex", .owner = mutex_owner, .named = nidoi_sync_name};
+    .name = "mutex", .owner_at = offsetof(nido_mutex, owner), .name_at = NIDOI_SYNC_NAME};
 
 static void mutex_own(nido_mutex *mutex, struct nidoi_task *task)
 {

@@ -6,13 +6,10 @@
 
 enum { YOUR_TURN = 1 }; /* node->n of the waiter that runs it next */
 
-static struct nidoi_task *once_runner(const struct nidoi_waiter *waiter)
-{
-    return nidoi_container(waiter->object, nido_once, sync)->runner;
-}
-
-static const struct nidoi_wait_kind waiting = {
-    .name = "once", .undo = nidoi_waitq_undo, .owner = once_runner, .named = nidoi_sync_name};
+static const struct nidoi_wait_kind waiting = {.name = "once",
+                                               .undo = nidoi_waitq_undo,
+                                               .owner_at = offsetof(nido_once, runner),
+                                               .name_at = NIDOI_SYNC_NAME};
 
 void nido_once_init(nido_once *once, const char *name)
 {

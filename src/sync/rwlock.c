@@ -52,19 +52,14 @@ static enum nidoi_undo rwlock_undo(struct nidoi_waiter *waiter)
     return NIDOI_WITHDRAWN;
 }
 
-static struct nidoi_task *rwlock_writer(const struct nidoi_waiter *waiter)
-{
-    return rwlock_of(waiter)->writer;
-}
-
 static const struct nidoi_wait_kind kinds[] = {[READ] = {.name = "rwlock (to read)",
                                                          .undo = rwlock_undo,
-                                                         .owner = rwlock_writer,
-                                                         .named = nidoi_sync_name},
+                                                         .owner_at = offsetof(nido_rwlock, writer),
+                                                         .name_at = NIDOI_SYNC_NAME},
                                                [WRITE] = {.name = "rwlock (to write)",
                                                           .undo = rwlock_undo,
-                                                          .owner = rwlock_writer,
-                                                          .named = nidoi_sync_name}};
+                                                          .owner_at = offsetof(nido_rwlock, writer),
+                                                          .name_at = NIDOI_SYNC_NAME}};
 
 static void rwlock_owner_died(struct nidoi_held *held)
 {

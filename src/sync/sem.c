@@ -32,7 +32,7 @@ static enum nidoi_undo sem_undo(struct nidoi_waiter *waiter)
 }
 
 static const struct nidoi_wait_kind waiting = {
-    .name = "semaphore", .undo = sem_undo, .named = nidoi_sync_name};
+    .name = "semaphore", .undo = sem_undo, .name_at = NIDOI_SYNC_NAME};
 
 int nido_sem_init(nido_sem *sem, uint32_t count, uint32_t max, const char *name)
 {

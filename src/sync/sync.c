@@ -12,11 +12,6 @@ int nidoi_bind_first(const struct nidoi_loop *loop, uint64_t *thread)
                : -EXDEV;
 }
 
-const char *nidoi_sync_name(const struct nidoi_waiter *waiter)
-{
-    return ((const struct nidoi_sync *)waiter->object)->name;
-}
-
 void nidoi_sync_owner_died(const char *what, const struct nidoi_sync *sync)
 {
     struct nidoi_loop *loop = nidoi_loop_self();

@@ -13,8 +13,8 @@
 
 #include "coro/scope/park.h"
 
-/* For nidoi_wait_kind.named, if the waiter's object is a struct nidoi_sync. */
-const char *nidoi_sync_name(const struct nidoi_waiter *waiter);
+/* For a nidoi_wait_kind, if the waiter's object is the struct nidoi_sync that its type begins with. */
+#define NIDOI_SYNC_NAME offsetof(struct nidoi_sync, name)
 
 /* Reports that the running task ends while it holds the object, a `what`. */
 void nidoi_sync_owner_died(const char *what, const struct nidoi_sync *sync);

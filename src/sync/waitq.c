@@ -87,7 +87,7 @@ static __attribute__((noinline)) int waitq_park(struct nidoi_loop *loop, nido_wa
     struct nidoi_wait_kind waiting = {.name = queue->kind->name,
                                       .undo = waitq_undo,
                                       .owner = queue->kind->owner ? waitq_owner : NULL,
-                                      .named = nidoi_sync_name};
+                                      .name_at = NIDOI_SYNC_NAME};
     struct nidoi_queued queued;
     int err = waiting.owner ? nidoi_wait_check(loop, &waiting, &queue->sync) : 0;
 

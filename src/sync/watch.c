@@ -15,13 +15,8 @@ struct reading {
     uint64_t *seen;
 };
 
-static const char *watch_name(const struct nidoi_waiter *waiter)
-{
-    return ((const nido_watch *)waiter->object)->name;
-}
-
 static const struct nidoi_wait_kind waiting = {
-    .name = "a change of watch", .undo = nidoi_waitq_undo, .named = watch_name};
+    .name = "a change of watch", .undo = nidoi_waitq_undo, .name_at = offsetof(nido_watch, name)};
 
 static bool watch_is_idle(const nido_watch *watch)
 {

@@ -7,13 +7,8 @@
 #include "coro/scope/park.h"
 #include "nido/time.h"
 
-const char *nidoi_group_name_of(const struct nidoi_waiter *waiter)
-{
-    return ((const nido_group *)waiter->object)->name;
-}
-
 const struct nidoi_wait_kind nidoi_group_closing = {.name = "children of group",
-                                                    .named = nidoi_group_name_of};
+                                                    .name_at = offsetof(nido_group, name)};
 
 /* ---- Opening ---- */
 

@@ -75,9 +75,6 @@ int nidoi_group_outcome(struct nidoi_loop *loop, nido_group *group, int rc);
 void nidoi_group_keep(struct nidoi_loop *loop, nido_group *group, struct nidoi_slot *slot);
 void nidoi_group_forget(struct nidoi_loop *loop, struct nidoi_slot *slot);
 
-/* What a user called the group that a wait has as its object. */
-const char *nidoi_group_name_of(const struct nidoi_waiter *waiter);
-
 /* Waiting for the children: the kind of a closer's wait (its object is the group). */
 extern const struct nidoi_wait_kind nidoi_group_closing;
 

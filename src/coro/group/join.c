@@ -81,13 +81,8 @@ size_t nido_stack_used(void)
 
 /* ---- Joining ---- */
 
-static struct nidoi_task *joined_task(const struct nidoi_waiter *waiter)
-{
-    return ((const struct nidoi_slot *)waiter->object)->task;
-}
-
 static const struct nidoi_wait_kind joining = {
-    .name = "end of task", .undo = nidoi_waitq_undo, .owner = joined_task};
+    .name = "end of task", .undo = nidoi_waitq_undo, .owner_at = offsetof(struct nidoi_slot, task)};
 
 int nido_join(nido_task handle, int *out)
 {

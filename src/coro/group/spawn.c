@@ -296,7 +296,7 @@ int nido_spawn_with(nido_group *group, nido_fn *fn, void *arg, const nido_spawn_
 /* ---- Waiting for a place ---- */
 
 static const struct nidoi_wait_kind waiting_for_place = {
-    .name = "place in group", .named = nidoi_group_name_of, .undo = nidoi_waitq_undo};
+    .name = "place in group", .name_at = offsetof(nido_group, name), .undo = nidoi_waitq_undo};
 
 static int place_wait(struct nidoi_loop *loop, nido_group *group)
 {

@@ -8,7 +8,7 @@
 
 /* Not cancellable by itself: a cancel of the caller cancels the child, whose end is waited for. */
 static const struct nidoi_wait_kind starting = {.name = "start of a task in group",
-                                                .named = nidoi_group_name_of};
+                                                .name_at = offsetof(nido_group, name)};
 
 /* A service is told to go when the rest is done: what it waits for must not be part of the rest. */
 static bool is_below_service(const struct nidoi_task *task, const nido_group *group)

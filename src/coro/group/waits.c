@@ -18,6 +18,30 @@ void nidoi_text_add(char *text, size_t size, size_t *used, const char *format, .
     if (n > 0) *used = *used + (size_t)n < size ? *used + (size_t)n : size - 1;
 }
 
+static void *object_pointer(const struct nidoi_waiter *waiter, size_t at)
+{
+    return at ? *(void *const *)(const void *)((const char *)waiter->object + at) : NULL;
+}
+
+const char *nidoi_waiter_name(const struct nidoi_waiter *waiter)
+{
+    const struct nidoi_wait_kind *kind = waiter->kind;
+
+    return kind->named ? kind->named(waiter) : object_pointer(waiter, kind->name_at);
+}
+
+struct nidoi_task *nidoi_waiter_owner(const struct nidoi_waiter *waiter)
+{
+    const struct nidoi_wait_kind *kind = waiter->kind;
+
+    return kind->owner ? kind->owner(waiter) : object_pointer(waiter, kind->owner_at);
+}
+
+static bool kind_has_names(const struct nidoi_wait_kind *kind)
+{
+    return kind->named || kind->name_at;
+}
+
 void nidoi_wait_print(char *text, size_t size, size_t *used, const struct nidoi_waiter *waiter)
 {
     const struct nidoi_task *owner;
@@ -28,25 +52,20 @@ void nidoi_wait_print(char *text, size_t size, size_t *used, const struct nidoi_
         return;
     }
     nidoi_text_add(text, size, used, "waits for %s", waiter->kind->name);
-    owner = waiter->kind->owner ? waiter->kind->owner(waiter) : NULL;
-    name = waiter->kind->named ? waiter->kind->named(waiter) : NULL;
+    owner = nidoi_waiter_owner(waiter);
+    name = nidoi_waiter_name(waiter);
     if (name)
         nidoi_text_add(text, size, used, " \"%s\"", name);
     else if (waiter->kind->is_fd)
         nidoi_text_add(text, size, used, " %d", (int)(intptr_t)waiter->object);
-    else if (waiter->object && !(owner && !waiter->kind->named))
+    else if (waiter->object && !(owner && !kind_has_names(waiter->kind)))
         nidoi_text_add(text, size, used, " %p", waiter->object);
     if (owner)
-        nidoi_text_add(text, size, used, "%s #%llu", waiter->kind->named ? " of" : "",
+        nidoi_text_add(text, size, used, "%s #%llu", kind_has_names(waiter->kind) ? " of" : "",
                        (unsigned long long)owner->id);
 }
 
 /* ---- Rings ---- */
-
-static struct nidoi_task *waiter_owner(const struct nidoi_waiter *waiter)
-{
-    return waiter->kind->owner ? waiter->kind->owner(waiter) : NULL;
-}
 
 /* Is it parked in the close of a group in which `me` lives? */
 static bool close_needs(const struct nidoi_waiter *waiter, const struct nidoi_task *me)
@@ -66,7 +85,7 @@ static bool task_waits_for(const struct nidoi_loop *loop, const struct nidoi_tas
         if (owner == me) return true;
         if (!waiter) return false;
         if (close_needs(waiter, me)) return true;
-        owner = waiter_owner(waiter);
+        owner = nidoi_waiter_owner(waiter);
     }
     return false;
 }
@@ -85,7 +104,7 @@ static NIDOI_RARE int fail_with_ring(const struct nidoi_waiter *wish)
                        waiter == wish ? "a ring of waits: " : "; ", (unsigned long long)task->id,
                        task->name ? task->name : "");
         nidoi_wait_print(text, sizeof text, &used, waiter);
-        task = close_needs(waiter, me) ? me : waiter_owner(waiter);
+        task = close_needs(waiter, me) ? me : nidoi_waiter_owner(waiter);
         waiter = task->waiter;
     } while (task != me);
     return nidoi_fail(me, NULL, -EDEADLK, "%s", text);
@@ -95,5 +114,5 @@ int nidoi_wait_check(struct nidoi_loop *loop, const struct nidoi_wait_kind *kind
 {
     struct nidoi_waiter wish = {.task = loop->sched.current, .kind = kind, .object = object};
 
-    return task_waits_for(loop, waiter_owner(&wish), wish.task) ? fail_with_ring(&wish) : 0;
+    return task_waits_for(loop, nidoi_waiter_owner(&wish), wish.task) ? fail_with_ring(&wish) : 0;
 }

@@ -57,15 +57,18 @@ struct nidoi_wait_kind {
      * wake. */
     enum nidoi_undo (*undo)(struct nidoi_waiter *waiter);
     /* The task that would have to act first, for cycles and reports; NULL if there is none or many.
-     */
+     * The function is for what owner_at cannot say. */
     struct nidoi_task *(*owner)(const struct nidoi_waiter *waiter);
     /* It was claimed by way of `node`: take its other nodes out of their queues. NULL: there are
      * none. May only unlink and nidoi_recheck_run. */
     void (*claimed)(struct nidoi_waiter *waiter, struct nidoi_node *node);
     /* The task's alarm has passed while it waited here: claim it. NULL: it wakes with 0. */
     void (*timed_out)(struct nidoi_waiter *waiter);
-    /* What the user called the object; NULL if it has no name. */
+    /* What the user called the object; NULL if it has no name. For what name_at cannot say. */
     const char *(*named)(const struct nidoi_waiter *waiter);
+    /* The same two as data, which also a reader in another process understands: how far from `object`
+     * the pointer lies. 0: nowhere. */
+    uint16_t name_at, owner_at;
     bool is_fd; /* `object` is a descriptor's number */
 };
 
