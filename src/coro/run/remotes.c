@@ -6,12 +6,12 @@
 #include "coro/run/fork.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct nidoi_link remotes = {&remotes, &remotes};
+struct nidoi_link nidoi_remotes = {&nidoi_remotes, &nidoi_remotes};
 
 static void forked(void)
 {
     lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    nidoi_list_init(&remotes);
+    nidoi_list_init(&nidoi_remotes);
 }
 
 static struct nidoi_fork_handler at_fork = {.forked = forked};
@@ -30,7 +30,7 @@ void nidoi_remotes_add(nido_rt *remote)
 {
     nidoi_fork_register(&at_fork);
     nidoi_remotes_lock();
-    nidoi_list_append(&remotes, &remote->link);
+    nidoi_list_append(&nidoi_remotes, &remote->link);
     nidoi_remotes_unlock();
 }
 
@@ -44,6 +44,6 @@ void nidoi_remotes_remove(nido_rt *remote)
 
 void nidoi_remotes_each(void (*call)(nido_rt *remote, void *arg), void *arg)
 {
-    for (struct nidoi_link *link = remotes.next; link != &remotes; link = link->next)
+    for (struct nidoi_link *link = nidoi_remotes.next; link != &nidoi_remotes; link = link->next)
         call(nidoi_container(link, nido_rt, link), arg);
 }

@@ -4,6 +4,9 @@
 
 #include "coro/runtime/loop.h"
 
+/* Their ring, by nido_rt.link. */
+extern struct nidoi_link nidoi_remotes;
+
 /* A run begins; it ends: it has still to take its last posts. */
 void nidoi_remotes_add(nido_rt *remote);
 void nidoi_remotes_remove(nido_rt *remote);

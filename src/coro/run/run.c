@@ -11,9 +11,13 @@
 #include "coro/run/cancel.h"
 #include "coro/run/dump_signal.h"
 #include "coro/run/fork.h"
+#include "coro/run/layout.h"
 #include "coro/run/remotes.h"
 #include "coro/run/report.h"
 #include "coro/run/turn.h"
+
+/* No code needs it: this has a static program contain it. */
+__attribute__((used)) static const struct nidoi_layout *const layout = &nidoi_layout;
 
 static bool options_valid(const nido_options *options)
 {
