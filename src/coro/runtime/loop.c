@@ -6,7 +6,9 @@
 
 #include "base/debug_words.h"
 #include "base/mem.h"
+#include "coro/runtime/books.h"
 #include "nido/time.h"
+#include "reactor/asleep.h"
 
 static void read_options(struct nidoi_loop *loop, const nido_options *options)
 {
@@ -93,9 +95,11 @@ void nidoi_loop_shut(struct nidoi_loop *loop)
 void nidoi_loop_deinit(struct nidoi_loop *loop)
 {
     nidoi_loop_shut(loop);
+    if (nidoi_asleep_asks()) nidoi_books_check_tasks(loop);
     nidoi_assert(!loop->outside); /* no wait for the outside world is left */
     for (int i = NIDOI_EXTENSIONS - 1; i >= 0; i--)
         if (loop->extensions[i]) loop->extensions[i]->end(loop, loop->extensions[i]);
+    if (nidoi_asleep_asks()) nidoi_books_check_all(loop);
     nidoi_sched_self = NULL;
     nidoi_sched_deinit(&loop->sched);
     nidoi_reactor_deinit(&loop->reactor);
