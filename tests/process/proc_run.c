@@ -429,12 +429,21 @@ static int noting_waitid(int type, int id, siginfo_t *out, int options)
 
 enum { PIPE = 64 << 10, LAST_LOOK = 1 << 20 };
 
+/* Another process holds the pipe open: the end does not come with that of the program. */
+static ssize_t read_until_it_is_gone(int fd, void *buf, size_t len)
+{
+    ssize_t n = real.read(fd, buf, len);
+
+    return n ? n : -EAGAIN;
+}
+
 /* Once the program is gone there is always more to read, a pipe's content a call, up to 64 MiB. */
 static ssize_t endless_read(int fd, void *buf, size_t len)
 {
     enum { LEAST_OF_OUTPUT = 512, END = 64 << 20 };
 
-    if (!gone || len < LEAST_OF_OUTPUT) return real.read(fd, buf, len);
+    if (len < LEAST_OF_OUTPUT) return real.read(fd, buf, len);
+    if (!gone) return read_until_it_is_gone(fd, buf, len);
     if (flood >= END) return 0;
     if (len > PIPE) len = PIPE;
     flood += len;
