@@ -388,7 +388,7 @@ static int cancel_a_sendfile(void *unused)
     nido_socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
     nido_group_open(&group, NIDO_FAIL_FAST, "sender");
     cr_expect(eq(int, nido_spawn(&group, send_until_cancelled, NULL), 0));
-    nido_yield();
+    cr_expect(eq(int, nido_wait_fd(ends[0], NIDO_IN), NIDO_IN));
     nido_group_cancel(&group, 0, "enough");
     cr_expect(eq(int, nido_group_close(&group, 0), 0));
     cr_expect(gt(sz, written, 0));

@@ -600,7 +600,7 @@ INSIDE(trio, a_post_that_posts_itself_again_starves_no_task)
     posted = 0;
     runtime = nido_rt_self();
     nido_post(runtime, post_again, NULL);
-    for (int i = 0; i < 20; i++) cr_expect(zero(int, nido_yield()));
+    for (int i = 0; i < 200; i++) cr_expect(zero(int, nido_yield()));
     cr_expect(gt(int, posted, 0));
     nido_rt_release(runtime);
 }
