@@ -192,7 +192,7 @@ int nidoi_os_accept(int fd, struct sockaddr *address, socklen_t *length)
 
 int nidoi_os_accept_once(int fd, struct sockaddr *address, socklen_t *length)
 {
-    int accepted = new_accepted(fd, address, length);
+    int accepted = nidoi_above_stdio(new_accepted(fd, address, length));
 
     return accepted < 0 ? -errno : accepted;
 }
@@ -214,7 +214,8 @@ int nidoi_os_pipe(int *out)
 
 int nidoi_os_reopen(int fd, bool writing)
 {
-    int own = own_description(fd, (writing ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_CLOEXEC);
+    int flags = (writing ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_CLOEXEC;
+    int own = nidoi_above_stdio(own_description(fd, flags));
 
     return own < 0 && errno != ENXIO ? -EOPNOTSUPP : own < 0 ? -ENXIO : own;
 }
