@@ -8,6 +8,7 @@
 
 #include "coro/runtime/loop.h"
 #include "faults.h"
+#include "fd_calls.h"
 #include "io_help.h"
 
 static int ends[2], fresh[2];
@@ -36,131 +37,12 @@ static int use_again(void *unused)
     return 0;
 }
 
-static ssize_t read_it(void)
+static int call_it(void *arg)
 {
-    return nido_read(ends[0], buf, sizeof buf);
-}
+    const struct fd_call *call = arg;
 
-static ssize_t readv_it(void)
-{
-    struct iovec iov = {buf, sizeof buf};
-
-    return nido_readv(ends[0], &iov, 1);
-}
-
-static ssize_t read_full_it(void)
-{
-    return nido_read_full(ends[0], buf, 1, NULL);
-}
-
-static ssize_t write_it(void)
-{
-    return nido_write(ends[0], "x", 1);
-}
-
-static ssize_t writev_it(void)
-{
-    struct iovec iov = {buf, 1};
-
-    return nido_writev(ends[0], &iov, 1);
-}
-
-static ssize_t write_all_it(void)
-{
-    return nido_write_all(ends[0], "x", 1, NULL);
-}
-
-static ssize_t recv_it(void)
-{
-    return nido_recv(ends[0], buf, sizeof buf, 0);
-}
-
-static ssize_t send_it(void)
-{
-    return nido_send(ends[0], "x", 1, 0);
-}
-
-static ssize_t recvfrom_it(void)
-{
-    return nido_recvfrom(ends[0], buf, sizeof buf, 0, NULL, NULL);
-}
-
-static ssize_t sendto_it(void)
-{
-    return nido_sendto(ends[0], "x", 1, 0, NULL, 0);
-}
-
-static ssize_t recvmsg_it(void)
-{
-    struct msghdr message = {0};
-
-    return nido_recvmsg(ends[0], &message, 0);
-}
-
-static ssize_t sendmsg_it(void)
-{
-    struct msghdr message = {0};
-
-    return nido_sendmsg(ends[0], &message, 0);
-}
-
-static ssize_t accept_it(void)
-{
-    return nido_accept(ends[0], NULL, NULL);
-}
-
-static ssize_t wait_for_it(void)
-{
-    return nido_wait_fd(ends[0], NIDO_OUT);
-}
-
-static ssize_t poll_it(void)
-{
-    struct pollfd fds[] = {{ends[1], POLLOUT, 0}, {ends[0], 0, 0}};
-
-    return nido_poll(fds, 2);
-}
-
-static ssize_t select_it(void)
-{
-    nido_arm arms[2];
-
-    nido_arm_fd(&arms[0], ends[0], NIDO_OUT);
-    nido_arm_timer(&arms[1], NIDO_NEVER);
-    return nido_select(arms, 2, 0) == 0 ? arms[0].status : 0;
-}
-
-static ssize_t sync_it(void)
-{
-    return nido_fsync(ends[0]);
-}
-
-static ssize_t stat_it(void)
-{
-    static char out[1024];
-
-    return nido_fstat(ends[0], (void *)out);
-}
-
-static ssize_t send_from_it(void)
-{
-    return nido_sendfile(ends[1], ends[0], 0, 1, NULL);
-}
-
-static ssize_t send_to_it(void)
-{
-    return nido_sendfile(ends[0], ends[1], 0, 1, NULL);
-}
-
-static ssize_t (*const calls[])(void) = {
-    read_it, readv_it,    read_full_it, write_it,   writev_it,    write_all_it, recv_it,
-    send_it, recvfrom_it, sendto_it,    recvmsg_it, sendmsg_it,   accept_it,    wait_for_it,
-    poll_it, select_it,   sync_it,      stat_it,    send_from_it, send_to_it};
-
-static int call_it(void *call)
-{
     spend_the_budget();
-    cr_expect(eq(int, (int)(*(ssize_t(*const *)(void))call)(), -EBADF));
+    cr_expect(eq(int, (int)call->call(ends[0], ends[1]), -EBADF), "%s", call->name);
     return 0;
 }
 
@@ -168,15 +50,15 @@ static int call_it(void *call)
 static int each_yields(void *unused)
 {
     (void)unused;
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+    for (size_t i = 0; i < FD_CALLS; i++) {
         nido_group group;
 
         pair(ends);
         nido_group_open(&group, NIDO_FAIL_FAST, "yield");
-        cr_expect(eq(int, nido_spawn(&group, call_it, (void *)&calls[i]), 0));
+        cr_expect(eq(int, nido_spawn(&group, call_it, (void *)&fd_calls[i]), 0));
         cr_expect(eq(int, nido_spawn(&group, use_again, NULL), 0));
-        cr_expect(eq(int, nido_group_close(&group, 0), 0), "call %zu", i);
-        cr_expect(eq(int, (int)nido_read(fresh[0], buf, sizeof buf), 3), "call %zu", i);
+        cr_expect(eq(int, nido_group_close(&group, 0), 0), "%s", fd_calls[i].name);
+        cr_expect(eq(int, (int)nido_read(fresh[0], buf, sizeof buf), 3), "%s", fd_calls[i].name);
         io_close_pair(fresh);
         nido_close(ends[1]);
     }
