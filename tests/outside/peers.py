@@ -182,6 +182,7 @@ class Attacked(Server):
     def __init__(self, server, attack, kept, random):
         super().__init__(server.name, *server.args, code=server.code, silent=True)
         self.server, self.attack, self.kept, self.random = server, attack, kept, random
+        self.keeps = server.keeps
 
     @property
     def question(self):

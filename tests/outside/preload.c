@@ -4,21 +4,28 @@
  *                                   ERRNO 0: it moves about half of the bytes that it could
  *     OUTSIDE_DENY=CALL:ERRNO,...   a filter of the kernel refuses these system calls from main on
  *     OUTSIDE_COUNTS=FILE           at the end of the program: how often each was called
+ *     OUTSIDE_ORPHANS=1             it has children that it did not start: they may be left
  *
- * A close that is to fail has closed, as Linux does it. At the end of the program a line on stderr
- * names each descriptor that is left open, and counts the threads that are left. What the program
- * executes does not inherit any of this but the filter. */
+ * A close that is to fail has closed, as Linux does it. What the program executes does not inherit any
+ * of this but the filter.
+ *
+ * At the end of the program a line on stderr says what is left of each kind: descriptors, threads,
+ * children, memory and mappings that the program itself (not a library) has asked for, and signals
+ * that are blocked or handled as they were not at the beginning. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +36,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define CALLS(CALL)      \
@@ -65,6 +73,7 @@ static struct {
 static bool begun;
 static pid_t owner;
 static const char *counts_file;
+static bool orphans;
 static unsigned char inherited[MOST_FDS];
 
 /* NOTHING, SHORTER, or the errno that this call is to fail with. */
@@ -85,6 +94,7 @@ static int strike(int call)
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
+extern void __libc_free(void *block);
 
 static bool fails(int call)
 {
@@ -94,25 +104,137 @@ static bool fails(int call)
     return err > 0;
 }
 
+/* The program's own code, without libraries. */
+static uintptr_t own_base, own_begin, own_end;
+
+static int find_own(struct dl_phdr_info *info, size_t size, void *unused)
+{
+    (void)size, (void)unused;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        uintptr_t begin = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+
+        if (info->dlpi_phdr[i].p_type != PT_LOAD || !(info->dlpi_phdr[i].p_flags & PF_X)) continue;
+        own_base = info->dlpi_addr;
+        own_begin = begin;
+        own_end = begin + info->dlpi_phdr[i].p_memsz;
+    }
+    return 1; /* the first one is the program */
+}
+
+static bool is_own(const void *caller)
+{
+    return (uintptr_t)caller >= own_begin && (uintptr_t)caller < own_end;
+}
+
+/* Blocks that the program has asked for: a table without order in which each search begins at the
+ * block's hash. A block that was taken out leaves GONE. */
+enum { BLOCKS = 1 << 16 };
+#define GONE ((void *)1)
+
+static struct {
+    void *block;
+    const void *caller;
+} blocks[BLOCKS];
+static int blocks_lock;
+static long own_mapped; /* bytes */
+static bool blocks_full;
+
+static void blocks_enter(void)
+{
+    while (__atomic_exchange_n(&blocks_lock, 1, __ATOMIC_ACQUIRE)) continue;
+}
+
+static void blocks_leave(void)
+{
+    __atomic_store_n(&blocks_lock, 0, __ATOMIC_RELEASE);
+}
+
+static size_t block_place(const void *block)
+{
+    return ((uintptr_t)block * 0x9e3779b97f4a7c15u) >> 48 & (BLOCKS - 1);
+}
+
+static void *block_add(void *block, const void *caller)
+{
+    size_t at = block_place(block), n = 0;
+
+    if (!block || !begun || !is_own(caller)) return block;
+    blocks_enter();
+    while (n++ < BLOCKS && blocks[at].block && blocks[at].block != GONE)
+        at = (at + 1) & (BLOCKS - 1);
+    if (n <= BLOCKS) {
+        blocks[at].block = block;
+        blocks[at].caller = caller;
+    } else {
+        blocks_full = true;
+    }
+    blocks_leave();
+    return block;
+}
+
+static void block_remove(const void *block)
+{
+    size_t at = block_place(block);
+
+    if (!block || !begun) return;
+    blocks_enter();
+    for (size_t n = 0; n < BLOCKS && blocks[at].block; n++) {
+        if (blocks[at].block == block) {
+            blocks[at].block = GONE;
+            break;
+        }
+        at = (at + 1) & (BLOCKS - 1);
+    }
+    blocks_leave();
+}
+
+#define CALLER __builtin_return_address(0)
+
 void *malloc(size_t size)
 {
-    return fails(CALL_malloc) ? NULL : __libc_malloc(size);
+    return fails(CALL_malloc) ? NULL : block_add(__libc_malloc(size), CALLER);
 }
 
 void *calloc(size_t n, size_t size)
 {
-    return fails(CALL_calloc) ? NULL : __libc_calloc(n, size);
+    return fails(CALL_calloc) ? NULL : block_add(__libc_calloc(n, size), CALLER);
 }
 
 void *realloc(void *old, size_t size)
 {
-    return fails(CALL_realloc) ? NULL : __libc_realloc(old, size);
+    void *block;
+
+    if (fails(CALL_realloc)) return NULL;
+    block_remove(old); /* before another thread can get it */
+    block = __libc_realloc(old, size);
+    if (!block && size) block_add(old, CALLER); /* it stays */
+    return block_add(block, CALLER);
+}
+
+void free(void *block)
+{
+    block_remove(block);
+    __libc_free(block);
 }
 
 void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
+    void *memory;
+
     if (fails(CALL_mmap)) return MAP_FAILED;
-    return (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
+    memory = (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
+    if (memory != MAP_FAILED && is_own(CALLER))
+        __atomic_add_fetch(&own_mapped, (long)size, __ATOMIC_RELAXED);
+    return memory;
+}
+
+int munmap(void *at, size_t size)
+{
+    int rc = (int)syscall(SYS_munmap, at, size);
+
+    /* Of a failure the program can make nothing. */
+    if (is_own(CALLER)) __atomic_sub_fetch(&own_mapped, (long)size, __ATOMIC_RELAXED);
+    return rc;
 }
 
 int pthread_create(pthread_t *out, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg)
@@ -332,13 +454,32 @@ static char *take(const char *name)
     return value;
 }
 
+/* What the program finds and has to leave. */
+struct signals {
+    sigset_t blocked;
+    void *handlers[NSIG];
+};
+static struct signals signals_before;
+
+static void read_signals(struct signals *out)
+{
+    struct sigaction action;
+
+    sigprocmask(SIG_SETMASK, NULL, &out->blocked);
+    for (int number = 1; number < NSIG; number++)
+        if (!sigaction(number, NULL, &action)) out->handlers[number] = (void *)action.sa_handler;
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     char *given = take("OUTSIDE_ORDER"), *refused = take("OUTSIDE_DENY");
 
     counts_file = take("OUTSIDE_COUNTS");
+    orphans = take("OUTSIDE_ORPHANS") != NULL;
     unsetenv("LD_PRELOAD");
     owner = getpid();
+    dl_iterate_phdr(find_own, NULL);
+    read_signals(&signals_before);
     for (int fd = 0; fd < MOST_FDS; fd++) inherited[fd] = fd < 1024 && is_open(fd);
     if (given) read_order(given);
     if (refused) deny_all(refused);
@@ -390,6 +531,41 @@ static int threads_left(void)
     return n - 1;
 }
 
+static bool child_left(void)
+{
+    siginfo_t info = {0};
+
+    return !waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
+}
+
+static void say_what_is_left_of_signals(void)
+{
+    struct signals now = {0};
+
+    read_signals(&now);
+    for (int number = 1; number < NSIG; number++) {
+        if (now.handlers[number] != signals_before.handlers[number])
+            say("outside: signal %d has another handler than before\n", number);
+        if (sigismember(&now.blocked, number) != sigismember(&signals_before.blocked, number))
+            say("outside: signal %d is blocked as it was not before\n", number);
+    }
+}
+
+static void say_what_is_left_of_memory(void)
+{
+    const void *first = NULL;
+    long n = 0;
+
+    for (size_t i = 0; i < BLOCKS; i++) {
+        if (!blocks[i].block || blocks[i].block == GONE) continue;
+        if (!n++) first = blocks[i].caller;
+    }
+    if (n && !blocks_full)
+        say("outside: %ld blocks of memory are left: by +0x%lx\n", n,
+            (unsigned long)((uintptr_t)first - own_base));
+    if (own_mapped) say("outside: %ld bytes are left mapped\n", own_mapped);
+}
+
 __attribute__((destructor)) static void end(void)
 {
     begun = false;
@@ -398,5 +574,8 @@ __attribute__((destructor)) static void end(void)
     for (int fd = 3; fd < 1024; fd++)
         if (!inherited[fd] && is_open(fd)) say("outside: descriptor %d is left open\n", fd);
     if (threads_left() > 0) say("outside: %d threads are left\n", threads_left());
+    if (!orphans && child_left()) say("outside: a child was not reaped\n");
+    say_what_is_left_of_memory();
+    say_what_is_left_of_signals();
     if (counts_file) write_counts();
 }
