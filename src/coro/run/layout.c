@@ -62,6 +62,7 @@ __attribute__((used)) const struct nidoi_layout nidoi_layout = {
                 LOOP(clock.is_virtual),
                 LOOP(sched.current),
                 LOOP(sched.now),
+                LOOP(sched.loop.state),
                 LOOP(sched.head),
                 LOOP(sched.tail),
                 LOOP(slots.chunks),

@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+"""nido-ps against living programs and their core files.
+
+    nido_ps.py --nido-ps TOOL --echo EXAMPLE_ECHO_SERVER PARKED...
+
+The programs are tests/tools/parked.c, linked in different ways; the first is the one of which docs/ps.md has
+transcripts, which are compared with what is printed: addresses, times, sizes and lines of code are masked."""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import random
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+MASKS = [
+    (r"\bprocess \d+", "process PID"),
+    (r"\d+\.\d+ s\b", "T s"),
+    (r"in \d+\.\d+ ms", "in T ms"),
+    (r"for \d+\.\d+ ms", "for T ms"),
+    (r"stack \d+ of", "stack N of"),
+    (r"\b\d+ KiB", "N KiB"),
+    (r"the core file [^,]*", "the core file"),
+    (r"\d+\.\d+ to", "T to"),
+    (r"\+0x[0-9a-f]+", "+0xN"),
+    (r"(\w\.[ch]):\d+", r"\1:N"),
+    (r"nido \d+\.\d+\.\d+", "nido V"),
+    (r" +", " "),
+]
+failures = []
+
+
+def check(condition, *what):
+    if not condition:
+        failures.append(what)
+        print("FAILED:", *what, sep="\n", file=sys.stderr)
+
+
+def masked(text):
+    for pattern, instead in MASKS:
+        text = re.sub(pattern, instead, text)
+    return [line.rstrip() for line in text.strip().splitlines()]
+
+
+class Tool:
+    def __init__(self, path):
+        self.path = path
+
+    def run(self, *arguments, **options):
+        return subprocess.run([self.path, *map(str, arguments)], capture_output=True, text=True, timeout=30,
+                              errors="surrogateescape", **options)
+
+    def shows(self, *arguments):
+        done = self.run(*arguments)
+        check(done.returncode == 0 and not done.stderr, arguments, done.returncode, done.stderr)
+        return done.stdout
+
+    def refuses(self, words, *arguments, **options):
+        done = self.run(*arguments, **options)
+        check(done.returncode > 0 and not done.stdout, arguments, done.returncode, done.stdout)
+        check(done.stderr.startswith("nido-ps: ") and done.stderr.count("\n") == 1, arguments, done.stderr)
+        check(words in done.stderr, arguments, "says", done.stderr, "and not", words)
+
+
+@contextlib.contextmanager
+def running(*command):
+    """A program that has said its first line."""
+    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True) as program:
+        try:
+            program.first = program.stdout.readline()
+            yield program
+        finally:
+            program.kill()
+
+
+def settled(program):
+    """Has it gone to sleep after its first line? Waits for that."""
+    for _ in range(500):
+        if pathlib.Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S":
+            return
+        time.sleep(0.01)
+
+
+def transcripts():
+    """{command: what docs/ps.md says it prints}"""
+    blocks = re.findall(r"^    \$ (nido-ps [^\n]*)\n((?:    [^\n]*\n|\n(?=    [^$\s]))*)",
+                        (ROOT / "docs/ps.md").read_text(), re.MULTILINE)
+    return {command: re.sub(r"^    ", "", text, flags=re.MULTILINE) for command, text in blocks}
+
+
+def check_transcript(command, printed):
+    """`...` in a transcript stands for lines that are left out."""
+    expected, lines = masked(transcripts()[command]), masked(printed)
+    while "..." in expected:
+        at = expected.index("...")
+        head, tail = expected[:at], expected[at + 1:]
+        rest = len(tail) if "..." not in tail else tail.index("...")
+        check(lines[:at] == head, command, lines[:at], head)
+        lines = lines[-rest:] if rest and "..." not in tail else lines[at:]
+        expected = tail
+    check(lines == expected, command, "\n".join(lines), "expected", "\n".join(expected))
+
+
+# ---- What it shows ----
+
+def functions(printed, task):
+    """The functions of parked.c in a task's stack, as --json --stacks has it."""
+    tasks = {entry["name"]: entry for entry in json.loads(printed)["tasks"]}
+    return [frame["function"] for frame in tasks[task]["frames"]]
+
+
+def living(tool, programs):
+    for path in programs:
+        with running(path) as program:
+            settled(program)
+            pid = program.pid
+            tree, object_ = tool.shows("--tree", pid), json.loads(tool.shows("--json", pid))
+            check(len(object_["tasks"]) == 100 and len(object_["groups"]) == 3, path, object_)
+            check('"locker" waits for mutex "ledger" of #4' in " ".join(tree.split()), path, tree)
+            check("90 more like #9" in tree, path, tree)
+            if "stripped" not in path:
+                stacks = tool.shows("--json", "--stacks", pid)
+                check("wait_for_news" in functions(stacks, "conn"), path, functions(stacks, "conn"))
+                check(functions(stacks, "sleeper").count("descend") == 4, path, functions(stacks, "sleeper"))
+            if path == programs[0]:
+                living_transcripts(tool, pid)
+
+
+def living_transcripts(tool, pid):
+    check_transcript("nido-ps 4711", tool.shows(pid))
+    check_transcript("nido-ps --tree --stacks 4711", tool.shows("--tree", "--stacks", pid))
+    timing = tool.run("--timing", pid).stderr
+    check(masked(timing) == ["nido-ps: read in T ms; the process was held for T ms"], timing)
+    check("held for 0.00 ms" in timing, "a program that sleeps is not held", timing)
+    watched = tool.shows("--watch", "--count", 2, "--interval", 0.05, pid)
+    check(watched.count("\n     1 ") == 2 and "not held" in watched, watched)
+
+
+def computing(tool, path):
+    """A task that never parks: the process is held, its registers are seen, and it goes on."""
+    with running(path, "busy") as program:
+        time.sleep(0.05)
+        root = json.loads(tool.shows("--json", "--stacks", program.pid))["tasks"][0]
+        check(root["state"] == "running", root)
+        check([frame["function"] for frame in root["frames"]][:2] == ["compute", "root"], root["frames"])
+        state = pathlib.Path(f"/proc/{program.pid}/status").read_text()
+        check("TracerPid:\t0" in state and "State:\tR" in state, state)
+
+
+def under_load(tool, echo):
+    """An echo server whose clients never pause: it is held for a moment, and loses no byte."""
+    with running(echo, 0) as server:
+        port = int(re.search(r"\d+", server.first)[0])
+        stop, bad = threading.Event(), []
+
+        def client():
+            with socket.create_connection(("127.0.0.1", port), 10) as connection:
+                while not stop.is_set():
+                    connection.sendall(b"x" * 512)
+                    got = b""
+                    while len(got) < 512:
+                        got += connection.recv(512) or bad.append("lost") or b"?" * 512
+        clients = [threading.Thread(target=client) for _ in range(8)]
+        for thread in clients:
+            thread.start()
+        try:
+            for _ in range(10):
+                tasks = json.loads(tool.shows("--json", server.pid))["tasks"]
+                check(1 <= len(tasks) <= 9, tasks)
+                tool.shows("--tree", "--stacks", server.pid)
+        finally:
+            stop.set()
+            for thread in clients:
+                thread.join()
+        check(not bad, bad)
+        server.send_signal(signal.SIGTERM)
+        check(server.wait(10) == 128 + signal.SIGTERM, server.returncode)
+
+
+def dying(tool, path):
+    """A process that ends while it is looked at: a sentence or a picture, never a crash."""
+    for wait_ms in range(0, 40, 2):
+        with running(path) as program:
+            timer = threading.Timer(wait_ms / 1000, program.kill)
+            timer.start()
+            while True:
+                done = tool.run("--tree", "--stacks", program.pid)
+                check(done.returncode in (0, 1), done.returncode, done.stderr)
+                if done.returncode:
+                    break
+            timer.join()
+
+
+# ---- Core files ----
+
+def dump_core(path, folder):
+    """The kernel's own, in `folder`; None: this machine sends cores elsewhere."""
+    pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    if "/" in pattern or pattern.startswith("|"):
+        return None
+    subprocess.run([path, "abort"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                   check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (-1, -1)))
+    cores = list(pathlib.Path(folder).iterdir())
+    return cores[0] if cores else None
+
+
+def cores(tool, programs):
+    for path in programs:
+        with tempfile.TemporaryDirectory() as folder:
+            core = dump_core(path, folder)
+            if not core:
+                print("core files are not tested: kernel.core_pattern sends them elsewhere, or they are "
+                      "forbidden")
+                return
+            printed = tool.shows("--json", "--stacks", "--core", core)
+            check(len(json.loads(printed)["tasks"]) == 100, path, printed)
+            check(printed == tool.shows("--json", "--stacks", "--core", core, path))
+            if "stripped" not in path:
+                check("wait_for_news" in functions(printed, "conn"), path)
+                check("abort" in functions(printed, ""), path, functions(printed, ""))
+            if path == programs[0]:
+                check_transcript("nido-ps --tree --core core", tool.shows("--tree", "--core", core))
+                damaged(tool, core)
+
+
+def damaged(tool, core):
+    """Cut short anywhere, or with wrong bytes anywhere: it ends, with 0 or 1."""
+    draw, whole = random.Random(1), core.read_bytes()
+    copy = core.with_name("damaged")
+    for n in range(24):
+        if n % 2:
+            copy.write_bytes(whole[:draw.randrange(len(whole))] if n % 4 == 1
+                             else whole[:draw.randrange(1 << 16)])
+        else:
+            wrong = bytearray(whole)
+            for _ in range(draw.randrange(1, 5000)):
+                wrong[draw.randrange(len(wrong) if n % 4 else 1 << 20)] = draw.randrange(256)
+            copy.write_bytes(wrong)
+        done = tool.run("--tree", "--stacks", "--core", copy)
+        check(done.returncode in (0, 1), "damaged core", n, done.returncode, done.stderr[-300:])
+        check(done.returncode == 0 or done.stderr.splitlines()[-1].startswith("nido-ps: "), done.stderr)
+    copy.unlink()
+
+
+# ---- What it cannot do ----
+
+def refusals(tool, path):
+    tool.refuses("which process?")
+    tool.refuses("is no number of a process", "x1")
+    tool.refuses("is no number of a process", "0")
+    tool.refuses("only one of", "--tree", "--json", "1")
+    tool.refuses("--count takes a number", "--watch", "--count", "many", "1")
+    tool.refuses("--interval takes seconds", "--watch", "--interval", "0", "1")
+    tool.refuses("--watch is for processes", "--watch", "--core", "x")
+    tool.refuses("takes one program", "--core", "x", "y", "z")
+    tool.refuses("there is no process", 4194305)
+    tool.refuses("no nido is found in it", os.getpid())
+    tool.refuses("cannot be opened", "--core", "/nonexistent")
+    tool.refuses("is no core file", "--core", __file__)
+    tool.refuses("is a program, no core file", "--core", path)
+    with tempfile.TemporaryDirectory() as folder:
+        core = dump_core(path, folder)
+        if core:
+            tool.refuses("cannot be read", "--core", core, "/nonexistent")
+    check("usage:" in tool.shows("--help"), "--help")
+    with open("/dev/full", "w", encoding="utf-8") as full, running(path) as program:
+        done = subprocess.run([tool.path, str(program.pid)], stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=30, check=False)
+        check(done.returncode == 1 and "takes no more" in done.stderr, done)
+    forbidden(tool, path)
+
+
+def forbidden(tool, path):
+    """As another user, if this is root; a program that has no runtime yet, or another version's."""
+    if os.geteuid() == 0:
+        with tempfile.TemporaryDirectory() as folder, running(path) as program:
+            os.chmod(folder, 0o755)
+            copy = pathlib.Path(folder, "nido-ps")
+            copy.write_bytes(pathlib.Path(tool.path).read_bytes())
+            copy.chmod(0o755)
+            Tool(copy).refuses("belongs to user root", program.pid, user=65534, group=65534)
+    with tempfile.TemporaryDirectory() as folder:
+        other = pathlib.Path(folder, "other")
+        image = bytearray(pathlib.Path(path).read_bytes())
+        at = image.index(b"nido-lay")
+        image[at + 8] = 99
+        other.write_bytes(image)
+        other.chmod(0o755)
+        with running(other) as program:
+            tool.refuses("version 99", program.pid)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--nido-ps", required=True)
+    parser.add_argument("--echo", required=True)
+    parser.add_argument("programs", nargs="+")
+    arguments = parser.parse_args()
+    tool = Tool(arguments.nido_ps)
+    living(tool, arguments.programs)
+    computing(tool, arguments.programs[0])
+    under_load(tool, arguments.echo)
+    dying(tool, arguments.programs[0])
+    cores(tool, arguments.programs)
+    refusals(tool, arguments.programs[0])
+    sys.exit(1 if failures else 0)
+
+
+main()

@@ -1,0 +1,33 @@
+/* image.h: the files that the target's code comes from, by elfutils' libdwfl: what lies at an address, and
+ * the memory that a core file leaves out because it is in them. */
+#ifndef IMAGE_H
+#define IMAGE_H
+
+#include <elfutils/libdwfl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "blocks.h"
+#include "core.h"
+
+/* NULL, and says why. */
+Dwfl *image_of_process(pid_t pid);
+Dwfl *image_of_core(const struct core *core, const char *program);
+
+/* Of memory that is not written to. */
+bool image_read(Dwfl *dwfl, struct piece *piece);
+
+/* "program(+0x1234)", or "program(name+0x12)" where the file tells names, as nido's own reports have it. */
+void image_place(Dwfl *dwfl, uint64_t address, char *out, size_t size);
+
+/* The function in which `address` lies, "?" if that is not known, and "file.c:12", or "". `after`: it is
+ * the address after a call. */
+void image_frame(Dwfl *dwfl, uint64_t address, bool after, char *function, char *line, size_t size);
+
+/* The address of the table that describes nido's structs (src/coro/run/layout.h), by the notes of the
+ * files as `get` reads them; 0: there is none. */
+uint64_t image_find_layout(Dwfl *dwfl, struct blocks *memory);
+
+#endif

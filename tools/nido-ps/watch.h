@@ -1,0 +1,10 @@
+/* watch.h: a screen that is drawn anew again and again, until a key, or `count` times. */
+#ifndef WATCH_H
+#define WATCH_H
+
+#include "target.h"
+
+/* 0: until Ctrl-C, or the process has ended. False: it says why. */
+bool watch(struct target *target, int count, int interval_ms, bool stacks);
+
+#endif
