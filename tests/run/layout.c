@@ -79,6 +79,23 @@ INSIDE(layout, the_running_task_is_found_by_the_table_alone)
     nido_group_close(&group, 0);
 }
 
+#if defined(__LP64__) && (defined(__x86_64__) || defined(__aarch64__))
+static void stack_left(struct nidoi_transfer transfer)
+{
+    (void)transfer;
+}
+
+NIDO_TEST(layout, what_a_switch_leaves_on_the_stack_ends_where_the_table_says)
+{
+    static _Alignas(16) char stack[1024];
+    char *top = stack + sizeof stack;
+
+    cr_expect(
+        eq(ptr, (char *)nidoi_fctx_make(top, sizeof stack, stack_left) + entry("saved.end")->offset,
+           top));
+}
+#endif
+
 #ifdef __ELF__
 static int find_note(struct dl_phdr_info *info, size_t size, void *out)
 {

@@ -24,22 +24,27 @@
 #define KIND(member)  FIELD(kind, struct nidoi_wait_kind, member)
 #define STACK(member) FIELD(stack, struct nidoi_stack, member)
 
-/* Where the switch has left the registers of a task that does not run, from task.context.sp: by their
- * numbers in DWARF; `pc`, where it goes on; `end`, its stack pointer then. */
-#define SAVED(name, offset)                   \
-    {                                         \
-        "saved." name, offset, sizeof(void *) \
+/* Where the switch has left the registers of a task that does not run: by their numbers in DWARF; `pc`, where
+ * it goes on; `end`, its stack pointer then. Their places from there are the same in every version of Boost.
+ * How many bytes they are is found out when nido is configured; if not, nothing is said of them. */
+#ifndef NIDOI_SAVED_BYTES
+#define NIDOI_SAVED_BYTES 0
+#endif
+#define SAVED(name, below_end)                                         \
+    {                                                                  \
+        "saved." name, NIDOI_SAVED_BYTES - (below_end), sizeof(void *) \
     }
-#if defined(__x86_64__) && !defined(__APPLE__) && defined(__LP64__)
+#if NIDOI_SAVED_BYTES && defined(__x86_64__) && defined(__LP64__)
 #define SAVED_REGISTERS                                                             \
-    SAVED("r12", 0x08), SAVED("r13", 0x10), SAVED("r14", 0x18), SAVED("r15", 0x20), \
-        SAVED("r3", 0x28), SAVED("r6", 0x30), SAVED("pc", 0x38), CONSTANT("saved.end", 0x40),
-#elif defined(__aarch64__) && defined(__LP64__)
+    SAVED("r12", 0x38), SAVED("r13", 0x30), SAVED("r14", 0x28), SAVED("r15", 0x20), \
+        SAVED("r3", 0x18), SAVED("r6", 0x10), SAVED("pc", 0x08),                    \
+        CONSTANT("saved.end", NIDOI_SAVED_BYTES),
+#elif NIDOI_SAVED_BYTES && defined(__aarch64__) && defined(__LP64__)
 #define SAVED_REGISTERS                                                                 \
-    SAVED("r19", 0x40), SAVED("r20", 0x48), SAVED("r21", 0x50), SAVED("r22", 0x58),     \
-        SAVED("r23", 0x60), SAVED("r24", 0x68), SAVED("r25", 0x70), SAVED("r26", 0x78), \
-        SAVED("r27", 0x80), SAVED("r28", 0x88), SAVED("r29", 0x90), SAVED("r30", 0x98), \
-        SAVED("pc", 0xa0), CONSTANT("saved.end", 0xb0),
+    SAVED("r19", 0x70), SAVED("r20", 0x68), SAVED("r21", 0x60), SAVED("r22", 0x58),     \
+        SAVED("r23", 0x50), SAVED("r24", 0x48), SAVED("r25", 0x40), SAVED("r26", 0x38), \
+        SAVED("r27", 0x30), SAVED("r28", 0x28), SAVED("r29", 0x20), SAVED("r30", 0x18), \
+        SAVED("pc", 0x10), CONSTANT("saved.end", NIDOI_SAVED_BYTES),
 #else
 #define SAVED_REGISTERS
 #endif
