@@ -90,3 +90,64 @@ NIDO_TEST(fd_woken, a_number_used_again_between_a_wake_and_its_task_ends_the_cal
 {
     cr_expect(zero(int, io_run(each_is_woken)));
 }
+
+/* ---- The end of a call on the file of before ---- */
+
+static const struct fd_call *old;
+
+/* Exclusive ones: the call of the new file, and one that must not come between. */
+static ssize_t (*call_of_the_new)(int fd, int other);
+
+static int park_on_the_new(void *unused)
+{
+    (void)unused;
+    cr_expect(zero(int, nido_close(ends[0])));
+    cr_expect(zero(int, unix_pair(fresh)));
+    cr_expect(eq(int, fresh[0], ends[0]), "the lowest free number");
+    if (old->need == FD_ROOM) io_fill(fresh[0]);
+    return call_of_the_new(fresh[0], fresh[1]) < 0 ? -EPROTO : 0;
+}
+
+/* The old call ends in the yield. */
+static int come_between(void *unused)
+{
+    char byte = 'x';
+
+    (void)unused;
+    nido_yield();
+    cr_expect(eq(int, (int)call_of_the_new(fresh[0], fresh[1]), -EBUSY), "%s", old->name);
+    if (old->need == FD_ROOM)
+        io_drain(fresh[1]);
+    else
+        cr_expect(eq(int, (int)write(fresh[1], &byte, 1), 1));
+    return 0;
+}
+
+static int each_ends_late(void *unused)
+{
+    struct nidoi_sys real = nidoi_sys;
+
+    (void)unused;
+    nidoi_sys.connect = never_connects;
+    for (old = fd_calls; old < fd_calls + FD_CALLS; old++) {
+        nido_group group;
+
+        if (old->need == FD_WORKER) continue;
+        call_of_the_new = old->need == FD_ROOM ? fd_call_write : fd_call_read;
+        make_stuck(old);
+        nido_group_open(&group, NIDO_FAIL_FAST, old->name);
+        cr_expect(zero(int, nido_spawn(&group, park, (void *)old)));
+        cr_expect(zero(int, nido_spawn(&group, park_on_the_new, NULL)));
+        cr_expect(zero(int, nido_spawn(&group, come_between, NULL)));
+        cr_expect(zero(int, nido_group_close(&group, 0)), "%s", old->name);
+        io_close_pair(fresh);
+        nido_close(ends[1]);
+    }
+    nidoi_sys = real;
+    return 0;
+}
+
+NIDO_TEST(fd_woken, the_end_of_a_call_leaves_the_next_file_of_its_number_alone)
+{
+    cr_expect(zero(int, io_run(each_ends_late)));
+}
