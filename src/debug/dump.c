@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/debug_words.h"
 #include "debug/json.h"
 #include "debug/tree.h"
 #include "nido/debug.h"
@@ -10,46 +11,55 @@ static void line_to_file(void *file, const char *line)
     fputs(line, file);
 }
 
-static int dump_tree(struct nidoi_loop *loop, FILE *file)
+static int dump_tree(struct nidoi_loop *loop, const struct nidoi_debug_stacks *stacks, FILE *file)
 {
     fprintf(file, "nido: runtime %u: %u %s, %u of them ready\n", loop->number, loop->live,
             loop->live == 1 ? "task" : "tasks", nidoi_sched_ready(&loop->sched));
-    return nidoi_tree_print(loop, line_to_file, file);
+    if (stacks->shown) fprintf(file, "nido: stacks: %s\n", nidoi_debug_stacks_source());
+    return nidoi_tree_print(loop, stacks, line_to_file, file);
 }
 
-static int dump_json(struct nidoi_loop *loop, FILE *file)
+static int dump_to_file(struct nidoi_loop *loop, uint32_t flags, void *from, FILE *file)
 {
-    nidoi_json_print(loop, file);
-    return 0;
-}
+    struct nidoi_debug_stacks stacks = {.shown = flags & NIDO_DUMP_STACKS, .from = from};
+    int err = 0;
 
-typedef int dump_fn(struct nidoi_loop *loop, FILE *file);
+    if (stacks.shown) stacks.symbols = nidoi_symbols_open();
+    if (flags & NIDO_DUMP_JSON)
+        nidoi_json_print(loop, &stacks, file);
+    else
+        err = dump_tree(loop, &stacks, file);
+    nidoi_symbols_close(stacks.symbols);
+    return err;
+}
 
 /* Into memory: the user's stream may run code of its own, and the tree must stand still. */
-static int dump_to_memory(dump_fn *dump, struct nidoi_loop *loop, char **text, size_t *size)
+static int dump_to_memory(struct nidoi_loop *loop, uint32_t flags, void *from, char **text,
+                          size_t *size)
 {
     FILE *memory = open_memstream(text, size);
     int err;
 
     if (!memory) return -ENOMEM;
     nidoi_no_parking_begin(&loop->sched); /* the owner of an object may be a user's function */
-    err = dump(loop, memory);
+    err = dump_to_file(loop, flags, from, memory);
     nidoi_no_parking_end(&loop->sched);
     if (ferror(memory)) err = -ENOMEM;
     return fclose(memory) ? -ENOMEM : err;
 }
 
-static int dump_by(dump_fn *dump, FILE *file)
+static int dump_from(FILE *file, uint32_t flags, void *from)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
     char *text = NULL;
     size_t size = 0;
     int err;
 
-    if (!file) return -EINVAL;
+    if (!file || flags & ~(uint32_t)(NIDO_DUMP_STACKS | NIDO_DUMP_JSON)) return -EINVAL;
     if (!loop) return -EPERM;
+    if (nidoi_debug_asks("stacks")) flags |= NIDO_DUMP_STACKS;
     nidoi_loop_refresh(loop);
-    err = dump_to_memory(dump, loop, &text, &size);
+    err = dump_to_memory(loop, flags, from, &text, &size);
     if (!err && (fwrite(text, 1, size, file) != size || fflush(file))) err = -EIO;
     free(text);
     return err;
@@ -57,10 +67,15 @@ static int dump_by(dump_fn *dump, FILE *file)
 
 int nido_dump(FILE *file)
 {
-    return dump_by(dump_tree, file);
+    return dump_from(file, 0, __builtin_return_address(0));
 }
 
 int nido_dump_json(FILE *file)
 {
-    return dump_by(dump_json, file);
+    return dump_from(file, NIDO_DUMP_JSON, __builtin_return_address(0));
+}
+
+int nido_dump_with(FILE *file, uint32_t flags)
+{
+    return dump_from(file, flags, __builtin_return_address(0));
 }

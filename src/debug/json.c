@@ -95,7 +95,45 @@ static void put_cancel(FILE *file, const nido_scope *scope)
     fputc('}', file);
 }
 
-static void put_task(FILE *file, const struct nidoi_task *task)
+static void put_frame(FILE *file, const struct nidoi_debug_stacks *stacks, void *address)
+{
+    struct nidoi_symbol symbol;
+
+    nidoi_symbol_find(stacks->symbols, address, &symbol);
+    fprintf(file, "{\"address\":%" PRIuPTR, (uintptr_t)address);
+    if (symbol.name) {
+        put_key_text(file, "function", symbol.name);
+        fprintf(file, ",\"offset\":%zu", symbol.offset);
+    }
+    if (symbol.object) {
+        put_key_text(file, "object", symbol.object);
+        fprintf(file, ",\"object_offset\":%zu", symbol.object_offset);
+    }
+    if (symbol.file) {
+        put_key_text(file, "file", symbol.file);
+        fprintf(file, ",\"line\":%d", symbol.line);
+    }
+    fputc('}', file);
+}
+
+static void put_stack(FILE *file, const struct nidoi_debug_stacks *stacks,
+                      const struct nidoi_task *task)
+{
+    void *frames[NIDOI_FRAMES_MOST];
+    int n = nidoi_debug_frames(stacks, task, frames, NIDOI_FRAMES_MOST);
+
+    fprintf(file, ",\"stack\":{\"used\":%zu,\"size\":%zu", nidoi_debug_stack_used(task),
+            nidoi_debug_stack_size(task));
+    if (stacks->shown) fputs(",\"frames\":[", file);
+    for (int i = 0; i < n; i++) {
+        if (i) fputc(',', file);
+        put_frame(file, stacks, frames[i]);
+    }
+    fputs(stacks->shown ? "]}" : "}", file);
+}
+
+static void put_task(FILE *file, const struct nidoi_debug_stacks *stacks,
+                     const struct nidoi_task *task)
 {
     int64_t due = task->scope->due;
     struct nidoi_place place;
@@ -117,8 +155,7 @@ static void put_task(FILE *file, const struct nidoi_task *task)
                 due > task->sched->now ? due - task->sched->now : 0,
                 nidoi_debug_owns_deadline(task) ? "true" : "false");
     put_cancel(file, task->scope);
-    fprintf(file, ",\"stack\":{\"used\":%zu,\"size\":%zu}", nidoi_debug_stack_used(task),
-            nidoi_debug_stack_size(task));
+    put_stack(file, stacks, task);
     put_key_text(file, "spawned_at", nidoi_place(&place, task->spawned_at));
     fputc('}', file);
 }
@@ -140,14 +177,14 @@ static struct nidoi_task *live_task(struct nidoi_loop *loop, uint32_t slot)
     return nidoi_slots_get(&loop->slots, slot)->task;
 }
 
-static void put_tasks(FILE *file, struct nidoi_loop *loop)
+static void put_tasks(FILE *file, const struct nidoi_debug_stacks *stacks, struct nidoi_loop *loop)
 {
     const char *between = "\n  ";
 
     for (uint32_t i = 1; i <= loop->slots.made; i++) {
         if (!live_task(loop, i)) continue;
         fputs(between, file);
-        put_task(file, live_task(loop, i));
+        put_task(file, stacks, live_task(loop, i));
         between = ",\n  ";
     }
 }
@@ -168,12 +205,12 @@ static void put_groups(FILE *file, struct nidoi_loop *loop)
     }
 }
 
-void nidoi_json_print(struct nidoi_loop *loop, FILE *file)
+void nidoi_json_print(struct nidoi_loop *loop, const struct nidoi_debug_stacks *stacks, FILE *file)
 {
     fprintf(file, "{\"nido\":\"%s\",\"runtime\":%u,\"now_ns\":%" PRId64 ",\n \"groups\":[",
             NIDO_VERSION, loop->number, loop->sched.now);
     put_groups(file, loop);
     fputs("],\n \"tasks\":[", file);
-    put_tasks(file, loop);
+    put_tasks(file, stacks, loop);
     fputs("]}\n", file);
 }

@@ -6,8 +6,9 @@
 #include <stdio.h>
 
 #include "coro/runtime/loop.h"
+#include "debug/stack.h"
 
 /* On the run's own thread. */
-void nidoi_json_print(struct nidoi_loop *loop, FILE *file);
+void nidoi_json_print(struct nidoi_loop *loop, const struct nidoi_debug_stacks *stacks, FILE *file);
 
 #endif

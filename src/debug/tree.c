@@ -18,6 +18,7 @@ enum {
 struct tree {
     void (*line)(void *ctx, const char *text);
     void *ctx;
+    const struct nidoi_debug_stacks *stacks;
     int groups;          /* around the present line */
     char prefix[PREFIX]; /* what stands before each line of the present depth */
     size_t prefix_used;
@@ -65,6 +66,15 @@ static uint64_t hash_task(uint64_t hash, const struct nidoi_task *task)
     return hash_bytes(hash, &cancelled, sizeof cancelled);
 }
 
+static uint64_t hash_stack(uint64_t hash, const struct nidoi_debug_stacks *stacks,
+                           const struct nidoi_task *task)
+{
+    void *frames[NIDOI_FRAMES_MOST];
+    int n = nidoi_debug_frames(stacks, task, frames, NIDOI_FRAMES_MOST);
+
+    return hash_bytes(hash, frames, (size_t)n * sizeof *frames);
+}
+
 static uint64_t hash_group(uint64_t hash, const nido_group *group)
 {
     hash = hash_text(hash, group->name);
@@ -73,7 +83,7 @@ static uint64_t hash_group(uint64_t hash, const nido_group *group)
 
 /* Of all below, with how deep it lies: the order of the walk alone does not tell a child from a
  * sibling. */
-static uint64_t task_signature(struct nidoi_task *task)
+static uint64_t task_signature(const struct tree *tree, struct nidoi_task *task)
 {
     uint64_t hash = 0xcbf29ce484222325u;
 
@@ -82,7 +92,10 @@ static uint64_t task_signature(struct nidoi_task *task)
         uint32_t depth = 0;
 
         for (const nido_scope *above = scope; above != &task->base; above = above->parent) depth++;
-        if (scope == &scope->task->base) hash = hash_task(hash, scope->task);
+        if (scope == &scope->task->base) {
+            hash = hash_task(hash, scope->task);
+            hash = hash_stack(hash, tree->stacks, scope->task);
+        }
         if (scope->flags & NIDOI_SCOPE_GROUP) hash = hash_group(hash, (nido_group *)(void *)scope);
         hash = hash_bytes(hash, &depth, sizeof depth);
     }
@@ -116,7 +129,7 @@ static struct nidoi_task *child_of(struct nidoi_link *link)
 }
 
 /* Counts the kinds of a group's children. Returns how many lines they take. */
-static uint32_t kinds_open(struct kinds *kinds, const nido_group *group)
+static uint32_t kinds_open(const struct tree *tree, struct kinds *kinds, const nido_group *group)
 {
     uint32_t children = group->live + group->services, lines = 0;
 
@@ -128,7 +141,7 @@ static uint32_t kinds_open(struct kinds *kinds, const nido_group *group)
     if (!kinds->table) return children;
     for (struct nidoi_link *link = group->children.next; link != &group->children;
          link = link->next) {
-        uint64_t signature = task_signature(child_of(link));
+        uint64_t signature = task_signature(tree, child_of(link));
 
         kind_count(kind_find(kinds, signature), signature, child_of(link));
     }
@@ -184,12 +197,37 @@ static NIDOI_RARE void tree_add_task_line(struct tree *tree, const struct nidoi_
     tree_line(tree, branch, &text);
 }
 
+/* The first group among a task's scopes from here: the others have a line only if they are groups. */
+static nido_group *group_from(nido_scope *scope)
+{
+    while (scope && !(scope->flags & NIDOI_SCOPE_GROUP)) scope = scope->inner;
+    return (nido_group *)(void *)scope;
+}
+
+static NIDOI_RARE void tree_add_stack(struct tree *tree, const struct nidoi_task *task)
+{
+    const char *branch = group_from(task->base.inner) ? "│  " : "   ";
+    void *frames[NIDOI_FRAMES_MOST];
+    char room[LINE];
+    int n = nidoi_debug_frames(tree->stacks, task, frames, NIDOI_FRAMES_MOST);
+
+    for (int i = 0; i < n; i++) {
+        struct nidoi_text text = {room, sizeof room, 0};
+
+        nidoi_debug_add_frame(&text, tree->stacks, frames[i]);
+        tree_line(tree, branch, &text);
+    }
+    if (n == NIDOI_FRAMES_MOST)
+        tree_line(tree, branch, &(struct nidoi_text){(char[]){"..."}, 0, 0});
+}
+
 static void tree_add_task(struct tree *tree, struct nidoi_task *task, bool last)
 {
     size_t before;
 
     tree_add_task_line(tree, task, branch_of(last));
     before = tree_push(tree, last);
+    tree_add_stack(tree, task);
     tree_add_inner(tree, task->base.inner, false);
     tree_pop(tree, before);
 }
@@ -214,7 +252,7 @@ static NIDOI_RARE void tree_add_more(struct tree *tree, const struct kind *kind,
 static void tree_add_child(struct tree *tree, struct kinds *kinds, struct nidoi_task *task,
                            uint32_t *lines)
 {
-    struct kind *kind = kinds->table ? kind_find(kinds, task_signature(task)) : NULL;
+    struct kind *kind = kinds->table ? kind_find(kinds, task_signature(tree, task)) : NULL;
 
     if (!kind || kind->count < FOLD_FROM) {
         tree_add_task(tree, task, --*lines == 0);
@@ -244,7 +282,7 @@ static void tree_add_group(struct tree *tree, nido_group *group, bool last)
     tree_add_group_line(tree, group, last);
     tree->groups++;
     before = tree_push(tree, last);
-    lines = kinds_open(&kinds, group);
+    lines = kinds_open(tree, &kinds, group);
     tree_add_inner(tree, group->scope.inner, lines > 0);
     for (struct nidoi_link *link = group->children.next; link != &group->children;
          link = link->next)
@@ -254,31 +292,33 @@ static void tree_add_group(struct tree *tree, nido_group *group, bool last)
     tree->groups--;
 }
 
-/* The first group among a task's scopes from here: the others have a line only if they are groups. */
 static void tree_add_inner(struct tree *tree, nido_scope *scope, bool more)
 {
-    struct nidoi_text deeper = {(char[]){"(deeper groups are not drawn)"}, 0, 0};
+    nido_group *group = group_from(scope);
 
-    while (scope && !(scope->flags & NIDOI_SCOPE_GROUP)) scope = scope->inner;
-    if (!scope) return;
+    if (!group) return;
     if (tree->groups >= DEEPEST)
-        tree_line(tree, branch_of(!more), &deeper);
+        tree_line(tree, branch_of(!more),
+                  &(struct nidoi_text){(char[]){"(deeper groups are not drawn)"}, 0, 0});
     else
-        tree_add_group(tree, (nido_group *)(void *)scope, !more);
+        tree_add_group(tree, group, !more);
 }
 
-int nidoi_tree_print(struct nidoi_loop *loop, void (*line)(void *ctx, const char *text), void *ctx)
+int nidoi_tree_print(struct nidoi_loop *loop, const struct nidoi_debug_stacks *stacks,
+                     void (*line)(void *ctx, const char *text), void *ctx)
 {
     struct tree *tree = nidoi_mem_zeroed(sizeof *tree);
 
     if (!tree) return -ENOMEM;
     tree->line = line;
     tree->ctx = ctx;
+    tree->stacks = stacks;
     for (uint32_t i = 1; i <= loop->slots.made; i++) {
         struct nidoi_task *task = nidoi_slots_get(&loop->slots, i)->task;
 
         if (!task || task->group) continue;
         tree_add_task_line(tree, task, "");
+        tree_add_stack(tree, task);
         tree_add_inner(tree, task->base.inner, false);
     }
     nidoi_mem.release(tree);

@@ -108,6 +108,7 @@ static void tasks_are_refused(void)
     REFUSED(nido_check());
     REFUSED(nido_dump(stderr));
     REFUSED(nido_dump_json(stderr));
+    REFUSED(nido_dump_with(stderr, 0));
     REFUSED(nido_ticker_wait(&world.ticker));
     nido_scope_open(&scope);
     REFUSED(nido_scope_cancel(&scope, 0, NULL));

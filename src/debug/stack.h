@@ -1,0 +1,29 @@
+/* debug/stack.h: the frames of a task in words. */
+#ifndef NIDOI_DEBUG_STACK_H
+#define NIDOI_DEBUG_STACK_H
+
+#include "coro/stack/frames.h"
+#include "debug/symbols.h"
+#include "debug/task.h"
+
+/* The stacks that a report shows. */
+struct nidoi_debug_stacks {
+    bool shown;
+    void *
+        from; /* of the running task what lies below this return address is left out; NULL: nothing */
+    struct nidoi_symbols *symbols; /* NULL: no debug information */
+};
+
+/* What the head of a report says of its stacks: how they are named, or why there are none. */
+const char *nidoi_debug_stacks_source(void);
+
+/* The return addresses of a task, the innermost first. How many; 0: none are shown, it has not begun, or
+ * stacks cannot be read here. On the run's own thread. */
+int nidoi_debug_frames(const struct nidoi_debug_stacks *stacks, const struct nidoi_task *task,
+                       void **frames, int room);
+
+/* "at 0x55d2c8a01302 copy+0x41 server+0x1301 proxy.c:61". */
+void nidoi_debug_add_frame(struct nidoi_text *text, const struct nidoi_debug_stacks *stacks,
+                           void *address);
+
+#endif
