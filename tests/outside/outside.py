@@ -237,9 +237,9 @@ def fnv1a(content):
 class Run:
     """One life of a program in a folder of its own: run(), then verdict()."""
 
-    def __init__(self, outside, program, folder, wrap=(), env=None, disk=None):
+    def __init__(self, outside, program, folder, wrap=(), env=None, disk=None, inside=False):
         self.outside, self.program, self.folder = outside, program, folder
-        self.wrap, self.env, self.disk = wrap, env or {}, disk
+        self.wrap, self.env, self.disk, self.inside = wrap, env or {}, disk, inside
         self.kept, self.answers, self.wanted, self.sent = [], None, (), set()
         self.code, self.hung, self.left, self.slept, self.process = None, False, [], None, None
 
@@ -273,7 +273,13 @@ class Run:
     def signal(self, number):
         if self.process.poll() is None:
             self.sent.add(number)
-            self.process.send_signal(number)
+            os.kill(self.pid, number)
+
+    @property
+    def pid(self):
+        """The program's; `inside`: it is a child of what it was started by."""
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return int(children.read_text().split()[0]) if self.inside else self.process.pid
 
     def run(self):
         self.folder.mkdir(parents=True)
@@ -301,6 +307,8 @@ class Run:
 
     def await_end(self):
         """A server whose clients were not served waits for more: it is told to end."""
+        if self.code is not None or self.hung:
+            return
         unserved = isinstance(self.program, Server) and self.answers != self.wanted
         try:
             self.code = self.process.wait(2 if unserved else PATIENCE_S)
