@@ -6,6 +6,8 @@
  *
  *     ./example_sharded_echo 7000 4
  */
+#include <errno.h>
+#include <errno.h>
 #include <nido.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +51,7 @@ static int announce(const struct server *server)
         if (rc < 0) return rc;
     }
     printf("%s\n", server->port);
-    return fflush(stdout) ? -1 : 0;
+    return fflush(stdout) ? -errno : 0;
 }
 
 static int serve(unsigned shard, void *arg)

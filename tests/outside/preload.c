@@ -4,6 +4,7 @@
  *                                   ERRNO 0: it moves about half of the bytes that it could
  *     OUTSIDE_DENY=CALL:ERRNO,...   a filter of the kernel refuses these system calls from main on
  *     OUTSIDE_COUNTS=FILE           at the end of the program: how often each was called
+ *     OUTSIDE_MAPS=N                N more mappings, then the process has as many as the kernel allows
  *     OUTSIDE_ORPHANS=1             it has children that it did not start: they may be left
  *
  * A close that is to fail has closed, as Linux does it. What the program executes does not inherit any
@@ -470,9 +471,36 @@ static void read_signals(struct signals *out)
         if (!sigaction(number, NULL, &action)) out->handlers[number] = (void *)action.sa_handler;
 }
 
+static long maps_limit(void)
+{
+    FILE *file = REAL(fopen)("/proc/sys/vm/max_map_count", "r");
+    long limit = 0;
+
+    if (!file || fscanf(file, "%ld", &limit) != 1 || limit > 1 << 20) {
+        fprintf(stderr, "outside: vm.max_map_count is not to be had\n");
+        _exit(99);
+    }
+    fclose(file);
+    return limit;
+}
+
+/* Every second page of a reservation gets other rights, so that each is a mapping of its own; some
+ * of the last ones are given up again. */
+static void use_up_maps(long left)
+{
+    long limit = maps_limit(), page = sysconf(_SC_PAGESIZE), n = 0;
+    char *memory = (char *)syscall(SYS_mmap, NULL, (limit + 2) * page, PROT_NONE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    while (n < limit && !syscall(SYS_mprotect, memory + n * page, page, PROT_READ)) n += 2;
+    for (; n > 0 && left > 0; left -= 2)
+        syscall(SYS_mprotect, memory + (n -= 2) * page, page, PROT_NONE);
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     char *given = take("OUTSIDE_ORDER"), *refused = take("OUTSIDE_DENY");
+    char *maps = take("OUTSIDE_MAPS");
 
     counts_file = take("OUTSIDE_COUNTS");
     orphans = take("OUTSIDE_ORPHANS") != NULL;
@@ -483,6 +511,7 @@ __attribute__((constructor)) static void begin(void)
     for (int fd = 0; fd < MOST_FDS; fd++) inherited[fd] = fd < 1024 && is_open(fd);
     if (given) read_order(given);
     if (refused) deny_all(refused);
+    if (maps) use_up_maps(atol(maps));
     syscall(SYS_close, -1); /* the mark in a trace: from here on it is the program's */
     __atomic_store_n(&begun, true, __ATOMIC_RELEASE);
 }

@@ -1,5 +1,5 @@
 """Short of something: the Nth allocation, mapping, thread or file of the C library fails, or that and
-all later ones (preload.c); walls of the system around descriptors, memory, threads and files
+all later ones (preload.c); walls of the system around descriptors, memory, mappings, threads and files
 (prlimit), and a full disk."""
 
 import errno
@@ -41,6 +41,11 @@ def memory(program):
             for size in (int(3000 * 1.15**n) for n in range(28))]
 
 
+def mappings(program):
+    """As many more as the program may make; the kernel's limit is 65530 if nobody has changed it."""
+    return [(program, f"maps={n}", {"env": {"OUTSIDE_MAPS": str(n)}}) for n in range(0, 40, 2)]
+
+
 def threads(outside, program):
     """As a user of few processes; only root can become one."""
     if os.getuid():
@@ -50,6 +55,19 @@ def threads(outside, program):
     return [(program, f"nproc={n}", {"wrap": ["prlimit", f"--nproc={n}:{n}", *become]}) for n in range(0, 5)]
 
 
+DISK = """mkdir disk && mount -t tmpfs -o size={} none disk || exit
+"$@" >disk/out
+code=$?
+cat disk/out
+exit $code"""
+
+
+def disks():
+    """A file system of so many pages, for the answer."""
+    return [(f"disk={n}", {"wrap": ["unshare", "--mount", "sh", "-c", DISK.format(n * 4096), "sh"]})
+            for n in (1, 2, 3, 100)] if os.getuid() == 0 else []
+
+
 def files(program):
     """Bytes that a file may have; SIGXFSZ ignored, as a program does that wants the error. Programs that
     print by stdio do not look."""
@@ -57,7 +75,8 @@ def files(program):
         return []
     walls = [(program, f"fsize={n}", {"wrap": ["env", "--ignore-signal=XFSZ", "prlimit", f"--fsize={n}:{n}"]})
              for n in (300, 1000, 2000)]
-    return walls + [(program, "full disk", {"disk": "/dev/full"})]
+    full = [("full disk", {"disk": "/dev/full"}), *disks()]
+    return walls + [(program, what, options) for what, options in full]
 
 
 def trials_of(outside, program):
@@ -69,6 +88,7 @@ def trials_of(outside, program):
     yield from by_preload(outside, program, counts.read_text())
     yield descriptors(program)
     yield memory(program)
+    yield mappings(program)
     yield threads(outside, program)
     yield files(program)
 
