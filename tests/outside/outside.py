@@ -47,6 +47,9 @@ class Program:
         """libuv and GLib give up, leave things open, or abort, at many a failure of their own."""
         return "libuv" in self.name or "glib" in self.name
 
+    def path(self, build):
+        return build / f"examples/example_{self.name}"
+
     def right(self, run):
         out = set(run.out.splitlines()) if isinstance(self.want, set) else run.out
         if hasattr(self.want, "fullmatch"):
@@ -81,6 +84,18 @@ class Server(Program):
         port = self.port(run)
         if port:
             run.answers = [ask(port, question) for question in run.wanted]
+
+
+class App(Program):
+    """A program of apps/, which is a player itself: it prints "right", or what is not."""
+
+    must = True
+
+    def __init__(self, name, *args, want="right\n", **options):
+        super().__init__(name, *args, want=want, **options)
+
+    def path(self, build):
+        return build / "outside/apps" / self.name
 
 
 class Sharded(Server):
@@ -427,7 +442,7 @@ class Outside:
         return [program for program in programs() if self.path(program).exists()]
 
     def path(self, program):
-        return self.build / f"examples/example_{program.name}"
+        return program.path(self.build)
 
     def preloaded(self):
         return ["env", f"LD_PRELOAD={self.build}/outside/preload.so"]

@@ -13,7 +13,6 @@
  * At the end of the program a line on stderr says what is left of each kind: descriptors, threads,
  * children, memory and mappings that the program itself (not a library) has asked for, and signals
  * that are blocked or handled as they were not at the beginning. */
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
