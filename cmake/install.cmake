@@ -46,6 +46,13 @@ foreach(name IN ITEMS nido nido-test)
     configure_file(cmake/${name}.pc.in ${name}.pc @ONLY)
     install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${nido_pc_dir} COMPONENT dev)
 endforeach()
+# gdb loads a script that is named like the library, from below the folder that it was built for (/usr).
+install(FILES tools/gdb/nido-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/nido COMPONENT tools)
+if(NIDO_BUILD_SHARED AND NOT APPLE)
+    install(FILES tools/gdb/nido-gdb.py COMPONENT tools
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/gdb/auto-load/${CMAKE_INSTALL_FULL_LIBDIR}
+        RENAME libnido.so.${PROJECT_VERSION}-gdb.py)
+endif()
 install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)
 
 if(PROJECT_IS_TOP_LEVEL)

@@ -7,13 +7,11 @@ The programs are tests/tools/parked.c, linked in different ways; the first is th
 transcripts, which are compared with what is printed: addresses, times, sizes and lines of code are masked."""
 
 import argparse
-import contextlib
 import json
 import os
 import pathlib
 import random
 import re
-import resource
 import signal
 import socket
 import subprocess
@@ -22,34 +20,7 @@ import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-MASKS = [
-    (r"\bprocess \d+", "process PID"),
-    (r"\d+\.\d+ s\b", "T s"),
-    (r"in \d+\.\d+ ms", "in T ms"),
-    (r"for \d+\.\d+ ms", "for T ms"),
-    (r"stack \d+ of", "stack N of"),
-    (r"\b\d+ KiB", "N KiB"),
-    (r"the core file [^,]*", "the core file"),
-    (r"\d+\.\d+ to", "T to"),
-    (r"\+0x[0-9a-f]+", "+0xN"),
-    (r"(\w\.[ch]):\d+", r"\1:N"),
-    (r"nido \d+\.\d+\.\d+", "nido V"),
-    (r" +", " "),
-]
-failures = []
-
-
-def check(condition, *what):
-    if not condition:
-        failures.append(what)
-        print("FAILED:", *what, sep="\n", file=sys.stderr)
-
-
-def masked(text):
-    for pattern, instead in MASKS:
-        text = re.sub(pattern, instead, text)
-    return [line.rstrip() for line in text.strip().splitlines()]
+from tools_help import check, check_transcript, dump_core, failures, masked, running, settled, wanted
 
 
 class Tool:
@@ -70,45 +41,6 @@ class Tool:
         check(done.returncode > 0 and not done.stdout, arguments, done.returncode, done.stdout)
         check(done.stderr.startswith("nido-ps: ") and done.stderr.count("\n") == 1, arguments, done.stderr)
         check(words in done.stderr, arguments, "says", done.stderr, "and not", words)
-
-
-@contextlib.contextmanager
-def running(*command):
-    """A program that has said its first line."""
-    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True) as program:
-        try:
-            program.first = program.stdout.readline()
-            yield program
-        finally:
-            program.kill()
-
-
-def settled(program):
-    """Has it gone to sleep after its first line? Waits for that."""
-    for _ in range(500):
-        if pathlib.Path(f"/proc/{program.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S":
-            return
-        time.sleep(0.01)
-
-
-def transcripts():
-    """{command: what docs/ps.md says it prints}"""
-    blocks = re.findall(r"^    \$ (nido-ps [^\n]*)\n((?:    [^\n]*\n|\n(?=    [^$\s]))*)",
-                        (ROOT / "docs/ps.md").read_text(), re.MULTILINE)
-    return {command: re.sub(r"^    ", "", text, flags=re.MULTILINE) for command, text in blocks}
-
-
-def check_transcript(command, printed):
-    """`...` in a transcript stands for lines that are left out."""
-    expected, lines = masked(transcripts()[command]), masked(printed)
-    while "..." in expected:
-        at = expected.index("...")
-        head, tail = expected[:at], expected[at + 1:]
-        rest = len(tail) if "..." not in tail else tail.index("...")
-        check(lines[:at] == head, command, lines[:at], head)
-        lines = lines[-rest:] if rest and "..." not in tail else lines[at:]
-        expected = tail
-    check(lines == expected, command, "\n".join(lines), "expected", "\n".join(expected))
 
 
 # ---- What it shows ----
@@ -203,17 +135,6 @@ def dying(tool, path):
 
 # ---- Core files ----
 
-def dump_core(path, folder):
-    """The kernel's own, in `folder`; None: this machine sends cores elsewhere."""
-    pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text().strip()
-    if "/" in pattern or pattern.startswith("|"):
-        return None
-    subprocess.run([path, "abort"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                   check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (-1, -1)))
-    cores = list(pathlib.Path(folder).iterdir())
-    return cores[0] if cores else None
-
-
 def cores(tool, programs):
     for path in programs:
         with tempfile.TemporaryDirectory() as folder:
@@ -304,8 +225,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--nido-ps", required=True)
     parser.add_argument("--echo", required=True)
+    parser.add_argument("--transcripts", action="append_const", const=True, dest="wanted")
     parser.add_argument("programs", nargs="+")
     arguments = parser.parse_args()
+    wanted.extend(arguments.wanted or [])
     tool = Tool(arguments.nido_ps)
     living(tool, arguments.programs)
     computing(tool, arguments.programs[0])

@@ -18,7 +18,11 @@ static const char *mode;
 static volatile unsigned long sum;
 
 /* Kept out of line: what a stack shows is the same at every level of optimisation. */
+#ifdef __clang__
+#define FRAME static __attribute__((noinline))
+#else
 #define FRAME static __attribute__((noinline, noclone))
+#endif
 
 FRAME int wait_for_news(void)
 {
