@@ -48,7 +48,7 @@ class Tool:
 def functions(printed, task):
     """The functions of parked.c in a task's stack, as --json --stacks has it."""
     tasks = {entry["name"]: entry for entry in json.loads(printed)["tasks"]}
-    return [frame["function"] for frame in tasks[task]["frames"]]
+    return [frame["function"] for frame in tasks[task]["stack"]["frames"]]
 
 
 def living(tool, programs):
@@ -68,6 +68,34 @@ def living(tool, programs):
                 living_transcripts(tool, pid)
 
 
+def comparable(task):
+    """Without times and without names, of which nido-ps knows more."""
+    copy = json.loads(json.dumps(task))
+    for times in copy.get("wait", {}), copy.get("deadline", {}):
+        times.pop("for_ns", None)
+        times.pop("in_ns", None)
+    copy.pop("spawned_at")
+    frames = [(frame["address"], frame["object_offset"]) for frame in copy["stack"]["frames"]]
+    del copy["stack"]["frames"]
+    return copy, frames
+
+
+def twins(tool, path):
+    """What a program says of itself is what is seen from outside."""
+    with running(path, "json") as program:
+        own = ""
+        while not own.endswith("]}\n"):
+            own += program.stdout.readline()
+        settled(program)
+        own, seen = json.loads(own), json.loads(tool.shows("--json", "--stacks", program.pid))
+        check(own["groups"] == seen["groups"], own["groups"], seen["groups"])
+        check(len(own["tasks"]) == len(seen["tasks"]) == 100, own, seen)
+        for mine, theirs in zip(own["tasks"][1:], seen["tasks"][1:]): # without the root, which ran
+            (mine, frames), (theirs, outer) = comparable(mine), comparable(theirs)
+            # Outside nothing is shown below the call; inside, what of it is the library's.
+            check(mine == theirs and outer and frames[-len(outer):] == outer, mine, frames, theirs, outer)
+
+
 def living_transcripts(tool, pid):
     check_transcript("nido-ps 4711", tool.shows(pid))
     check_transcript("nido-ps --tree --stacks 4711", tool.shows("--tree", "--stacks", pid))
@@ -84,7 +112,8 @@ def computing(tool, path):
         time.sleep(0.05)
         root = json.loads(tool.shows("--json", "--stacks", program.pid))["tasks"][0]
         check(root["state"] == "running", root)
-        check([frame["function"] for frame in root["frames"]][:2] == ["compute", "root"], root["frames"])
+        frames = [frame["function"] for frame in root["stack"]["frames"]]
+        check(frames[:2] == ["compute", "root"], root)
         state = pathlib.Path(f"/proc/{program.pid}/status").read_text()
         check("TracerPid:\t0" in state and "State:\tR" in state, state)
 
@@ -231,6 +260,7 @@ def main():
     wanted.extend(arguments.wanted or [])
     tool = Tool(arguments.nido_ps)
     living(tool, arguments.programs)
+    twins(tool, arguments.programs[0])
     computing(tool, arguments.programs[0])
     under_load(tool, arguments.echo)
     dying(tool, arguments.programs[0])

@@ -1,7 +1,8 @@
 /* A program that stands still, to be looked at from outside: 100 tasks that wait in different ways. It prints
- * "ready" when all of them do. With "busy" its root then computes for ever; with "abort" it dies. */
+ * "ready" when all of them do. With "json" it then prints what nido_dump_with says. With "busy" its root then computes for ever; with "abort" it dies. */
 #include <errno.h>
 #include <nido.h>
+#include <nido/debug.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,7 @@ static int root(void *unused)
     nido_sleep(NIDO_MS(20));
     puts("ready");
     fflush(stdout);
+    if (!strcmp(mode, "json")) nido_dump_with(stdout, NIDO_DUMP_JSON | NIDO_DUMP_STACKS);
     if (!strcmp(mode, "abort")) abort();
     if (!strcmp(mode, "busy")) compute();
     return nido_group_close(&group, 0);

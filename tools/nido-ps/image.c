@@ -120,59 +120,69 @@ static void place_find(Dwfl *dwfl, uint64_t address, char *out, size_t size)
         snprintf(out, size, "%s(+0x%llx)", file, (unsigned long long)(address - start));
 }
 
-static void frame_find(Dwfl *dwfl, uint64_t address, bool after, char *function, char *line,
-                       size_t size)
+static void symbol_of_module(Dwfl_Module *module, uint64_t at, struct image_symbol *out)
 {
-    uint64_t at = after ? address - 1 : address;
-    Dwfl_Module *module = dwfl_addrmodule(dwfl, at);
-    const char *name = module ? dwfl_module_addrname(module, at) : NULL;
-    Dwfl_Line *found = module ? dwfl_module_getsrc(module, at) : NULL;
-    int number = 0;
-    const char *file = found ? dwfl_lineinfo(found, NULL, &number, NULL, NULL, NULL) : NULL;
+    GElf_Addr bias = 0;
+    GElf_Off offset = 0;
+    GElf_Sym unused;
+    const char *file = NULL, *name, *function;
 
-    snprintf(function, size, "%s", name ? name : "?");
-    line[0] = '\0';
-    if (file)
-        snprintf(line, size, "%s:%d", last_part(file), number);
-    else if (module)
-        snprintf(line, size, "%s", module_file(module, NULL));
+    name = dwfl_module_info(module, NULL, NULL, NULL, NULL, NULL, &file, NULL);
+    function = dwfl_module_addrinfo(module, at, &offset, &unused, NULL, NULL, NULL);
+    dwfl_module_getelf(module, &bias);
+    snprintf(out->function, sizeof out->function, "%s", function ? function : "");
+    snprintf(out->object, sizeof out->object, "%s", file ? file : name ? name : "");
+    out->offset = offset;
+    out->object_offset = at - bias;
+}
+
+static void symbol_find(Dwfl *dwfl, uint64_t at, struct image_symbol *out)
+{
+    Dwfl_Module *module = dwfl_addrmodule(dwfl, at);
+    Dwfl_Line *line = module ? dwfl_module_getsrc(module, at) : NULL;
+    const char *file = line ? dwfl_lineinfo(line, NULL, &out->line, NULL, NULL, NULL) : NULL;
+
+    if (module) symbol_of_module(module, at, out);
+    if (file) snprintf(out->file, sizeof out->file, "%s", last_part(file));
 }
 
 /* ---- Once for each address: many tasks stand at the same ones, and a search is slow ---- */
 
 enum { WORDS = 1024 };
 
-struct known {
-    uint64_t address;
-    char words[2][160];
-};
-
-static struct known *known_at(struct known *known, uint64_t address)
+static size_t place_of(uint64_t address)
 {
-    return &known[(address * UINT64_C(0x9e3779b97f4a7c15)) >> 54];
+    return (address * UINT64_C(0x9e3779b97f4a7c15)) >> 54;
 }
 
 void image_place(Dwfl *dwfl, uint64_t address, char *out, size_t size)
 {
-    static struct known places[WORDS];
-    struct known *place = known_at(places, address);
+    static struct {
+        uint64_t address;
+        char text[160];
+    } known[WORDS], *place;
 
+    place = &known[place_of(address)];
     if (place->address != address || !address)
-        place_find(dwfl, address, place->words[0], sizeof place->words[0]);
+        place_find(dwfl, address, place->text, sizeof place->text);
     place->address = address;
-    snprintf(out, size, "%s", place->words[0]);
+    snprintf(out, size, "%s", place->text);
 }
 
-void image_frame(Dwfl *dwfl, uint64_t address, bool after, char *function, char *line, size_t size)
+const struct image_symbol *image_symbol(Dwfl *dwfl, uint64_t address, bool after)
 {
-    static struct known frames[2][WORDS];
-    struct known *frame = known_at(frames[after], address);
+    static struct {
+        uint64_t at;
+        struct image_symbol symbol;
+    } known[WORDS], *entry;
+    uint64_t at = after ? address - 1 : address;
 
-    if (frame->address != address || !address)
-        frame_find(dwfl, address, after, frame->words[0], frame->words[1], sizeof frame->words[0]);
-    frame->address = address;
-    snprintf(function, size, "%s", frame->words[0]);
-    snprintf(line, size, "%s", frame->words[1]);
+    entry = &known[place_of(at)];
+    if (entry->at == at && at) return &entry->symbol;
+    entry->at = at;
+    entry->symbol = (struct image_symbol){0};
+    symbol_find(dwfl, at, &entry->symbol);
+    return &entry->symbol;
 }
 
 /* ---- The note that leads to the table ---- */

@@ -22,9 +22,18 @@ bool image_read(Dwfl *dwfl, struct piece *piece);
 /* "program(+0x1234)", or "program(name+0x12)" where the file tells names, as nido's own reports have it. */
 void image_place(Dwfl *dwfl, uint64_t address, char *out, size_t size);
 
-/* The function in which `address` lies, "?" if that is not known, and "file.c:12", or "". `after`: it is
- * the address after a call. */
-void image_frame(Dwfl *dwfl, uint64_t address, bool after, char *function, char *line, size_t size);
+/* What is known of a code address. */
+struct image_symbol {
+    char function[128]; /* "": not known, as below */
+    uint64_t offset;    /* behind it */
+    char object[256];   /* path of the program or library */
+    uint64_t object_offset;
+    char file[96]; /* last part of its path */
+    int line;
+};
+
+/* `after`: it is the address behind a call, and the call is what is looked for. Found once for each address. */
+const struct image_symbol *image_symbol(Dwfl *dwfl, uint64_t address, bool after);
 
 /* The address of the table that describes nido's structs (src/coro/run/layout.h), by the notes of the
  * files as `get` reads them; 0: there is none. */

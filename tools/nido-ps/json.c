@@ -48,18 +48,40 @@ static json_t *wait_json(const struct runtime *runtime, const struct wait *wait)
     return object;
 }
 
-static json_t *frames_json(struct target *target, const struct task *task)
+static json_t *frame_json(const struct frame *frame)
+{
+    const struct image_symbol *symbol = &frame->symbol;
+    json_t *object = json_pack("{s:o}", "address", number(frame->address));
+
+    if (symbol->function[0]) {
+        json_object_set_new(object, "function", text(symbol->function));
+        json_object_set_new(object, "offset", number(symbol->offset));
+    }
+    if (symbol->object[0]) {
+        json_object_set_new(object, "object", text(symbol->object));
+        json_object_set_new(object, "object_offset", number(symbol->object_offset));
+    }
+    if (symbol->file[0]) {
+        json_object_set_new(object, "file", text(symbol->file));
+        json_object_set_new(object, "line", json_integer(symbol->line));
+    }
+    return object;
+}
+
+static json_t *stack_json(struct target *target, const struct task *task, bool stacks)
 {
     static struct stack stack;
-    json_t *frames = json_array();
+    json_t *object = json_pack("{s:o, s:o}", "used", number(task->stack_used), "size",
+                               number(task->stack_top - task->stack_bottom));
+    json_t *frames;
 
+    if (!stacks) return object;
+    frames = json_array();
     stack_of(&stack, target, task);
     for (size_t i = 0; i < stack.count; i++)
-        json_array_append_new(frames, json_pack("{s:o, s:o, s:o}", "function",
-                                                text(stack.frames[i].function), "line",
-                                                text(stack.frames[i].line), "address",
-                                                number(stack.frames[i].address)));
-    return frames;
+        json_array_append_new(frames, frame_json(&stack.frames[i]));
+    json_object_set_new(object, "frames", frames);
+    return object;
 }
 
 static const char *state_name(const struct task *task)
@@ -89,11 +111,8 @@ static json_t *task_json(struct target *target, const struct runtime *runtime,
         json_object_set_new(object, "wait", wait_json(runtime, &task->wait));
     add_deadline(object, runtime, task);
     if (task->cancel.is_felt) json_object_set_new(object, "cancelled", cancel_json(&task->cancel));
-    json_object_set_new(object, "stack",
-                        json_pack("{s:o, s:o}", "used", number(task->stack_used), "size",
-                                  number(task->stack_top - task->stack_bottom)));
+    json_object_set_new(object, "stack", stack_json(target, task, stacks));
     json_object_set_new(object, "spawned_at", text(task->place));
-    if (stacks) json_object_set_new(object, "frames", frames_json(target, task));
     return object;
 }
 

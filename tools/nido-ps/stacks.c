@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "image.h"
-
 /* What is being unwound: libdwfl asks for it by call-backs. */
 static struct {
     struct target *target;
@@ -78,8 +76,7 @@ static int frame_take(Dwfl_Frame *state, void *arg)
         return DWARF_CB_ABORT;
     }
     frame->address = pc;
-    image_frame(unwound.target->image, pc, !activation, frame->function, frame->line,
-                sizeof frame->line);
+    frame->symbol = *image_symbol(unwound.target->image, pc, !activation);
     stack->count++;
     return DWARF_CB_OK;
 }
@@ -89,15 +86,14 @@ static bool is_inside(const char *function)
     return !strncmp(function, "nidoi_", 6);
 }
 
-/* Frames of the library's inside: from nidoi_context_jump up to the call that parked, and the two that a
- * task begins with. */
+/* Frames of the library's inside: from nidoi_context_jump up to the call that parked. */
 static void leave_out_inside(struct stack *stack)
 {
-    size_t first = 0, n = stack->count;
+    size_t first = 0;
 
-    if (n > 2 && !strcmp(stack->frames[n - 1].function, "task_entry")) stack->count -= 2;
-    if (!n || !is_inside(stack->frames[0].function)) return;
-    while (first < stack->count && strncmp(stack->frames[first].function, "nido_", 5)) first++;
+    if (!stack->count || !is_inside(stack->frames[0].symbol.function)) return;
+    while (first < stack->count && strncmp(stack->frames[first].symbol.function, "nido_", 5))
+        first++;
     if (first == stack->count) return;
     memmove(stack->frames, stack->frames + first, (stack->count - first) * sizeof *stack->frames);
     stack->count -= first;

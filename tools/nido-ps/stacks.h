@@ -2,11 +2,12 @@
 #ifndef STACKS_H
 #define STACKS_H
 
+#include "image.h"
 #include "snapshot.h"
 
 struct frame {
     uint64_t address;
-    char function[128], line[128];
+    struct image_symbol symbol;
 };
 
 enum { FRAMES = 64 };

@@ -120,6 +120,16 @@ static uint64_t hash_group(struct tree *tree, uint64_t sum, const struct group *
     return hash_text(sum, "end");
 }
 
+static uint64_t hash_stack(struct tree *tree, uint64_t sum, const struct task *task)
+{
+    static struct stack stack;
+
+    stack_of(&stack, tree->target, task);
+    for (size_t i = 0; i < stack.count; i++)
+        sum = hash(sum, &stack.frames[i].address, sizeof stack.frames[i].address);
+    return sum;
+}
+
 /* A torn tree may lead back to where it began: what is not known yet counts as 1 there. */
 static uint64_t leaf_signature(struct tree *tree, struct leaf *leaf)
 {
@@ -132,6 +142,7 @@ static uint64_t leaf_signature(struct tree *tree, struct leaf *leaf)
     sum = hash(sum, &task->spawned_at, sizeof task->spawned_at);
     sum = hash_text(sum, task->wait.waits ? task->wait.kind : "");
     sum = hash(sum, &task->cancel.is_felt, sizeof task->cancel.is_felt);
+    if (tree->stacks) sum = hash_stack(tree, sum, task);
     for (const struct group *group = first_group(tree->runtime, task->id); group;
          group = next_group(tree->runtime, group))
         sum = hash_group(tree, sum, group);
@@ -187,14 +198,28 @@ static const char *branch_of(bool last)
     return last ? "└─ " : "├─ ";
 }
 
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
 void frames_print(FILE *file, const char *prefix, struct target *target, const struct task *task)
 {
     static struct stack stack;
 
     stack_of(&stack, target, task);
     if (stack.why) fprintf(file, "%s    %s\n", prefix, stack.why);
-    for (size_t i = 0; i < stack.count; i++)
-        fprintf(file, "%s    %-24s %s\n", prefix, stack.frames[i].function, stack.frames[i].line);
+    for (size_t i = 0; i < stack.count; i++) {
+        const struct image_symbol *symbol = &stack.frames[i].symbol;
+
+        fprintf(file, "%s    %-24s ", prefix, symbol->function[0] ? symbol->function : "?");
+        if (symbol->file[0])
+            fprintf(file, "%s:%d\n", symbol->file, symbol->line);
+        else
+            fprintf(file, "%s+0x%" PRIx64 "\n", last_part(symbol->object), symbol->object_offset);
+    }
     if (stack.more) fprintf(file, "%s    ...\n", prefix);
 }
 
