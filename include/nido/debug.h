@@ -41,6 +41,23 @@ enum nido_dump_flag {
  * cancellation point. */
 NIDO_API int nido_dump_with(FILE *file, uint32_t flags);
 
+/* ---- A stack that is used up ----
+ *
+ * A task that recurses too deeply touches the guard below its stack, and the system ends the program with SIGSEGV
+ * (on some systems SIGBUS). nido_options.flags with NIDO_RUN_OVERFLOW, or NIDO_DEBUG=overflow in the environment, says
+ * before that which task it was, where it was spawned, how large its stack is, and which functions called each
+ * other. The program then ends as it would have, with its core.
+ *
+ * For this nido handles the signal while such a run lasts, if it has its default action at the start of the first
+ * of them, on an alternate stack of the run's thread (its own, if it has one: sigaltstack). A handler that the
+ * program has set by then, or sets later, is left alone; it may call the following. */
+
+/* For a handler of SIGSEGV or SIGBUS that runs on an alternate stack: if `address` (its si_addr) is in the guard of
+ * the task that runs on this thread, says so on stderr as above, and 1; else 0. `context` is the handler's third
+ * argument, or NULL: without it, or in a run without NIDO_RUN_OVERFLOW, the functions are left out. Safe in a
+ * signal handler, but for the loader's lock that looking up functions takes (dladdr). Not a cancellation point. */
+NIDO_API int nido_report_overflow(const void *address, const void *context);
+
 #ifdef __cplusplus
 }
 #endif

@@ -19,10 +19,11 @@
 /* No code needs it: this has a static program contain it. */
 __attribute__((used)) static const struct nidoi_layout *const layout = &nidoi_layout;
 
+#define RUN_FLAGS (NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE | NIDO_RUN_DUMP | NIDO_RUN_OVERFLOW)
+
 static bool options_valid(const nido_options *options)
 {
-    return nidoi_stacks_round(options->stack_size) &&
-           !(options->flags & ~(uint32_t)(NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE | NIDO_RUN_DUMP)) &&
+    return nidoi_stacks_round(options->stack_size) && !(options->flags & ~(uint32_t)RUN_FLAGS) &&
            (unsigned)options->clock <= NIDO_CLOCK_MANUAL && options->grace_ns >= 0 &&
            options->spin_ns >= 0 && options->timer_slack_ns >= 0 && options->pool_grace_ns >= 0;
 }
@@ -89,6 +90,7 @@ void nidoi_run_over(struct nidoi_run *run)
 static void run_close(struct nidoi_run *run)
 {
     nidoi_run_over(run);
+    nidoi_overflow_end(&run->overflow);
     nidoi_loop_deinit(&run->loop);
 }
 
@@ -103,6 +105,7 @@ static int run_open(struct nidoi_run *run, const nido_options *options)
     run->signals = (struct nidoi_receiver){.root = true};
     err = nidoi_cancel_on_signals(&run->loop, &run->signals);
     if (!err) err = nidoi_dump_on_signal(&run->loop, &run->dump);
+    if (!err) err = nidoi_overflow_begin(&run->loop, &run->overflow);
     if (err) run_close(run);
     return err;
 }

@@ -3,6 +3,7 @@
 #ifndef NIDOI_RUN_H
 #define NIDOI_RUN_H
 
+#include "coro/run/overflow.h"
 #include "coro/run/signals.h"
 #include "coro/runtime/loop.h"
 
@@ -10,6 +11,7 @@ struct nidoi_run {
     struct nidoi_loop loop; /* first: its remote leads to both */
     bool started;
     struct nidoi_receiver signals, dump;
+    struct nidoi_overflow overflow;
 };
 
 /* 0; -EINVAL: no options or wrong ones; -EPERM: in a forked child; -EBUSY: the thread has a runtime. */
