@@ -1,6 +1,7 @@
-/* nido/debug.h: what a program is doing: its tree of tasks, as text and as JSON.
+/* nido/debug.h: what a program is doing: its tree of tasks, as text and as JSON; and what goes wrong in it: a stack
+ * that is used up, a loop that is held.
  *
- * nido_options.flags with NIDO_RUN_DUMP, or NIDO_DEBUG=dump in the environment, prints the same on stderr
+ * nido_options.flags with NIDO_RUN_DUMP, or NIDO_DEBUG=dump in the environment, prints the tree on stderr
  * whenever the process gets SIGQUIT (Ctrl-\ on a terminal), for each runtime of the process; with
  * NIDO_DEBUG=stacks every dump shows the stacks of the tasks. */
 #ifndef NIDO_DEBUG_H
@@ -57,6 +58,14 @@ NIDO_API int nido_dump_with(FILE *file, uint32_t flags);
  * argument, or NULL: without it, or in a run without NIDO_RUN_OVERFLOW, the functions are left out. Safe in a
  * signal handler, but for the loader's lock that looking up functions takes (dladdr). Not a cancellation point. */
 NIDO_API int nido_report_overflow(const void *address, const void *context);
+
+/* ---- A task that holds its loop ----
+ *
+ * A task that computes without a pause, or calls what blocks the thread, holds up every other task of its runtime.
+ * nido_options.stall_ns, or NIDO_DEBUG=stall in the environment (100 ms), makes a thread of nido look for it. It says
+ * on stderr, while the task goes on, which task it is, and its frames or the system call that blocks it; when it is
+ * over the run reports (on_report, or stderr) for how long the loop was held. docs/semantics.md, section 43, says what
+ * this asks of the system. */
 
 #ifdef __cplusplus
 }

@@ -58,7 +58,10 @@ typedef struct nido_options {
     /* One complaint of the runtime, one text of whole lines (a deadlock, an ignored cancellation,
      * EMFILE at accept); NULL: stderr. Must not park. */
     void (*on_report)(void *ctx, const char *text);
-    void *ctx; /* for the callbacks */
+    void *ctx;        /* for the callbacks */
+    int64_t stall_ns; /* a task that holds the loop for longer is reported (nido/debug.h), under the
+                         real clock; NIDO_NEVER: none is; 0: none, or 100 ms under NIDO_DEBUG=stall
+                         in the environment */
 } nido_options;
 
 /* Fills with zeros and sets `size`. Cannot fail. Not a cancellation point. */

@@ -17,6 +17,7 @@ int nido_rt_new(const nido_options *options, nido_rt **out)
     if (err) return err;
     err = nidoi_run_new(options, &run);
     if (err) return err;
+    nidoi_turn_rest(&run->loop);
     *out = run->loop.remote;
     return 0;
 }

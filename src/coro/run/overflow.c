@@ -3,23 +3,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <ucontext.h>
 
 #include "base/debug_words.h"
 #include "base/sys.h"
 #include "coro/run/fork.h"
 #include "coro/run/run.h"
-#include "coro/stack/frames.h"
 #include "debug/overflow.h"
 #include "nido/debug.h"
-
-enum { ROOM = 64 << 10, FRAMES = 8192 };
-
-/* Of one run, mapped: pages that are not touched cost none. */
-struct overflow_memory {
-    void *frames[FRAMES];
-    char stack[ROOM];
-};
 
 static const int numbers[] = {SIGSEGV, SIGBUS};
 enum { NUMBERS = sizeof numbers / sizeof *numbers };
@@ -31,35 +21,18 @@ static bool handled[NUMBERS]; /* we have put our handler there */
 
 /* ---- In a signal handler ---- */
 
-/* Where the program was when it faulted; NULL: not known on this processor. */
-static void *interrupted_at(const void *context)
-{
-    const ucontext_t *at = context;
-
-    if (!at) return NULL;
-#if defined(__linux__) && defined(__x86_64__)
-    return (void *)(uintptr_t)at->uc_mcontext.gregs[REG_RIP];
-#elif defined(__linux__) && defined(__i386__)
-    return (void *)(uintptr_t)at->uc_mcontext.gregs[REG_EIP];
-#elif defined(__linux__) && defined(__aarch64__)
-    return (void *)(uintptr_t)at->uc_mcontext.pc;
-#else
-    return NULL;
-#endif
-}
-
 int nido_report_overflow(const void *address, const void *context)
 {
     const struct nidoi_task *task = nidoi_overflow_of(address);
-    struct overflow_memory *memory;
-    void *at = interrupted_at(context);
-    int n = 0, own = 0;
+    const struct nidoi_run *run;
+    void **frames = NULL;
+    bool cut = false;
+    int n;
 
     if (!task) return 0;
-    memory = ((struct nidoi_run *)nidoi_loop_of(task->sched))->overflow.memory;
-    if (memory) n = nidoi_frames_here(memory->frames, FRAMES);
-    while (own < n && memory->frames[own] != at) own++;
-    nidoi_overflow_tell(task, address, memory ? memory->frames + own : NULL, n - own, n == FRAMES);
+    run = (const struct nidoi_run *)nidoi_loop_of(task->sched);
+    n = nidoi_aside_frames(&run->aside, context, &frames, &cut);
+    nidoi_overflow_tell(task, address, frames, n, cut);
     return 1;
 }
 
@@ -136,46 +109,22 @@ static void users_count(int change)
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- The thread's alternate stack ---- */
-
-static void stack_lend(struct overflow_memory *memory)
-{
-    const stack_t ours = {.ss_sp = memory->stack, .ss_size = sizeof memory->stack};
-    stack_t now;
-
-    if (!sigaltstack(NULL, &now) && now.ss_flags & SS_DISABLE) sigaltstack(&ours, NULL);
-}
-
-static void stack_take_back(struct overflow_memory *memory)
-{
-    const stack_t none = {.ss_flags = SS_DISABLE};
-    stack_t now;
-
-    if (!sigaltstack(NULL, &now) && now.ss_sp == memory->stack) sigaltstack(&none, NULL);
-}
-
 /* ---- A run ---- */
 
-int nidoi_overflow_begin(struct nidoi_loop *loop, struct nidoi_overflow *overflow)
+int nidoi_overflow_begin(struct nidoi_run *run)
 {
-    void *mapped, *frame;
     int err;
 
-    if (!(loop->options.flags & NIDO_RUN_OVERFLOW) && !nidoi_debug_asks("overflow")) return 0;
-    err = nidoi_sys.map(sizeof *overflow->memory, &mapped);
+    if (!(run->loop.options.flags & NIDO_RUN_OVERFLOW) && !nidoi_debug_asks("overflow")) return 0;
+    err = nidoi_aside_need(&run->aside);
     if (err) return err;
-    overflow->memory = mapped;
-    nidoi_frames_here(&frame, 1); /* the first call may load a library */
-    stack_lend(overflow->memory);
     users_count(1);
+    run->overflow = true;
     return 0;
 }
 
-void nidoi_overflow_end(struct nidoi_overflow *overflow)
+void nidoi_overflow_end(struct nidoi_run *run)
 {
-    if (!overflow->memory) return;
-    users_count(-1);
-    stack_take_back(overflow->memory);
-    nidoi_sys.unmap(overflow->memory, sizeof *overflow->memory);
-    overflow->memory = NULL;
+    if (run->overflow) users_count(-1);
+    run->overflow = false;
 }

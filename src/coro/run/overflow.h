@@ -2,22 +2,16 @@
  *
  * 1. There is one only where the signal has its default action when a run that asks for it begins, and
  * until the last such run ends. What the program sets meanwhile stays.
- * 2. It runs on an alternate stack of its thread: the thread's own, if it has one, else one of ours for as
- * long as the run lasts.
+ * 2. It runs on an alternate stack of its thread (coro/run/aside.h).
  * 3. It then lets the default action happen, at the same instruction: exit status and core are as
  * without it. */
 #ifndef NIDOI_RUN_OVERFLOW_H
 #define NIDOI_RUN_OVERFLOW_H
 
-#include "coro/runtime/loop.h"
-
-/* What a run keeps for it. */
-struct nidoi_overflow {
-    struct overflow_memory *memory; /* NULL: not asked for */
-};
+struct nidoi_run;
 
 /* If the options or the environment ask for it. 0 or -ENOMEM. */
-int nidoi_overflow_begin(struct nidoi_loop *loop, struct nidoi_overflow *overflow);
-void nidoi_overflow_end(struct nidoi_overflow *overflow);
+int nidoi_overflow_begin(struct nidoi_run *run);
+void nidoi_overflow_end(struct nidoi_run *run);
 
 #endif

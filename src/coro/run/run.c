@@ -12,6 +12,7 @@
 #include "coro/run/dump_signal.h"
 #include "coro/run/fork.h"
 #include "coro/run/layout.h"
+#include "coro/run/overflow.h"
 #include "coro/run/remotes.h"
 #include "coro/run/report.h"
 #include "coro/run/turn.h"
@@ -25,7 +26,8 @@ static bool options_valid(const nido_options *options)
 {
     return nidoi_stacks_round(options->stack_size) && !(options->flags & ~(uint32_t)RUN_FLAGS) &&
            (unsigned)options->clock <= NIDO_CLOCK_MANUAL && options->grace_ns >= 0 &&
-           options->spin_ns >= 0 && options->timer_slack_ns >= 0 && options->pool_grace_ns >= 0;
+           options->spin_ns >= 0 && options->timer_slack_ns >= 0 && options->pool_grace_ns >= 0 &&
+           options->stall_ns >= 0;
 }
 
 static void error_print_to_file(FILE *file, const nido_error *error)
@@ -84,13 +86,15 @@ void nidoi_run_over(struct nidoi_run *run)
     if (nidoi_linked(&run->signals.link)) nidoi_receiver_close(&run->loop, &run->signals, 0);
     if (nidoi_linked(&run->dump.link)) nidoi_receiver_close(&run->loop, &run->dump, 0);
     nidoi_remotes_remove(run->loop.remote);
+    nidoi_watchdog_end(run);
     nidoi_loop_shut(&run->loop);
 }
 
 static void run_close(struct nidoi_run *run)
 {
     nidoi_run_over(run);
-    nidoi_overflow_end(&run->overflow);
+    nidoi_overflow_end(run);
+    nidoi_aside_end(&run->aside);
     nidoi_loop_deinit(&run->loop);
 }
 
@@ -105,7 +109,8 @@ static int run_open(struct nidoi_run *run, const nido_options *options)
     run->signals = (struct nidoi_receiver){.root = true};
     err = nidoi_cancel_on_signals(&run->loop, &run->signals);
     if (!err) err = nidoi_dump_on_signal(&run->loop, &run->dump);
-    if (!err) err = nidoi_overflow_begin(&run->loop, &run->overflow);
+    if (!err) err = nidoi_overflow_begin(run);
+    if (!err) err = nidoi_watchdog_begin(run);
     if (err) run_close(run);
     return err;
 }

@@ -3,15 +3,18 @@
 #ifndef NIDOI_RUN_H
 #define NIDOI_RUN_H
 
-#include "coro/run/overflow.h"
+#include "coro/run/aside.h"
 #include "coro/run/signals.h"
+#include "coro/run/watchdog.h"
 #include "coro/runtime/loop.h"
 
 struct nidoi_run {
     struct nidoi_loop loop; /* first: its remote leads to both */
     bool started;
     struct nidoi_receiver signals, dump;
-    struct nidoi_overflow overflow;
+    bool overflow; /* of a stack is reported */
+    struct nidoi_aside aside;
+    struct nidoi_watched watched;
 };
 
 /* 0; -EINVAL: no options or wrong ones; -EPERM: in a forked child; -EBUSY: the thread has a runtime. */

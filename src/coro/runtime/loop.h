@@ -108,10 +108,13 @@ static inline void nidoi_loop_wake_calls(struct nidoi_loop *loop)
     if (waiter) nidoi_wake(waiter, 0);
 }
 
-/* Reads the clock. */
+/* Reads the clock. (The watchdog looks at it: coro/run/stall.h.) */
 static inline int64_t nidoi_loop_refresh(struct nidoi_loop *loop)
 {
-    return loop->sched.now = nidoi_clock_read(&loop->clock);
+    int64_t now = nidoi_clock_read(&loop->clock);
+
+    __atomic_store_n(&loop->sched.now, now, __ATOMIC_RELAXED);
+    return now;
 }
 
 /* The task's timer goes off at `when` or earlier. */
