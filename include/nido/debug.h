@@ -1,5 +1,5 @@
 /* nido/debug.h: what a program is doing: its tree of tasks, as text and as JSON; and what goes wrong in it: a stack
- * that is used up, a loop that is held.
+ * that is used up, a loop that is held, a cancel without effect.
  *
  * nido_options.flags with NIDO_RUN_DUMP, or NIDO_DEBUG=dump in the environment, prints the tree on stderr
  * whenever the process gets SIGQUIT (Ctrl-\ on a terminal), for each runtime of the process; with
@@ -66,6 +66,12 @@ NIDO_API int nido_report_overflow(const void *address, const void *context);
  * on stderr, while the task goes on, which task it is, and its frames or the system call that blocks it; when it is
  * over the run reports (on_report, or stderr) for how long the loop was held. docs/semantics.md, section 43, says what
  * this asks of the system. */
+
+/* ---- A task that goes on after its cancel ----
+ *
+ * nido_options.late_ns, or NIDO_DEBUG=cancel in the environment (5 s), reports each task that has not ended so long
+ * after it was cancelled, with what keeps it: a shield, a wait that no cancel ends, or code that does not return when
+ * its calls say -ECANCELED. */
 
 #ifdef __cplusplus
 }

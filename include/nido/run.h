@@ -62,6 +62,9 @@ typedef struct nido_options {
     int64_t stall_ns; /* a task that holds the loop for longer is reported (nido/debug.h), under the
                          real clock; NIDO_NEVER: none is; 0: none, or 100 ms under NIDO_DEBUG=stall
                          in the environment */
+    int64_t late_ns;  /* a task that goes on for longer after its cancel is reported, under the real
+                         clock; NIDO_NEVER: none is; 0: none, or 5 s under NIDO_DEBUG=cancel in the
+                         environment */
 } nido_options;
 
 /* Fills with zeros and sets `size`. Cannot fail. Not a cancellation point. */

@@ -210,7 +210,8 @@ static void run_options(const struct numbers *n)
             !(options.flags & ~(uint32_t)(NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE | NIDO_RUN_DUMP |
                                           NIDO_RUN_OVERFLOW)) &&
             options.clock <= NIDO_CLOCK_MANUAL && options.stack_size <= (size_t)1 << 30 &&
-            options.grace_ns >= 0 && options.spin_ns >= 0 && options.stall_ns >= 0;
+            options.grace_ns >= 0 && options.spin_ns >= 0 && options.stall_ns >= 0 &&
+            options.late_ns >= 0;
     if (options.stack_size > SMALL && sound) return; /* sound, but not worth its memory */
     expect("a run with options", nido_run(nothing, NULL, &of.options), sound ? 0 : -EINVAL);
 }

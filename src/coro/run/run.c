@@ -27,7 +27,7 @@ static bool options_valid(const nido_options *options)
     return nidoi_stacks_round(options->stack_size) && !(options->flags & ~(uint32_t)RUN_FLAGS) &&
            (unsigned)options->clock <= NIDO_CLOCK_MANUAL && options->grace_ns >= 0 &&
            options->spin_ns >= 0 && options->timer_slack_ns >= 0 && options->pool_grace_ns >= 0 &&
-           options->stall_ns >= 0;
+           options->stall_ns >= 0 && options->late_ns >= 0;
 }
 
 static void error_print_to_file(FILE *file, const nido_error *error)

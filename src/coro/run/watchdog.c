@@ -35,7 +35,7 @@ static int64_t look_at(struct nidoi_link *link)
     struct nidoi_watched *watched = nidoi_container(link, struct nidoi_watched, link);
     struct nidoi_run *run = nidoi_container(watched, struct nidoi_run, watched);
 
-    return nidoi_stall_look(run, &watched->stall);
+    return earlier(nidoi_stall_look(run, &watched->stall), nidoi_late_look(run, &watched->late));
 }
 
 /* For how long none need be looked at. */
@@ -120,8 +120,9 @@ int nidoi_watchdog_begin(struct nidoi_run *run)
     int err;
 
     if (run->loop.options.clock != NIDO_CLOCK_REAL) return 0;
+    nidoi_late_begin(run, &watched->late);
     err = nidoi_stall_begin(run, &watched->stall, &lock);
-    if (err || !watched->stall.limit) return err;
+    if (err || (!watched->stall.limit && !watched->late.limit)) return err;
     return run_watch(watched);
 }
 

@@ -117,6 +117,7 @@ struct nidoi_task {
     struct nidoi_stack *stack;
     bool service;
     bool started; /* has called nido_started */
+    bool late;    /* its going on after a cancel was reported */
     char name_text[32];
 };
 
@@ -190,7 +191,7 @@ static inline struct nidoi_task *nidoi_task_init(struct nidoi_sched *sched,
     nidoi_list_init(&task->held);
     task->name = NULL;
     task->stack = stack;
-    task->service = task->started = false;
+    task->service = task->started = task->late = false;
     nidoi_context_make(&task->context, stack->bottom, *payload, entry);
     return task;
 }
