@@ -63,18 +63,18 @@ NIDO_API int nido_listen(const char *host, const char *service, const nido_liste
 /* Connects a stream socket to an address or name and a port or service, or to a Unix path
  * ("unix:/path"). The IPv6 and IPv4 addresses of a name are looked up at the same time, and tried
  * as by nido_dial_any as soon as they arrive; IPv4 addresses wait 50 ms for IPv6 ones (RFC 8305,
- * sections 3 to 5). Cancellation point. The descriptor; -ECANCELED: all attempts are closed;
- * -EINVAL: no host, a service that is neither a name nor a port (0 to 65535), or a bad option; the
- * errors of nido_getaddrinfo (-ENOENT only if both families give it); -ECONNREFUSED, -ENETUNREACH,
- * -ETIMEDOUT (the network's: nido_scope_fired distinguishes it from a deadline), or the system
- * calls' own. TCP_NODELAY is set. */
+ * sections 3 to 5). Cancellation point. The descriptor; -ECANCELED: all attempts are closed (those
+ * that failed before are in nido_error_last()); -EINVAL: no host, a service that is neither a name
+ * nor a port (0 to 65535), or a bad option; the errors of nido_getaddrinfo (-ENOENT only if both
+ * families give it); -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (the network's: nido_scope_fired
+ * distinguishes it from a deadline), or the system calls' own. TCP_NODELAY is set. */
 NIDO_API int nido_dial(const char *host, const char *service, const nido_dial_options *options);
 
 /* Connects to the first address of a list that answers: attempts start one after the other
  * (families alternating), each with a head start over the next, or at once when one fails; the
  * first success cancels and closes the rest (RFC 8305, sections 4 and 5). The list stays the
  * caller's. Cancellation point. The descriptor, or the first attempt's failure with the others in
- * nido_error_last(); -EINVAL: the list is empty; -ECANCELED. */
+ * nido_error_last(); -EINVAL: the list is empty; -ECANCELED, as nido_dial. */
 NIDO_API int nido_dial_any(const struct addrinfo *list, const nido_dial_options *options);
 
 /* A socket of any kind, owned. Not a cancellation point. The descriptor, or the system call's own;

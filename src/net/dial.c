@@ -33,6 +33,7 @@ struct race {
     int family; /* of the first list */
     int turn;   /* the list that the next address is taken from */
     int tried;  /* attempts started */
+    int failed_attempts;
     int64_t stagger;
     nido_event failed; /* set whenever an attempt has failed: the next may start */
     nido_event found;  /* set whenever a look-up has ended */
@@ -50,6 +51,8 @@ static int dial_attempt(void *arg)
     const struct dial_attempt *me = arg;
     int fd = nidoi_connect_address(me->address->ai_addr, me->address->ai_addrlen);
 
+    if (fd == -ECANCELED) return fd;
+    if (fd < 0) me->race->failed_attempts++;
     if (fd < 0) nido_event_set(&me->race->failed);
     return fd;
 }
@@ -147,15 +150,24 @@ static int race_try_all(nido_group *attempts, struct race *race)
     return rc;
 }
 
+/* The group gives the first failure also if a cancel has ended the other attempts. But a dial has
+ * failed only when every attempt has. */
+static bool race_was_cut_short(const struct race *race)
+{
+    return nido_cancelled() && (race->failed_attempts < race->tried || race_has_more(race));
+}
+
 /* `name`: the name of the attempts in an error that lists several failures. */
 static int run_race(struct race *race, const char *name)
 {
     nido_group_options options = {
         .size = sizeof options, .policy = NIDO_RACE, .name = name, .drop = close_late};
     nido_group attempts;
+    int rc;
 
     nido_group_open_with(&attempts, &options);
-    return nido_group_close(&attempts, race_try_all(&attempts, race));
+    rc = nido_group_close(&attempts, race_try_all(&attempts, race));
+    return rc < 0 && race_was_cut_short(race) ? -ECANCELED : rc;
 }
 
 static void race_init(struct race *race, int family, const nido_dial_options *options)

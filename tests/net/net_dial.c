@@ -484,6 +484,32 @@ NIDO_TEST(net_dial, after_a_failure_the_next_has_a_head_start_too)
     faults_end();
 }
 
+/* Of two addresses the first is refused, and the other does not answer before the deadline. */
+static int dial_until_the_deadline(void *unused)
+{
+    struct place closed = closed_place(), dead = silent_place();
+    struct addrinfo second = entry(&dead, NULL), first = entry(&closed, &second);
+    nido_scope scope;
+    int rc;
+
+    (void)unused;
+    faults_fail(FAULT_connect, 1, -ENETUNREACH);
+    nido_timeout_open(&scope, NIDO_SEC(2));
+    rc = nido_dial_any(&first, NULL);
+    cr_expect(eq(int, rc, -ECANCELED));
+    cr_expect(eq(int, nido_error_code(nido_error_last()), -ENETUNREACH));
+    cr_expect(eq(int, nido_scope_close(&scope, rc), -ETIMEDOUT));
+    close_silent();
+    return 0;
+}
+
+NIDO_TEST(net_dial, a_cancelled_dial_says_so_whatever_failed_before)
+{
+    faults_begin();
+    cr_expect(eq(int, nido_test_run(dial_until_the_deadline, NULL), 0));
+    faults_end();
+}
+
 enum { VERY_MANY = 70, MOST_TRIED = 64 };
 
 static int dial_very_many(void *unused)
