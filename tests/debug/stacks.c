@@ -168,7 +168,7 @@ NIDO_TEST(stacks, a_symbol_is_that_of_the_call)
 {
     struct nidoi_symbol symbol;
 
-    nidoi_symbol_find(NULL, (char *)stacks_waits + 1, &symbol);
+    nidoi_symbol_find(NULL, (char *)(uintptr_t)stacks_waits + 1, &symbol);
     cr_assert(ne(ptr, (void *)symbol.name, NULL));
     cr_expect(eq(str, (char *)symbol.name, "stacks_waits"));
     cr_expect(eq(ulong, symbol.offset, 1));
