@@ -5,27 +5,18 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
 #include "base/options.h"
 #include "base/sys.h"
+#include "input.h"
 #include "nido.h"
 
 enum { MOST_BYTES = 512, SMALL = 1 << 20 };
 
 static struct sockaddr_storage noted;
 static socklen_t noted_length;
-
-static void expect(const char *what, int64_t got, int64_t wanted)
-{
-    if (got == wanted) return;
-    fprintf(stderr, "%s: %lld, not %lld\n", what, (long long)got, (long long)wanted);
-    abort();
-}
 
 /* ---- The system, as far as it is asked ---- */
 
@@ -273,16 +264,6 @@ static int error_text(void *arg)
     return print_last();
 }
 
-static int in_a_run(nido_fn *fn, void *arg)
-{
-    nido_options options;
-
-    nido_options_init(&options);
-    options.clock = NIDO_CLOCK_VIRTUAL;
-    return nido_run(fn, arg, &options);
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct text text = {.length = size - 1};

@@ -89,6 +89,7 @@ act act_send, act_recv, act_reserve, act_commit, act_try, act_chan_close, act_ev
     act_write, act_pipe;
 act act_enter, act_leave, act_borrow, act_give_back, act_resize, act_meet, act_barrier,
     act_broadcast, act_listen, act_set, act_watch;
+act act_socket, act_socket_send, act_socket_recv, act_file, act_job, act_child, act_weather;
 
 /* ---- Shared by the instructions ---- */
 
@@ -101,6 +102,10 @@ int compare(struct task *task, const char *what, int status);
 void make_meeting_places(unsigned barrier);
 void expect_meeting_places_over(void);
 void leave_meeting_places(struct task *task);
+
+/* The sockets, the file, the weather. */
+void make_outside(void);
+void expect_outside_over(void);
 
 /* Closes the innermost scope or group with rc. */
 int close_level(struct task *task, int rc);
