@@ -24,6 +24,9 @@ install(TARGETS ${nido_targets} ${nido_test_targets} EXPORT nidoTargets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT dev
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev
     FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
+if(TARGET nido_locks)
+    install(TARGETS nido_locks EXPORT nidoTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
+endif()
 install(EXPORT nidoTargets NAMESPACE nido:: DESTINATION ${nido_config_dir} COMPONENT dev)
 
 configure_package_config_file(cmake/nidoConfig.cmake.in nidoConfig.cmake

@@ -77,22 +77,6 @@ static void add_shield(struct nidoi_text *text, const nido_scope *shield, int64_
     ADD(text, shield->deadline > now ? "\n" : " ago\n");
 }
 
-/* What it does instead of ending. */
-static void add_state(struct nidoi_text *text, const struct nidoi_task *task, bool is_felt)
-{
-    struct nidoi_place place;
-
-    ADD(text, "  it ");
-    nidoi_wait_print(text->text, text->size, &text->used, task->waiter);
-    if (task->waiter && is_felt) ADD(text, ", which no cancel ends");
-    if (!task->waiter && task->refused)
-        ADD(text, "; its last %u calls were refused with -ECANCELED", task->refused);
-    if (task->scope != &task->base)
-        ADD(text, "; its innermost scope was opened at %s",
-            nidoi_place(&place, task->scope->place));
-    ADD(text, "\n");
-}
-
 static void add_frames(struct nidoi_text *text, const struct nidoi_task *task)
 {
     void *frames[MOST_FRAMES];
@@ -100,6 +84,22 @@ static void add_frames(struct nidoi_text *text, const struct nidoi_task *task)
     struct nidoi_place place;
 
     for (int i = 0; i < n; i++) ADD(text, "  %s\n", nidoi_place(&place, frames[i]));
+}
+
+void nidoi_late_add_state(struct nidoi_text *text, const struct nidoi_task *task)
+{
+    struct nidoi_place place;
+
+    ADD(text, "  it ");
+    nidoi_wait_print(text->text, text->size, &text->used, task->waiter);
+    if (task->waiter && nidoi_scope_cancelled(task->scope)) ADD(text, ", which no cancel ends");
+    if (!task->waiter && task->refused)
+        ADD(text, "; its last %u calls were refused with -ECANCELED", task->refused);
+    if (task->scope != &task->base)
+        ADD(text, "; its innermost scope was opened at %s",
+            nidoi_place(&place, task->scope->place));
+    ADD(text, "\n");
+    add_frames(text, task);
 }
 
 static const char *hint_for(const struct nidoi_task *task)
@@ -124,7 +124,6 @@ void nidoi_late_add(struct nidoi_text *text, const struct nidoi_task *task)
     nidoi_stall_add_time(text, task->sched->now - cancel->when);
     add_cancel(text, cancel);
     if (shield) add_shield(text, shield, task->sched->now);
-    add_state(text, task, nidoi_scope_cancelled(task->scope));
-    add_frames(text, task);
+    nidoi_late_add_state(text, task);
     ADD(text, "hint: %s\n", hint_for(task));
 }

@@ -11,6 +11,9 @@
  * a call: they have just been woken. On the run's own thread. */
 struct nidoi_task *nidoi_late_next(struct nidoi_loop *loop, int64_t limit, uint32_t *slot);
 
+/* Lines on what a task does that goes on: what it waits for, its innermost scope, its frames. */
+void nidoi_late_add_state(struct nidoi_text *text, const struct nidoi_task *task);
+
 /* The report on it. */
 void nidoi_late_add(struct nidoi_text *text, const struct nidoi_task *task);
 

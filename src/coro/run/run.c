@@ -12,6 +12,7 @@
 #include "coro/run/dump_signal.h"
 #include "coro/run/fork.h"
 #include "coro/run/layout.h"
+#include "coro/run/locks.h"
 #include "coro/run/overflow.h"
 #include "coro/run/remotes.h"
 #include "coro/run/report.h"
@@ -111,6 +112,7 @@ static int run_open(struct nidoi_run *run, const nido_options *options)
     if (!err) err = nidoi_dump_on_signal(&run->loop, &run->dump);
     if (!err) err = nidoi_overflow_begin(run);
     if (!err) err = nidoi_watchdog_begin(run);
+    if (!err) nidoi_locks_watch(&run->loop);
     if (err) run_close(run);
     return err;
 }

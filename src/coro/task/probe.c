@@ -9,7 +9,7 @@ void nidoi_probe_set(struct nidoi_sched *sched, struct nidoi_probe *probe)
 {
     probe->watcher = nidoi_watching.watcher;
     probe->ctx = nidoi_watching.ctx;
-    sched->probe = probe->watcher || probe->shuffled ? probe : NULL;
+    sched->probe = probe->watcher || probe->shuffled || probe->left ? probe : NULL;
     sched->allowance = probe->watcher ? 1 : NIDOI_BUDGET;
     sched->batch = 0;
     sched->budget = sched->no_parking || !nidoi_on_task(sched) ? 1 : sched->allowance;
@@ -44,6 +44,7 @@ static void probe_step(struct nidoi_sched *sched, struct nidoi_probe *probe)
     sched->budget = sched->allowance;
     nidoi_switch_jump(sched, task);
     if (probe->watcher && task->state == NIDOI_PARKED) probe->watcher->parked(probe->ctx, task);
+    if (probe->left) probe->left(task);
 }
 
 void nidoi_probe_run(struct nidoi_sched *sched, int batch)

@@ -1,4 +1,5 @@
-/* coro/task/probe.h: a run that is watched, or whose ready tasks are shuffled: for tests.
+/* coro/task/probe.h: a run that is watched, or whose ready tasks are shuffled: for tests; or whose tasks are looked
+ * at whenever they leave the thread.
  *
  * 1. A run without a probe pays nothing: neither the switch nor the entry of a call knows of it.
  * 2. A run with one resumes each task from the loop and gets it back there (batch is 0), so that
@@ -31,8 +32,10 @@ struct nidoi_probe {
     void *ctx;
     uint64_t random; /* state of the generator that the order is drawn from */
     bool shuffled;
-    uint32_t round; /* resumes until the queue is shuffled again */
-    int spent;      /* calls of the running task since its resume */
+    void (*left)(struct nidoi_task *task); /* it has parked, yielded or ended; NULL: nothing asks.
+                                              Called by the loop; must not park */
+    uint32_t round;                        /* resumes until the queue is shuffled again */
+    int spent;                             /* calls of the running task since its resume */
 };
 
 /* A run that begins on this thread is watched so. */
