@@ -50,6 +50,8 @@ enum { NIDOI_EVERY_CHILD = 0 };
     X(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))        \
     /* in: a regular file, out: anything; advances *offset */                                           \
     X(ssize_t, sendfile, (int out, int in, int64_t *offset, size_t len), (out, in, offset, len))        \
+    /* moves bytes in the kernel; one of the two is a pipe; -ENOSYS where there is no such call */      \
+    X(ssize_t, splice, (int in, int out, size_t len), (in, out, len))                                   \
     /* files; offset < 0: at the file's own position */                                                 \
     X(int, open, (const char *path, int flags, unsigned mode), (path, flags, mode))                     \
     X(ssize_t, preadv, (int fd, const struct iovec *iov, int n, int64_t offset),                        \
@@ -81,6 +83,7 @@ enum { NIDOI_EVERY_CHILD = 0 };
     X(int, bind, (int fd, const struct sockaddr *address, socklen_t length),                            \
       (fd, address, length))                                                                            \
     X(int, listen, (int fd, int backlog), (fd, backlog))                                                \
+    X(int, shutdown, (int fd, int how), (fd, how))                                                      \
     X(int, socket, (int domain, int type, int protocol), (domain, type, protocol))                      \
     X(int, socketpair, (int domain, int type, int protocol, int *out),                                  \
       (domain, type, protocol, out))                                                                    \

@@ -27,6 +27,11 @@ int nidoi_os_listen(int fd, int backlog)
     RETURN_RETRIED(int, listen(fd, backlog));
 }
 
+int nidoi_os_shutdown(int fd, int how)
+{
+    RETURN_RETRIED(int, shutdown(fd, how));
+}
+
 int nidoi_os_getsockopt(int fd, int level, int name, int *value)
 {
     socklen_t length = sizeof *value;

@@ -40,6 +40,8 @@ static int fault_code(enum nidoi_tap tap)
         [NIDOI_TAP_socketpair] = -EMFILE,
         [NIDOI_TAP_getsockopt] = -ENOBUFS,
         [NIDOI_TAP_setsockopt] = -ENOMEM,
+        [NIDOI_TAP_shutdown] = -ENOTCONN,
+        [NIDOI_TAP_splice] = -EIO,
         [NIDOI_TAP_pipe] = -EMFILE,
         [NIDOI_TAP_close] = -EIO,
         [NIDOI_TAP_map] = -ENOMEM,

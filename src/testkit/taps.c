@@ -128,6 +128,11 @@ static ssize_t partial_sendfile(int out, int in, int64_t *offset, size_t len)
     return tapped_sendfile(out, in, offset, size_min(len, tap_most_bytes(NIDOI_TAP_sendfile, out)));
 }
 
+static ssize_t partial_splice(int in, int out, size_t len)
+{
+    return tapped_splice(in, out, size_min(len, tap_most_bytes(NIDOI_TAP_splice, out)));
+}
+
 /* The first bytes of a vector, at most `n`. */
 static struct iovec iov_first(const struct iovec *iov, int count, size_t n)
 {
@@ -157,7 +162,7 @@ static ssize_t partial_writev(int fd, const struct iovec *iov, int n)
 
 static const enum nidoi_tap partial[] = {NIDOI_TAP_read,    NIDOI_TAP_write, NIDOI_TAP_recv,
                                          NIDOI_TAP_send,    NIDOI_TAP_readv, NIDOI_TAP_writev,
-                                         NIDOI_TAP_sendfile};
+                                         NIDOI_TAP_sendfile, NIDOI_TAP_splice};
 
 bool nidoi_tap_is_partial(enum nidoi_tap tap)
 {
@@ -229,6 +234,7 @@ static void taps_install(const struct nidoi_test_hooks *hooks)
     tapped.readv = partial_readv;
     tapped.writev = partial_writev;
     tapped.sendfile = partial_sendfile;
+    tapped.splice = partial_splice;
     tapped.map = balanced_map;
     tapped.unmap = balanced_unmap;
     real_sys = *hooks->sys;

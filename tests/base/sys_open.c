@@ -202,6 +202,7 @@ static void make(enum fault call, struct made *made)
     case FAULT_sendto:
     case FAULT_sendmsg:
     case FAULT_sendfile:
+    case FAULT_splice:
     case FAULT_preadv:
     case FAULT_preadv_now:
     case FAULT_pwritev_now:
@@ -216,6 +217,7 @@ static void make(enum fault call, struct made *made)
     case FAULT_readdir:
     case FAULT_closedir:
     case FAULT_connect:
+    case FAULT_shutdown:
     case FAULT_bind:
     case FAULT_listen:
     case FAULT_getsockopt:
