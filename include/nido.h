@@ -16,6 +16,7 @@
 #include "nido/net.h"
 #include "nido/offload.h"
 #include "nido/file.h"
+#include "nido/stream.h"
 #include "nido/proc.h"
 #include "nido/signal.h"
 #include "nido/procpool.h"

@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "io/file.h"
 #include "io/foreign.h"
+#include "io/stream.h"
 #include "nido/fd.h"
 
 struct bytes {
@@ -156,6 +157,23 @@ ssize_t nido_writev(int fd, const struct iovec *iov, int n)
 
     if (n < 0) return -EINVAL;
     return nidoi_io_bulk(fd, NIDOI_WRITING, true, try_writev, &call);
+}
+
+/* ---- For buffers above ---- */
+
+ssize_t nidoi_io_try_read(struct nidoi_io *io, void *buf, size_t len)
+{
+    struct bytes call = {.in = buf, .len = len};
+
+    return try_read(io, &call);
+}
+
+ssize_t nidoi_io_try_writev(struct nidoi_io *io, const struct iovec *iov, int n)
+{
+    struct bytes one = {.out = iov->iov_base, .len = iov->iov_len};
+    struct vector call = vector_of(iov, n);
+
+    return n == 1 ? try_write(io, &one) : try_writev(io, &call);
 }
 
 /* ---- All of it ---- */

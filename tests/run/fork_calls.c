@@ -58,6 +58,7 @@ static struct world {
     nido_xsem *xsem;
     nido_proc proc;
     nido_dir *dir;
+    nido_stream stream;
     long value;
 } world;
 
@@ -241,6 +242,18 @@ static void threads_are_refused(void)
     nido_rt_release(world.rt);
 }
 
+static ssize_t never_read(void *ctx, void *buf, size_t len)
+{
+    (void)ctx, (void)buf;
+    return (ssize_t)len;
+}
+
+static ssize_t never_write(void *ctx, const void *buf, size_t len)
+{
+    (void)ctx, (void)buf;
+    return (ssize_t)len;
+}
+
 static void descriptors_are_refused(void)
 {
     struct pollfd entry = {.fd = world.ends[0], .events = POLLIN};
@@ -248,6 +261,8 @@ static void descriptors_are_refused(void)
     struct iovec part = {&world.value, 1};
     struct addrinfo *list = NULL;
     struct stat status;
+    nido_stream_ops ops = {.size = sizeof ops, .read = never_read, .write = never_write};
+    char *bytes;
     nido_dir *dir;
     size_t done;
     char byte = 0;
@@ -259,6 +274,23 @@ static void descriptors_are_refused(void)
     REFUSED(nido_read_full(world.ends[0], &byte, 1, &done));
     REFUSED(nido_write_all(world.ends[1], &byte, 1, &done));
     REFUSED(nido_sendfile(world.ends[1], world.ends[0], 0, 1, &done));
+    REFUSED(nido_stream_open(&(nido_stream){0}, world.ends[0], NULL));
+    REFUSED(nido_stream_open_ops(&(nido_stream){0}, &ops, NULL, NULL));
+    REFUSED(nido_stream_wait(&world.stream));
+    REFUSED(nido_stream_line(&world.stream, &bytes, &done));
+    REFUSED(nido_stream_until(&world.stream, "x", 1, &bytes, &done));
+    REFUSED(nido_stream_peek(&world.stream, 0, &bytes));
+    REFUSED(nido_stream_take(&world.stream, 0));
+    REFUSED(nido_stream_read(&world.stream, &byte, 1));
+    REFUSED(nido_stream_read_full(&world.stream, &byte, 1, &done));
+    REFUSED(nido_stream_write(&world.stream, &byte, 1, &done));
+    REFUSED(nido_stream_writev(&world.stream, &part, 1, &done));
+    REFUSED(nido_stream_printf(&world.stream, "x"));
+    REFUSED(nido_stream_flush(&world.stream));
+    REFUSED(nido_stream_shutdown(&world.stream));
+    REFUSED(nido_stream_copy(&world.stream, &world.stream, 1, NULL));
+    REFUSED(nido_stream_copy_file(&world.stream, 0, 0, 1, NULL));
+    REFUSED(nido_stream_stop(&world.stream));
     REFUSED(nido_wait_fd(world.ends[0], NIDO_IN));
     REFUSED(nido_poll(&entry, 1));
     REFUSED(nido_pipe((int[2]){0}));

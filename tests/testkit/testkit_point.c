@@ -275,6 +275,46 @@ INSIDE(testkit_point, descriptors)
     close(file);
 }
 
+INSIDE(testkit_point, streams)
+{
+    static const nido_stream_ops none;
+    struct iovec part = {(char *)"x", 1};
+    char *bytes, byte;
+    size_t length;
+    nido_stream stream, other;
+    int fds[2], file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    cr_expect(zero(int, nido_socketpair(AF_UNIX, SOCK_STREAM, 0, fds)));
+    NO_POINT(nido_stream_open_ops(&stream, &none, NULL, NULL));
+    NO_POINT(nido_stream_open(&stream, fds[0], NULL));
+    NO_POINT(nido_stream_open(&other, fds[1], NULL));
+    cr_expect(eq(int, nido_stream_printf(&other, "x\n"), 2));
+    POINT(nido_stream_flush(&other));
+    cr_expect(zero(int, nido_stream_flush(&other)));
+    cr_expect(eq(int, nido_stream_wait(&stream), 1));
+    POINT(nido_stream_wait(&stream));
+    POINT(nido_stream_line(&stream, &bytes, &length));
+    POINT(nido_stream_until(&stream, "x", 1, &bytes, &length));
+    POINT(nido_stream_peek(&stream, 0, &bytes));
+    POINT(nido_stream_read(&stream, &byte, 1));
+    POINT(nido_stream_read_full(&stream, &byte, 1, NULL));
+    POINT(nido_stream_write(&stream, "x", 1, NULL));
+    POINT(nido_stream_writev(&stream, &part, 1, NULL));
+    POINT(nido_stream_printf(&stream, "x"));
+    POINT(nido_stream_copy(&other, &stream, 1, NULL));
+    POINT(nido_stream_copy_file(&other, file, 0, 1, NULL));
+    POINT(nido_stream_shutdown(&stream));
+    cr_expect(eq(i64, nido_stream_peek(&stream, 0, &bytes), 2), "nothing was read or written");
+    NO_POINT(nido_stream_take(&stream, 2));
+    NO_POINT(nido_stream_stop(&stream));
+    NO_POINT(nido_stream_stopping(&stream));
+    NO_POINT(nido_stream_unsent(&stream));
+    NO_POINT(nido_stream_fd(&stream));
+    NO_POINT(nido_stream_close(&stream));
+    NO_POINT(nido_stream_close(&other));
+    close(file);
+}
+
 /* S377 */
 INSIDE(testkit_point, sockets)
 {

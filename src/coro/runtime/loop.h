@@ -18,6 +18,7 @@ enum nidoi_extension_kind {
     NIDOI_EXTENSION_RUN_ON,
     NIDOI_EXTENSION_POOL,
     NIDOI_EXTENSION_CHILDREN,
+    NIDOI_EXTENSION_STREAMS,
     NIDOI_EXTENSIONS
 };
 struct nidoi_extension {
