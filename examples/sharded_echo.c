@@ -2,16 +2,14 @@
  *
  * Shows one runtime on each of several threads: every shard listens on the same port (SO_REUSEPORT),
  * and the kernel deals connections out among them, so nothing is shared on the way of a byte. They
- * are one all the same: SIGTERM or SIGINT ends every shard, and so does the failure of one.
+ * are one all the same: SIGTERM or SIGINT drains every shard, and the failure of one ends all.
  *
  *     ./example_sharded_echo 7000 4
  */
 #include <errno.h>
-#include <errno.h>
 #include <nido.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct server {
     const char *port;
@@ -19,28 +17,17 @@ struct server {
     unsigned shards;
 };
 
-static int echo(void *arg)
+static int echo(nido_stream *client, void *unused)
 {
-    int fd = *(const int *)arg;
     char buffer[4096];
-    ssize_t n;
-    while ((n = nido_read(fd, buffer, sizeof buffer)) > 0)
-        if (nido_write_all(fd, buffer, (size_t)n, NULL) < 0) break;
-    nido_close(fd);
-    return 0; /* a connection that breaks is its own affair */
-}
-
-static int accept_all(int listener)
-{
-    nido_group connections;
-    int rc = 0;
-    nido_group_open(&connections, NIDO_FAIL_FAST, "connections");
-    while (rc >= 0) {
-        int fd = nido_accept(listener, NULL, NULL);
-        rc = fd < 0 ? fd : nido_spawn_copy(&connections, echo, &fd, sizeof fd);
-        if (fd >= 0 && rc < 0) nido_close(fd);
+    int rc;
+    (void)unused;
+    while ((rc = nido_stream_wait(client)) > 0) {
+        ssize_t n = nido_stream_read(client, buffer, sizeof buffer);
+        rc = n > 0 ? nido_stream_write(client, buffer, (size_t)n, NULL) : (int)n;
+        if (rc < 0) break;
     }
-    return nido_group_close(&connections, rc);
+    return rc;
 }
 
 /* The first shard says when all of them listen. */
@@ -64,7 +51,7 @@ static int serve(unsigned shard, void *arg)
     if (listener < 0) return listener;
     nido_xsem_release(server->listening, 1);
     int rc = shard == 0 ? announce(server) : 0;
-    if (rc == 0) rc = accept_all(listener);
+    if (rc == 0) return nido_serve(listener, echo, NULL, NULL);
     nido_close(listener);
     return rc;
 }
@@ -76,11 +63,8 @@ int main(int argc, char **argv)
         return 2;
     }
     struct server server = {.port = argv[1], .shards = (unsigned)strtoul(argv[2], NULL, 10)};
-    nido_options options;
-    nido_options_init(&options);
-    options.signals = true;
     if (nido_xsem_new(0, &server.listening) < 0) return 1;
-    int rc = nido_shards(server.shards, serve, &server, &options);
+    int rc = nido_shards(server.shards, serve, &server, NULL);
     nido_xsem_free(server.listening);
     if (rc < 0) fprintf(stderr, "%s: %s\n", argv[0], nido_strerror(rc));
     return nido_exit_status(rc);

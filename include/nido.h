@@ -19,6 +19,7 @@
 #include "nido/stream.h"
 #include "nido/proc.h"
 #include "nido/signal.h"
+#include "nido/serve.h"
 #include "nido/procpool.h"
 #include "nido/event.h"
 #include "nido/sem.h"

@@ -322,7 +322,7 @@ class ShardedEcho(Example):
         for i, connection in enumerate(connections):
             self.assertEqual(connection.recv(10), b"%d" % i)
         server.send_signal(signal.SIGTERM)
-        self.expect(server, 128 + signal.SIGTERM)
+        self.expect(server, 0)
         for connection in connections:
             connection.close()
 
@@ -410,8 +410,7 @@ class EchoServer(Example):
         server.send_signal(number)
         for client in clients:
             self.assertEqual(client.recv(1), b"")
-        out, _ = self.expect(server, 128 + number)
-        self.assertRegex(out, "^stopped: EINTR")
+        self.assertEqual(self.expect(server, 0), ("stopped: all connections served\n", ""))
 
     def test_sigterm(self):
         self.stop_by(signal.SIGTERM)
@@ -582,7 +581,7 @@ class Forwarder(Example):
         connection.close()  # with a reset
         self.assertEqual(client.recv(1), b"")
         _, err = self.expect(server, 0)
-        self.assertIn("to the client: read", err)
+        self.assertIn("to the client ", err)
         self.assertIn("ECONNRESET", err)
 
     def test_not_a_port(self):

@@ -160,8 +160,8 @@ static ssize_t partial_writev(int fd, const struct iovec *iov, int n)
     return tapped_writev(fd, &first, 1);
 }
 
-static const enum nidoi_tap partial[] = {NIDOI_TAP_read,    NIDOI_TAP_write, NIDOI_TAP_recv,
-                                         NIDOI_TAP_send,    NIDOI_TAP_readv, NIDOI_TAP_writev,
+static const enum nidoi_tap partial[] = {NIDOI_TAP_read,     NIDOI_TAP_write, NIDOI_TAP_recv,
+                                         NIDOI_TAP_send,     NIDOI_TAP_readv, NIDOI_TAP_writev,
                                          NIDOI_TAP_sendfile, NIDOI_TAP_splice};
 
 bool nidoi_tap_is_partial(enum nidoi_tap tap)

@@ -242,6 +242,12 @@ static void threads_are_refused(void)
     nido_rt_release(world.rt);
 }
 
+static int never_served(nido_stream *stream, void *ctx)
+{
+    (void)stream, (void)ctx;
+    return 0;
+}
+
 static ssize_t never_read(void *ctx, void *buf, size_t len)
 {
     (void)ctx, (void)buf;
@@ -291,6 +297,8 @@ static void descriptors_are_refused(void)
     REFUSED(nido_stream_copy(&world.stream, &world.stream, 1, NULL));
     REFUSED(nido_stream_copy_file(&world.stream, 0, 0, 1, NULL));
     REFUSED(nido_stream_stop(&world.stream));
+    REFUSED(nido_serve(dup(world.ends[0]), never_served, NULL, NULL));
+    REFUSED(nido_serve_stop(world.rt));
     REFUSED(nido_wait_fd(world.ends[0], NIDO_IN));
     REFUSED(nido_poll(&entry, 1));
     REFUSED(nido_pipe((int[2]){0}));

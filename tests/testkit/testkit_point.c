@@ -315,6 +315,12 @@ INSIDE(testkit_point, streams)
     close(file);
 }
 
+static int no_handler(nido_stream *stream, void *ctx)
+{
+    (void)stream, (void)ctx;
+    return 0;
+}
+
 /* S377 */
 INSIDE(testkit_point, sockets)
 {
@@ -338,6 +344,9 @@ INSIDE(testkit_point, sockets)
     POINT(nido_connect(fds[1], list.ai_addr, list.ai_addrlen));
     POINT(nido_dial(io_place(), NULL, NULL));
     POINT(nido_dial_any(&list, NULL));
+    POINT(nido_serve(dup(listener), no_handler, NULL, NULL));
+    NO_POINT(nido_serve_stop(NULL));
+    NO_POINT(nido_listen_inherited(0));
     POINT(nido_listen("unix:/tmp/nido-never-made", NULL, NULL));
     fd = nido_dial(io_place(), NULL, NULL);
     POINT(nido_accept(listener, NULL, NULL));

@@ -1,0 +1,191 @@
+/* serve/connection.c: the task of one connection. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nido/error.h"
+#include "nido/fd.h"
+#include "nido/net.h"
+#include "nido/task.h"
+#include "nido/time.h"
+#include "serve/serve.h"
+
+enum { NAME = 64 };
+#define REFUSAL_NS NIDO_SEC(1)
+
+/* On its task's stack. */
+struct connection {
+    struct nidoi_link link;
+    nido_stream stream;
+    char peer[NAME];
+};
+
+/* What is copied onto that stack. */
+struct arrival {
+    struct nidoi_server *server;
+    int fd;
+    bool refused;
+    struct sockaddr_storage peer;
+};
+
+/* ---- Names and reports ---- */
+
+static void peer_name_v6(const struct sockaddr_in6 *in, char *out)
+{
+    const unsigned char *bytes = in->sin6_addr.s6_addr;
+    char host[INET6_ADDRSTRLEN] = "?";
+    bool mapped = IN6_IS_ADDR_V4MAPPED(&in->sin6_addr);
+
+    if (mapped)
+        inet_ntop(AF_INET, bytes + 12, host, sizeof host);
+    else
+        inet_ntop(AF_INET6, bytes, host, sizeof host);
+    snprintf(out, NAME, mapped ? "%s:%u" : "[%s]:%u", host, ntohs(in->sin6_port));
+}
+
+static void peer_name(const struct sockaddr_storage *peer, char *out)
+{
+    const struct sockaddr_in *in = (const void *)peer;
+    char host[INET_ADDRSTRLEN] = "?";
+
+    if (peer->ss_family == AF_INET6) {
+        peer_name_v6((const void *)peer, out);
+    } else if (peer->ss_family == AF_INET) {
+        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+        snprintf(out, NAME, "%s:%u", host, ntohs(in->sin_port));
+    } else {
+        snprintf(out, NAME, "%s", peer->ss_family == AF_UNIX ? "unix" : "peer");
+    }
+}
+
+void nidoi_server_report(const struct nidoi_server *server, const char *peer, int rc)
+{
+    const nido_error *error = nido_error_last();
+    bool told = error && nido_error_code(error) == rc && *nido_error_text(error);
+    char text[512];
+
+    if (server->options->report) {
+        server->options->report(server->ctx, peer, rc);
+        return;
+    }
+    snprintf(text, sizeof text,
+             told ? "nido: connection of %s: %s (%s)\n" : "nido: connection of %s: %s%s\n", peer,
+             told ? nido_error_text(error) : "", nido_strerror(rc));
+    nidoi_loop_report(nidoi_loop_self(), text);
+}
+
+/* ---- Serving ---- */
+
+static int connection_open(struct nidoi_server *server, struct connection *connection, int fd)
+{
+    nido_stream_options options = server->stream;
+    int rc;
+
+    options.name = connection->peer;
+    if (server->options->open)
+        rc = server->options->open(&connection->stream, fd, &options, server->ctx);
+    else
+        rc = nido_stream_open(&connection->stream, fd, &options);
+    if (rc < 0) nido_close(fd);
+    return rc;
+}
+
+static bool connection_is_open(const struct connection *connection)
+{
+    return nido_stream_fd(&connection->stream) != -EBADF;
+}
+
+/* The peer may not have read the answer yet: closing a socket with unread input would take it away.
+ */
+static int connection_linger(nido_stream *stream)
+{
+    char byte[256];
+    ssize_t n = nido_stream_shutdown(stream);
+
+    while (n >= 0 && (n = nido_stream_read(stream, byte, sizeof byte)) > 0) continue;
+    return (int)n;
+}
+
+static int connection_refuse(struct nidoi_server *server, nido_stream *stream)
+{
+    nido_scope limit;
+    int rc;
+
+    nido_timeout_open(&limit, REFUSAL_NS);
+    rc = server->options->busy(stream, server->ctx);
+    if (rc >= 0 && nido_stream_fd(stream) != -EBADF) rc = connection_linger(stream);
+    rc = nido_scope_close(&limit, rc);
+    return rc == -ETIMEDOUT ? 0 : rc;
+}
+
+static int connection_handle(struct nidoi_server *server, struct connection *connection)
+{
+    int rc = server->handler(&connection->stream, server->ctx);
+
+    if (rc >= 0 && connection_is_open(connection)) rc = nido_stream_flush(&connection->stream);
+    return rc;
+}
+
+static int connection_serve(struct nidoi_server *server, struct connection *connection,
+                            const struct arrival *arrival)
+{
+    int rc = connection_open(server, connection, arrival->fd);
+
+    if (rc < 0) return rc;
+    nidoi_list_append(&server->connections, &connection->link);
+    if (server->stopping) nido_stream_stop(&connection->stream);
+    rc = arrival->refused ? connection_refuse(server, &connection->stream)
+                          : connection_handle(server, connection);
+    nidoi_list_remove(&connection->link);
+    if (connection_is_open(connection)) nido_stream_close(&connection->stream);
+    return rc;
+}
+
+/* A connection's failure is its own; its cancel is that of the server. */
+static int connection_main(void *arg)
+{
+    const struct arrival *arrival = arg;
+    struct nidoi_server *server = arrival->server;
+    struct connection connection = {.stream = {0}};
+    int rc;
+
+    peer_name(&arrival->peer, connection.peer);
+    nido_set_name("%s", connection.peer);
+    rc = connection_serve(server, &connection, arrival);
+    if (arrival->refused)
+        server->refusing--;
+    else if (server->options->limit)
+        nido_sem_release(&server->places);
+    if (rc == -ECANCELED && nido_cancelled()) {
+        server->cut++;
+        return rc;
+    }
+    if (rc < 0) nidoi_server_report(server, connection.peer, rc);
+    return 0;
+}
+
+int nidoi_connection_spawn(struct nidoi_server *server, int fd, const struct sockaddr_storage *peer,
+                           bool refused)
+{
+    struct arrival arrival = {server, fd, refused, *peer};
+    nido_spawn_options options;
+    int rc;
+
+    nido_spawn_options_init(&options);
+    options.stack_size = server->options->stack_size;
+    options.copy = &arrival;
+    options.copy_size = sizeof arrival;
+    rc = nido_spawn_with(&server->group, connection_main, NULL, &options, NULL);
+    if (!rc && refused) server->refusing++;
+    return rc;
+}
+
+void nidoi_connections_stop(struct nidoi_server *server)
+{
+    struct nidoi_link *link = server->connections.next;
+
+    for (; link != &server->connections; link = link->next)
+        nido_stream_stop(&nidoi_container(link, struct connection, link)->stream);
+}

@@ -1,0 +1,37 @@
+/* serve/inherited.c: listeners that the program was started with. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "nido/fd.h"
+#include "nido/serve.h"
+
+enum { FIRST = 3 }; /* sd_listen_fds(3) */
+
+/* A number, or 0. */
+static long environment_number(const char *name)
+{
+    const char *text = getenv(name);
+    char *end;
+    long number = text ? strtol(text, &end, 10) : 0;
+
+    return text && *text && !*end && number > 0 ? number : 0;
+}
+
+int nido_listen_inherited(unsigned number)
+{
+    int fd = FIRST + (int)number, listens = 0, err;
+
+    if (environment_number("LISTEN_PID") != getpid()) return -ENOENT;
+    if (number >= (unsigned long)environment_number("LISTEN_FDS")) return -ENOENT;
+    err = nidoi_sys.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens);
+    if (err) return err == -ENOTSOCK ? -EINVAL : err;
+    if (!listens) return -EINVAL;
+    err = nido_fd_own(fd);
+    if (err) return err;
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return fd;
+}
