@@ -90,12 +90,16 @@ static inline void nido_group_options_init(nido_group_options *options)
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+/* The same as an initialiser: &NIDO_GROUP_OPTIONS(.field = value). In C. */
+#define NIDO_GROUP_OPTIONS(...) NIDOI_SIZED(nido_group_options, __VA_ARGS__)
 /* See nido_group_options_init. Cannot fail. Not a cancellation point. */
 static inline void nido_spawn_options_init(nido_spawn_options *options)
 {
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+/* The same as an initialiser: &NIDO_SPAWN_OPTIONS(.field = value). In C. */
+#define NIDO_SPAWN_OPTIONS(...) NIDOI_SIZED(nido_spawn_options, __VA_ARGS__)
 
 /* Opens a group; `name` outlives it, or is NULL. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_group_open(nido_group *group, enum nido_policy policy, const char *name);

@@ -34,12 +34,16 @@ static inline void nido_listen_options_init(nido_listen_options *options)
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+/* The same as an initialiser: &NIDO_LISTEN_OPTIONS(.field = value). In C. */
+#define NIDO_LISTEN_OPTIONS(...) NIDOI_SIZED(nido_listen_options, __VA_ARGS__)
 /* See nido_listen_options_init. Cannot fail. Not a cancellation point. */
 static inline void nido_dial_options_init(nido_dial_options *options)
 {
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+/* The same as an initialiser: &NIDO_DIAL_OPTIONS(.field = value). In C. */
+#define NIDO_DIAL_OPTIONS(...) NIDOI_SIZED(nido_dial_options, __VA_ARGS__)
 
 /* Looks a name and a service up, as getaddrinfo(3), on a worker. Look-ups that need a name server
  * take at most half of the workers, and abandoned look-ups none (up to 256 of them). The hosts file

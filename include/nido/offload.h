@@ -59,6 +59,8 @@ static inline void nido_offload_options_init(nido_offload_options *options)
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+/* The same as an initialiser: &NIDO_OFFLOAD_OPTIONS(.field = value). In C. */
+#define NIDO_OFFLOAD_OPTIONS(...) NIDOI_SIZED(nido_offload_options, __VA_ARGS__)
 
 /* Runs fn(arg) on a worker and waits for its result. Cancellation point until it runs: a cancel
  * before that takes it out (-ECANCELED, fn is not called); after that the result is waited for, and

@@ -85,6 +85,8 @@ static inline void nido_proc_options_init(nido_proc_options *options)
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+/* The same as an initialiser: &NIDO_PROC_OPTIONS(.field = value). In C. */
+#define NIDO_PROC_OPTIONS(...) NIDOI_SIZED(nido_proc_options, __VA_ARGS__)
 
 /* Starts a program and returns when it runs. `options` are read here and not kept. Cancellation
  * point until the start begins: a later cancel is seen by the next point. 0, and *proc is to be

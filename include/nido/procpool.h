@@ -122,12 +122,16 @@ static inline void nido_procpool_options_init(nido_procpool_options *options)
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+/* The same as an initialiser: &NIDO_PROCPOOL_OPTIONS(.field = value). In C. */
+#define NIDO_PROCPOOL_OPTIONS(...) NIDOI_SIZED(nido_procpool_options, __VA_ARGS__)
 /* See nido_procpool_options_init. Cannot fail. Not a cancellation point. */
 static inline void nido_procpool_call_options_init(nido_procpool_call_options *options)
 {
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+/* The same as an initialiser: &NIDO_PROCPOOL_CALL_OPTIONS(.field = value). In C. */
+#define NIDO_PROCPOOL_CALL_OPTIONS(...) NIDOI_SIZED(nido_procpool_call_options, __VA_ARGS__)
 
 /* Makes a pool; `options` may be NULL. Processes are started when calls need them. Not a
  * cancellation point. 0; -EPERM: outside a task, or nido_procpool_prepare was not called in this

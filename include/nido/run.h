@@ -73,6 +73,8 @@ static inline void nido_options_init(nido_options *options)
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+/* The same as an initialiser: &NIDO_OPTIONS(.field = value). In C. */
+#define NIDO_OPTIONS(...) NIDOI_SIZED(nido_options, __VA_ARGS__)
 
 /* Runs fn(arg) as the root task on this thread, with everything it spawns, and returns its result
  * when all tasks have ended; `options` NULL: defaults. Not a cancellation point; blocks the thread

@@ -60,6 +60,8 @@ static inline void nido_serve_options_init(nido_serve_options *options)
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+/* The same as an initialiser: &NIDO_SERVE_OPTIONS(.field = value). In C. */
+#define NIDO_SERVE_OPTIONS(...) NIDOI_SIZED(nido_serve_options, __VA_ARGS__)
 
 /* Accepts connections and calls handler(stream, ctx) in a task for each, until the server is
  * stopped or the caller is cancelled, and returns when all of them have ended. `listener` (which

@@ -79,6 +79,8 @@ static inline void nido_stream_options_init(nido_stream_options *options)
     memset(options, 0, sizeof *options);
     options->size = sizeof *options;
 }
+/* The same as an initialiser: &NIDO_STREAM_OPTIONS(.field = value). In C. */
+#define NIDO_STREAM_OPTIONS(...) NIDOI_SIZED(nido_stream_options, __VA_ARGS__)
 
 /* Caller's memory; fields are private. It must stay at its address while it is open. All zeros is a
  * stream that is not open. */

@@ -54,6 +54,10 @@ static inline void nido_test_options_init(nido_test_options *options)
     options->run.clock = NIDO_CLOCK_VIRTUAL;
     options->run.flags = NIDO_RUN_STRICT;
 }
+/* The same as an initialiser: &NIDO_TEST_OPTIONS(.field = value). In C. */
+#define NIDO_TEST_OPTIONS(...)                                       \
+    NIDOI_SIZED(nido_test_options, .run.size = sizeof(nido_options), \
+                .run.clock = NIDO_CLOCK_VIRTUAL, .run.flags = NIDO_RUN_STRICT, __VA_ARGS__)
 
 /* nido_run under the virtual clock, so that hours take no time. The clock jumps to what is due next
  * when no task is ready, nothing is posted, and no job or child process is out; if a task waits for

@@ -43,6 +43,9 @@
 #define NIDO_PRINTF(text, first)
 #endif
 
+/* Options with their size: NIDO_SPAWN_OPTIONS(.name = "x") and its like. */
+#define NIDOI_SIZED(type, ...) ((type){.size = sizeof(type), __VA_ARGS__})
+
 #ifdef __cplusplus
 extern "C" {
 #endif

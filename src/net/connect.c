@@ -5,8 +5,8 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#include "base/options.h"
 #include "base/sys.h"
+#include "coro/scope/options.h"
 #include "io/fd.h"
 #include "net/address.h"
 #include "net/names.h"
@@ -103,7 +103,7 @@ int nido_listen(const char *host, const char *service, const nido_listen_options
     int fd = nidoi_io_enter(&loop);
 
     if (fd) return fd;
-    options = NIDOI_OPTIONS(options, &room);
+    options = NIDOI_OPTIONS(nido_listen_options, options, &room);
     if (!options || options->backlog < 0) return -EINVAL;
     fd = listen_on(loop, host ? host : "::", service, options);
     if (!host && !options->v6_only && is_for_ipv4_alone(fd))

@@ -6,7 +6,7 @@
  * name are tasks of a group around it, whose end abandons a look-up that still runs. */
 #include <stdio.h>
 
-#include "base/options.h"
+#include "coro/scope/options.h"
 #include "io/fd.h"
 #include "net/address.h"
 #include "net/connect.h"
@@ -186,7 +186,7 @@ int nido_dial_any(const struct addrinfo *list, const nido_dial_options *options)
     int err = nidoi_io_enter(&loop);
 
     if (err) return err;
-    options = NIDOI_OPTIONS(options, &room);
+    options = NIDOI_OPTIONS(nido_dial_options, options, &room);
     if (!list || !options || options->stagger_ns < 0) return -EINVAL;
     race_init(&race, list->ai_family, options);
     race.lists[0].next = race.lists[1].next = list;
@@ -292,7 +292,7 @@ int nido_dial(const char *host, const char *service, const nido_dial_options *op
     int err = nidoi_io_enter(&loop);
 
     if (err) return err;
-    options = NIDOI_OPTIONS(options, &room);
+    options = NIDOI_OPTIONS(nido_dial_options, options, &room);
     if (!options || options->stagger_ns < 0) return -EINVAL;
     err = host ? nidoi_address_parse(host, service, 0, &address) : -EINVAL;
     if (!err) return nidoi_connect_address((const void *)&address.bytes, address.length);

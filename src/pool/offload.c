@@ -1,4 +1,5 @@
 /* pool/offload.c: a job from the side of the task that waits for it. */
+#include "coro/scope/options.h"
 #include "nido/offload.h"
 #include "coro/scope/park.h"
 
@@ -6,7 +7,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/options.h"
 #include "pool/interrupt.h"
 #include "pool/offload.h"
 #include "pool/pool.h"
@@ -251,7 +251,7 @@ ssize_t nidoi_offload(nido_job_fn *fn, void *arg, const nido_offload_options *op
     struct nidoi_job job = {
         .waiter.kind = &waiting, .post.call = job_received, .fn = fn, .arg = arg, .lane = lane};
 
-    options = NIDOI_OPTIONS(options, &job.options);
+    options = NIDOI_OPTIONS(nido_offload_options, options, &job.options);
     if (!options || !offload_options_valid(options)) return -EINVAL;
     job.options = *options;
     offload_set_ran(&job.options, false);

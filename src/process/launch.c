@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/options.h"
 #include "base/program.h"
 #include "base/sys.h"
+#include "coro/scope/options.h"
 #include "io/fd.h"
 #include "nido/error.h"
 #include "nido/time.h"
@@ -221,7 +221,7 @@ int nido_proc_spawn(nido_proc *proc, const nido_proc_options *options)
     *proc = (nido_proc){0};
     err = nidoi_io_enter(&loop);
     if (err) return err;
-    if (options) options = NIDOI_OPTIONS(options, &room);
+    if (options) options = NIDOI_OPTIONS(nido_proc_options, options, &room);
     if (!options || !proc_options_valid(options)) return -EINVAL;
     child = nidoi_mem_zeroed(sizeof *child);
     if (!child) return -ENOMEM;

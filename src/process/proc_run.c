@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "base/options.h"
 #include "base/sys.h"
+#include "coro/scope/options.h"
 #include "coro/scope/park.h"
 #include "nido/error.h"
 #include "nido/fd.h"
@@ -265,7 +265,7 @@ int nido_proc_run(const nido_proc_options *options, const void *input, size_t le
 
     nidoi_check_frames();
     *out = (nido_proc_result){0};
-    if (options) options = NIDOI_OPTIONS(options, &chosen);
+    if (options) options = NIDOI_OPTIONS(nido_proc_options, options, &chosen);
     if (!options) return -EINVAL;
     chosen = *options;
     rc = run_prepare(&run, &chosen);

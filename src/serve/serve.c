@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "base/options.h"
 #include "coro/run/signals.h"
+#include "coro/scope/options.h"
 #include "coro/scope/park.h"
 #include "nido/fd.h"
 #include "nido/net.h"
@@ -211,7 +211,7 @@ static bool server_read_options(struct nidoi_server *server, const nido_serve_op
     const nido_stream_options *stream;
 
     if (!options || options->drain_ns < 0) return false;
-    stream = NIDOI_OPTIONS(options->stream, &room);
+    stream = NIDOI_OPTIONS(nido_stream_options, options->stream, &room);
     if (!stream) return false;
     server->options = options;
     server->stream = *stream;
@@ -242,7 +242,7 @@ int nido_serve(int listener, nido_serve_fn *handler, void *ctx, const nido_serve
 
     if (listener < 0) return listener;
     rc = nidoi_enter(&loop);
-    if (!rc && (!handler || !server_read_options(&server, NIDOI_OPTIONS(options, &room))))
+    if (!rc && (!handler || !server_read_options(&server, NIDOI_OPTIONS(nido_serve_options, options, &room))))
         rc = -EINVAL;
     if (rc) {
         nido_close(listener);

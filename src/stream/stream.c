@@ -1,8 +1,8 @@
 /* stream/stream.c: opening, closing, ending. */
 #include "stream/stream.h"
 
-#include "base/options.h"
 #include "base/sys.h"
+#include "coro/scope/options.h"
 #include "nido/fd.h"
 #include "nido/scope.h"
 
@@ -22,7 +22,7 @@ static int stream_open(nido_stream *stream, const nido_stream_options *options)
     nido_stream_options room;
 
     if (!loop) return -EPERM;
-    options = NIDOI_OPTIONS(options, &room);
+    options = NIDOI_OPTIONS(nido_stream_options, options, &room);
     if (!stream_options_valid(options)) return -EINVAL;
     *stream = (nido_stream){
         .name = options->name,

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/options.h"
+#include "coro/scope/options.h"
 #include "nido.h"
 #include "testkit/kit.h"
 
@@ -19,7 +19,7 @@ bool nidoi_kit_options_valid(const nido_test_options *options)
 {
     nido_test_options room;
 
-    options = NIDOI_OPTIONS(options, &room);
+    options = NIDOI_OPTIONS(nido_test_options, options, &room);
     return options && options->patience_ns >= 0 && !(options->flags & ~(uint32_t)KNOWN_FLAGS);
 }
 
@@ -53,7 +53,7 @@ void nidoi_kit_options_fill(const nido_test_options *options, nido_test_options 
 {
     nido_test_options room;
 
-    if (options) options = NIDOI_OPTIONS(options, &room);
+    if (options) options = NIDOI_OPTIONS(nido_test_options, options, &room);
     if (options)
         *out = *options;
     else

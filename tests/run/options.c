@@ -1,13 +1,14 @@
 /* Options of an older program, which are smaller, and of a newer one, which are larger: each
  * struct of options, by each call that reads it. */
 #include <arpa/inet.h>
+#include <criterion/redirect.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/options.h"
+#include "coro/scope/options.h"
 #include "procpool_help.h"
 
 enum { ROOM = NIDOI_OPTIONS_MOST + 64 };
@@ -262,4 +263,77 @@ NIDO_TEST(options, of_a_size_without_sense_are_refused)
         EACH(row)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         cr_expect(eq(int, with_size(row, sizes[i], 0), -EINVAL), "%s %zu", row->name, sizes[i]);
+}
+
+static int sizeless_spawn(void *unused)
+{
+    nido_spawn_options options = {.name = "x"};
+    nido_group group;
+    int rc;
+
+    (void)unused;
+    nido_group_open(&group, NIDO_FAIL_FAST, "options");
+    rc = nido_spawn_with(&group, give, NULL, &options, NULL);
+    cr_expect(eq(int, rc, -EINVAL));
+    cr_expect(eq(str, (char *)nido_error_text(nido_error_last()),
+                 "nido_spawn_options.size is 0: fill the struct by nido_spawn_options_init or by "
+                 "NIDO_SPAWN_OPTIONS(...)"));
+    return nido_group_close(&group, 0);
+}
+
+NIDO_TEST(options, without_a_size_the_text_says_what_to_call)
+{
+    cr_expect(zero(int, nido_run(sizeless_spawn, NULL, NULL)));
+}
+
+static int future_spawn(void *unused)
+{
+    struct {
+        nido_spawn_options known;
+        size_t unknown;
+    } options = {NIDO_SPAWN_OPTIONS(), 1};
+    nido_group group;
+
+    (void)unused;
+    options.known.size = sizeof options;
+    nido_group_open(&group, NIDO_FAIL_FAST, "options");
+    cr_expect(eq(int, nido_spawn_with(&group, give, NULL, &options.known, NULL), -EINVAL));
+    cr_expect(eq(str, (char *)nido_error_text(nido_error_last()),
+                 "nido_spawn_options asks for something that this version of nido, older than the "
+                 "header, does not know"));
+    return nido_group_close(&group, 0);
+}
+
+NIDO_TEST(options, of_a_newer_program_are_refused_with_a_text)
+{
+    cr_expect(zero(int, nido_run(future_spawn, NULL, NULL)));
+}
+
+NIDO_TEST(options, outside_a_run_stderr_gets_the_text)
+{
+    nido_options options = {.signals = true};
+
+    cr_redirect_stderr();
+    cr_expect(eq(int, nido_run(give, NULL, &options), -EINVAL));
+    cr_assert_stderr_eq_str("nido: nido_options.size is 0: fill the struct by nido_options_init or "
+                            "by NIDO_OPTIONS(...)\n");
+}
+
+#define EXPECT_SIZED(type, macro) cr_expect(eq(sz, (macro()).size, sizeof(type)), #type)
+
+NIDO_TEST(options, a_macro_gives_the_size)
+{
+    EXPECT_SIZED(nido_options, NIDO_OPTIONS);
+    EXPECT_SIZED(nido_group_options, NIDO_GROUP_OPTIONS);
+    EXPECT_SIZED(nido_spawn_options, NIDO_SPAWN_OPTIONS);
+    EXPECT_SIZED(nido_listen_options, NIDO_LISTEN_OPTIONS);
+    EXPECT_SIZED(nido_dial_options, NIDO_DIAL_OPTIONS);
+    EXPECT_SIZED(nido_offload_options, NIDO_OFFLOAD_OPTIONS);
+    EXPECT_SIZED(nido_proc_options, NIDO_PROC_OPTIONS);
+    EXPECT_SIZED(nido_procpool_options, NIDO_PROCPOOL_OPTIONS);
+    EXPECT_SIZED(nido_procpool_call_options, NIDO_PROCPOOL_CALL_OPTIONS);
+    EXPECT_SIZED(nido_test_options, NIDO_TEST_OPTIONS);
+    cr_expect(eq(sz, NIDO_TEST_OPTIONS(.flags = 1).run.size, sizeof(nido_options)));
+    cr_expect(eq(int, NIDO_TEST_OPTIONS().run.flags, NIDO_RUN_STRICT));
+    cr_expect(eq(int, (int)NIDO_SPAWN_OPTIONS(.service = true).service, 1));
 }

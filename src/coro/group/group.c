@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "base/options.h"
 #include "base/place.h"
+#include "coro/scope/options.h"
 #include "coro/scope/park.h"
 #include "nido/time.h"
 
@@ -71,7 +71,7 @@ void nido_group_open_with(nido_group *group, const nido_group_options *options)
 {
     nido_group_options room;
 
-    if (options) options = NIDOI_OPTIONS(options, &room);
+    if (options) options = NIDOI_OPTIONS(nido_group_options, options, &room);
     group_open_checked(group, options, __builtin_return_address(0), nidoi_frame_end());
 }
 

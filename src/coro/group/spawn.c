@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "base/options.h"
 #include "base/place.h"
+#include "coro/scope/options.h"
 #include "coro/scope/park.h"
 #include "coro/task/probe.h"
 #include "coro/task/switch.h"
@@ -288,7 +288,7 @@ int nido_spawn_with(nido_group *group, nido_fn *fn, void *arg, const nido_spawn_
     struct nidoi_spawn_request request = NIDOI_SPAWN_REQUEST(.arg = arg);
     nido_spawn_options room;
 
-    request.options = options ? NIDOI_OPTIONS(options, &room) : NULL;
+    request.options = options ? NIDOI_OPTIONS(nido_spawn_options, options, &room) : NULL;
     if (options && !request.options) return -EINVAL;
     return spawn_checked(&request, out, nidoi_frame_end());
 }

@@ -1,10 +1,10 @@
 /* coro/run/embed.c: a runtime inside another loop, which drives it step by step. */
 #include <errno.h>
 
-#include "base/options.h"
 #include "base/sys.h"
 #include "coro/run/run.h"
 #include "coro/run/turn.h"
+#include "coro/scope/options.h"
 
 int nido_rt_new(const nido_options *options, nido_rt **out)
 {
@@ -12,7 +12,7 @@ int nido_rt_new(const nido_options *options, nido_rt **out)
     struct nidoi_run *run;
     int err;
 
-    options = NIDOI_OPTIONS(options, &room);
+    options = NIDOI_OPTIONS(nido_options, options, &room);
     err = options && options->clock == NIDO_CLOCK_REAL ? nidoi_run_startable(options) : -EINVAL;
     if (err) return err;
     err = nidoi_run_new(options, &run);

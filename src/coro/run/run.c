@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "base/options.h"
 #include "base/sys.h"
 #include "coro/group/spawn.h"
 #include "coro/run/cancel.h"
@@ -17,6 +16,7 @@
 #include "coro/run/remotes.h"
 #include "coro/run/report.h"
 #include "coro/run/turn.h"
+#include "coro/scope/options.h"
 
 /* No code needs it: this has a static program contain it. */
 __attribute__((used)) static const struct nidoi_layout *const layout = &nidoi_layout;
@@ -179,7 +179,7 @@ int nido_run(nido_fn *fn, void *arg, const nido_options *options)
     nido_options room;
     int err, before;
 
-    options = NIDOI_OPTIONS(options, &room);
+    options = NIDOI_OPTIONS(nido_options, options, &room);
     err = fn ? nidoi_run_startable(options) : -EINVAL;
     if (err) return err;
     before = nidoi_sys_defer_cancel();

@@ -7,9 +7,9 @@
 #include <sys/wait.h>
 
 #include "base/mem.h"
-#include "base/options.h"
 #include "base/place.h"
 #include "coro/scope/error.h"
+#include "coro/scope/options.h"
 #include "io/fd.h"
 #include "process/pool/exchange.h"
 #include "process/pool/procpool.h"
@@ -266,7 +266,7 @@ int nido_procpool_call(nido_procpool *pool, nido_procjob_fn *fn, const void *inp
 
     if (out) *out = call.result;
     if (rc) return rc;
-    options = NIDOI_OPTIONS(options, &room);
+    options = NIDOI_OPTIONS(nido_procpool_call_options, options, &room);
     if (!pool || !fn || (len && !input) || !options) return -EINVAL;
     call.name = options->name;
     rc = call_check(pool, loop, len);

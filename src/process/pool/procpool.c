@@ -16,9 +16,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/options.h"
 #include "base/sys.h"
 #include "coro/scope/error.h"
+#include "coro/scope/options.h"
 #include "coro/scope/park.h"
 #include "io/fd.h"
 #include "nido/event.h"
@@ -65,7 +65,7 @@ int nido_procpool_new(const nido_procpool_options *options, nido_procpool **out)
 
     if (!loop) return -EPERM;
     nidoi_check_frames();
-    options = NIDOI_OPTIONS(options, &room);
+    options = NIDOI_OPTIONS(nido_procpool_options, options, &room);
     if (!options || !pool_options_valid(options) || !out) return -EINVAL;
     if (!nidoi_forkserver_ready())
         return nido_fail(-EPERM, "call nido_procpool_prepare() as the first line of main");
