@@ -52,8 +52,8 @@ typedef struct nido_options {
         pool_grace_ns; /* how long the end of the run waits for jobs that were abandoned; 0: 1 s */
     uint64_t seed; /* for the order in which nido_select tries its arms, and for NIDO_RUN_SHUFFLE:
                       same seed, same order */
-    /* The root's failure, if it left an error object and rc < 0; NULL: printed on stderr. Must not
-     * park. */
+    /* The root's failure, with or without a text; not what a signal, nido_rt_shutdown or a deadlock
+     * made of it. NULL: printed on stderr. Must not park. */
     void (*on_error)(void *ctx, const nido_error *error);
     /* One complaint of the runtime, one text of whole lines (a deadlock, an ignored cancellation,
      * EMFILE at accept); NULL: stderr. Must not park. */

@@ -266,6 +266,25 @@ NIDO_TEST(error, the_roots_failure_is_told_once)
     cr_expect(eq(int, told.count, 1));
 }
 
+static int fail_without_words(void *unused)
+{
+    (void)unused;
+    return -EIO;
+}
+
+NIDO_TEST(error, a_root_that_fails_without_words_is_told_too)
+{
+    struct told told = {0};
+    nido_options options = nido_test_virtual();
+
+    options.on_error = tell;
+    options.ctx = &told;
+    cr_expect(eq(int, nido_run(fail_without_words, NULL, &options), -EIO));
+    cr_expect(eq(int, told.count, 1));
+    cr_expect(eq(int, told.code, -EIO));
+    cr_expect(eq(str, told.text, ""));
+}
+
 static int see_the_cause(void *out)
 {
     cr_expect(eq(int, nido_sleep(NIDO_SEC(5)), -ECANCELED));

@@ -26,6 +26,13 @@ static void task_leave_group(struct nidoi_loop *loop, struct nidoi_task *task, i
     nidoi_group_notify(group);
 }
 
+/* What cancels the root from outside, a signal or a deadlock, has been told of already. */
+static bool root_has_error(const struct nidoi_task *task, int rc)
+{
+    if (task->error && task->error->code == rc) return true;
+    return rc < 0 && !nidoi_scope_cancelled(&task->base);
+}
+
 /* The root, or the server of other threads' calls, whose result nothing asks for. */
 static void task_leave_run(struct nidoi_loop *loop, struct nidoi_task *task, int rc)
 {
@@ -34,10 +41,7 @@ static void task_leave_run(struct nidoi_loop *loop, struct nidoi_task *task, int
         return;
     }
     rc = nidoi_scope_verdict(loop, &task->base, rc);
-    if (task->error && task->error->code == rc) {
-        loop->root_error = task->error;
-        task->error = NULL;
-    }
+    if (root_has_error(task, rc)) loop->root_error = nidoi_error_of_end(task, rc);
     loop->root_rc = rc;
     loop->root = NULL;
     nidoi_slots_leave(&loop->slots, task->slot, rc);
