@@ -22,7 +22,8 @@ struct stat; /* <sys/stat.h> */
 
 /* As open(2), close-on-exec and non-blocking: it does not wait for the other end of a named pipe,
  * and a descriptor that can be polled is owned (nido/fd.h). `mode`: for O_CREAT. Cancellation
- * point. The descriptor, to be closed by nido_close; -ECANCELED: none was opened; or open's own. */
+ * point. The descriptor, to be closed by nido_close; -ECANCELED: none was opened; or open's own, and
+ * nido_error_last() names the path. */
 NIDO_API int nido_open(const char *path, int flags, unsigned mode);
 
 /* As pread(2) and pwrite(2): at `offset` bytes, any number of tasks at once. Cancellation point.
@@ -47,7 +48,8 @@ NIDO_API int nido_fdatasync(int fd);
 #define NIDOI_WIDE
 #endif
 
-/* As stat(2), lstat(2), fstat(2). Cancellation point. 0; -ECANCELED; or the system call's own. */
+/* As stat(2), lstat(2), fstat(2). Cancellation point. 0; -ECANCELED; or the system call's own, and
+ * nido_error_last() names the path of nido_stat and nido_lstat. */
 NIDO_API NIDOI_WIDE int nido_stat(const char *path, struct stat *out);
 /* See nido_stat. Cancellation point. Errors as nido_stat (-ENOENT, ...). */
 NIDO_API NIDOI_WIDE int nido_lstat(const char *path, struct stat *out);
@@ -79,7 +81,7 @@ typedef struct nido_dirent {
 } nido_dirent;
 
 /* Opens a directory. Cancellation point. 0, and *out is to be closed by nido_closedir; -ECANCELED;
- * or opendir's own. */
+ * -ENOMEM; or opendir's own, and nido_error_last() names the path. */
 NIDO_API int nido_opendir(const char *path, nido_dir **out);
 
 /* The next entry, without "." and "..", in the order of the file system. One job of a worker reads

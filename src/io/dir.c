@@ -155,7 +155,7 @@ int nido_opendir(const char *path, nido_dir **out)
         nidoi_mem.release(call.dir);
     else
         *out = call.dir;
-    return err;
+    return nidoi_file_name_failed(err, "open directory", path, __builtin_return_address(0));
 }
 
 int nido_closedir(nido_dir *dir)

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/sys.h"
+#include "coro/scope/error.h"
 #include "coro/scope/park.h"
 #include "nido/fd.h"
 #include "nido/file.h"
@@ -199,6 +200,13 @@ int nido_fstat(int fd, struct stat *out)
 
 /* ---- Names ---- */
 
+int nidoi_file_name_failed(int rc, const char *call, const char *path, void *place)
+{
+    if (rc >= 0 || rc == -ECANCELED || !nidoi_sched_self) return rc;
+    if (!nidoi_on_task(nidoi_sched_self)) return rc;
+    return nidoi_fail(nidoi_sched_self->current, place, rc, "%s %s", call, path ? path : "(null)");
+}
+
 static ssize_t stat_path(void *arg)
 {
     const struct file_query *call = arg;
@@ -218,7 +226,8 @@ int nido_stat(const char *path, struct stat *out)
     struct file_query call = {.path = path, .out = out};
 
     nidoi_check_frames();
-    return (int)nido_offload(stat_path, &call);
+    return nidoi_file_name_failed((int)nido_offload(stat_path, &call), "stat", path,
+                                  __builtin_return_address(0));
 }
 
 int nido_lstat(const char *path, struct stat *out)
@@ -226,7 +235,8 @@ int nido_lstat(const char *path, struct stat *out)
     struct file_query call = {.path = path, .out = out};
 
     nidoi_check_frames();
-    return (int)nido_offload(lstat_path, &call);
+    return nidoi_file_name_failed((int)nido_offload(lstat_path, &call), "lstat", path,
+                                  __builtin_return_address(0));
 }
 
 struct file_open {
@@ -250,7 +260,7 @@ int nido_open(const char *path, int flags, unsigned mode)
     nidoi_check_frames();
     fd = (int)nido_offload(open_path, &call);
     if (fd >= 0) nidoi_fd_adopt(nidoi_loop_self(), fd, -1);
-    return fd;
+    return nidoi_file_name_failed(fd, "open", path, __builtin_return_address(0));
 }
 
 static ssize_t close_fd(void *arg)

@@ -35,4 +35,7 @@ enum { NIDOI_FILE_POSITION = -1 }; /* as an offset: the current position of the 
 ssize_t nidoi_file_read(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset);
 ssize_t nidoi_file_write(struct nidoi_io *io, const struct iovec *iov, int n, int64_t offset);
 
+/* What came of a call that names a file: a failure gets the text "CALL PATH", failed at `place`. Returns rc. */
+int nidoi_file_name_failed(int rc, const char *call, const char *path, void *place);
+
 #endif

@@ -265,6 +265,29 @@ IN_DIRECTORY(file, failures_are_the_system_calls_own)
     cr_expect(eq(int, nido_file_close(12345), -EBADF));
 }
 
+static void expect_text(int rc, const char *call, const char *path)
+{
+    char text[160];
+
+    snprintf(text, sizeof text, "%s %s", call, path);
+    cr_expect(eq(int, rc, -ENOENT));
+    cr_expect(eq(int, nido_error_code(nido_error_last()), -ENOENT), "%s", text);
+    cr_expect(eq(str, (char *)nido_error_text(nido_error_last()), text));
+    cr_expect(ne(ptr, nido_error_fail_place(nido_error_last()), NULL));
+}
+
+IN_DIRECTORY(file, a_failure_names_the_call_and_the_path)
+{
+    const char *none = path_of("none");
+    struct stat out;
+    nido_dir *dir;
+
+    expect_text(nido_open(none, O_RDONLY, 0), "open", none);
+    expect_text(nido_stat(none, &out), "stat", none);
+    expect_text(nido_lstat(none, &out), "lstat", none);
+    expect_text(nido_opendir(none, &dir), "open directory", none);
+}
+
 IN_DIRECTORY(file, bad_offsets_are_refused)
 {
     int fd = made("a", "abc");
