@@ -8,7 +8,7 @@
  * descriptor costs one more system call.
  *
  * One reader and one writer at a time on a stream: a second one gets -EBUSY before anything is
- * moved. nido_accept, nido_recvfrom and nido_wait_fd allow any number, served in order of arrival.
+ * moved, and nido_error_last() names the first one where it waits. nido_accept, nido_recvfrom and nido_wait_fd allow any number, served in order of arrival.
  * nido_close wakes every waiter with -EBADF. A call that was woken because the descriptor is ready
  * makes its system call even if its scope is cancelled meanwhile, so that nothing that has arrived
  * is lost. SIGPIPE is never raised.

@@ -3,9 +3,27 @@
 #include <sys/stat.h>
 
 #include "base/sys.h"
+#include "coro/scope/error.h"
 #include "coro/scope/park.h"
 #include "nido/fd.h"
 #include "nido/time.h"
+
+/* ---- A wait for one descriptor ---- */
+
+struct fd_wait {
+    struct nidoi_waiter waiter;
+    struct nidoi_watch watch;
+};
+
+static struct fd_wait *fd_wait_of(struct nidoi_watch *watch)
+{
+    return nidoi_container(watch, struct fd_wait, watch);
+}
+
+static void fd_wait_wake(struct nidoi_watch *watch, int result)
+{
+    nidoi_wake(&fd_wait_of(watch)->waiter, result);
+}
 
 /* ---- Beginning and ending a call ---- */
 
@@ -30,12 +48,38 @@ static int io_find_slot(struct nidoi_io *io)
     return err < 0 ? err : nidoi_reactor_slot(&io->loop->reactor, io->fd, &io->slot);
 }
 
+/* The task that has the direction, if it waits for the descriptor; on a worker it is not known here. */
+static const struct nidoi_task *io_holder(const struct nidoi_io *io)
+{
+    const struct nidoi_link *link, *list = &io->slot->watches[io->direction];
+
+    for (link = list->next; link != list; link = link->next) {
+        struct nidoi_watch *watch = nidoi_container(link, struct nidoi_watch, link);
+
+        if (watch->fire == fd_wait_wake) return fd_wait_of(watch)->waiter.task;
+    }
+    return NULL;
+}
+
+static NIDOI_RARE int io_refuse(const struct nidoi_io *io)
+{
+    const struct nidoi_task *holder = io_holder(io);
+    const char *act = io->direction == NIDOI_READING ? "reads from" : "writes to";
+
+    if (!holder)
+        return nidoi_fail(io->loop->sched.current, NULL, -EBUSY, "another task %s descriptor %d",
+                          act, io->fd);
+    return nidoi_fail(io->loop->sched.current, NULL, -EBUSY, "task #%llu \"%s\" %s descriptor %d",
+                      (unsigned long long)holder->id, holder->name ? holder->name : "", act,
+                      io->fd);
+}
+
 static int io_take_direction(struct nidoi_io *io)
 {
     uint8_t bit = (uint8_t)(1u << io->direction);
 
     if (io->slot->busy & bit) {
-        if (!nidoi_reactor_stale(&io->loop->reactor, io->fd)) return -EBUSY;
+        if (!nidoi_reactor_stale(&io->loop->reactor, io->fd)) return io_refuse(io);
         io->since = io->loop->reactor.renewals;
     }
     io->slot->busy |= bit;
@@ -98,16 +142,6 @@ int nidoi_io_poll(const struct nidoi_io *io)
 }
 
 /* ---- Parking ---- */
-
-struct fd_wait {
-    struct nidoi_waiter waiter;
-    struct nidoi_watch watch;
-};
-
-static void fd_wait_wake(struct nidoi_watch *watch, int result)
-{
-    nidoi_wake(&nidoi_container(watch, struct fd_wait, watch)->waiter, result);
-}
 
 static enum nidoi_undo fd_wait_undo(struct nidoi_waiter *waiter)
 {

@@ -286,6 +286,39 @@ static int second_user(void *unused)
     return wr(ends[1], "ab") == 2 ? 0 : -EIO;
 }
 
+static int named_reader(void *unused)
+{
+    nido_set_name("conn");
+    return await_byte(unused);
+}
+
+static int refused_reader(void *unused)
+{
+    char text[64];
+
+    (void)unused;
+    cr_expect(eq(int, rd(ends[0]), -EBUSY));
+    snprintf(text, sizeof text, "task #2 \"conn\" reads from descriptor %d", ends[0]);
+    cr_expect(eq(str, (char *)nido_error_text(nido_error_last()), text));
+    return wr(ends[1], "ab") == 2 ? 0 : -EIO;
+}
+
+static int refused_by_name(void *unused)
+{
+    int rc;
+
+    (void)unused;
+    nido_socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    rc = TOGETHER(NULL, named_reader, refused_reader);
+    io_close_pair(ends);
+    return rc;
+}
+
+NIDO_TEST(fd_stream, the_refusal_names_the_descriptor_and_the_task_that_has_it)
+{
+    cr_expect(eq(int, io_run(refused_by_name), 0));
+}
+
 static int two_readers(void *unused)
 {
     int rc;
