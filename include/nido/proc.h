@@ -38,9 +38,9 @@ enum nido_stdio_kind {
     NIDO_STDIO_INHERIT = 1, /* as this program's own descriptor of that number */
     NIDO_STDIO_NULL = 2,    /* /dev/null */
     NIDO_STDIO_PIPE = 3,    /* a pipe; our end is owned, see nido_proc_stdin */
-    NIDO_STDIO_FD = 4,    /* a duplicate of `fd`, which stays the caller's; not one that nido owns,
-                               for those do not block, and most programs do not expect that */
-    NIDO_STDIO_STDOUT = 5 /* `err` only: the same as its standard output */
+    NIDO_STDIO_FD = 4,      /* a duplicate of `fd`, which stays the caller's; not one that nido owns
+                               (-EINVAL): those do not block, and most programs do not expect that */
+    NIDO_STDIO_STDOUT = 5   /* `err` only: the same as its standard output */
 };
 
 /* Where a standard descriptor of a child comes from. */

@@ -27,6 +27,7 @@ struct launch {
     struct nidoi_child *child;
     int open_fd;         /* any descriptor that is open */
     const char *missing; /* the file that could not be opened, if it is that */
+    int owned;           /* the descriptor that a child must not get, if it is that */
 };
 
 static bool stream_valid(const nido_stdio *stream, enum nido_stdio_kind last)
@@ -80,6 +81,14 @@ static int launch_open_nulls(struct launch *launch)
     return err;
 }
 
+/* What is shared with the child is the open file, with its O_NONBLOCK. */
+static bool fd_is_owned(int fd)
+{
+    const struct nidoi_fd *slot = nidoi_reactor_find(&nidoi_loop_self()->reactor, fd);
+
+    return slot && slot->flags & NIDOI_FD_OWNED;
+}
+
 /* A descriptor of the caller is duplicated, because it may be closed while the program is started.
  */
 static int launch_open_stream(struct launch *launch, int which, const nido_stdio *asked)
@@ -94,6 +103,10 @@ static int launch_open_stream(struct launch *launch, int which, const nido_stdio
         return err;
     }
     if (asked->kind != NIDO_STDIO_FD) return 0;
+    if (fd_is_owned(asked->fd)) {
+        launch->owned = asked->fd;
+        return -EINVAL;
+    }
     fd = nidoi_sys.dup(asked->fd, FIRST_FREE);
     if (fd < 0) return fd;
     of->fd = fd;
@@ -200,19 +213,22 @@ static int launch_run(struct nidoi_loop *loop, const nido_proc_options *options,
     return err;
 }
 
-static int launch_fail(int err, const nido_proc_options *options, const char *missing)
+static int launch_fail(int err, const nido_proc_options *options, const struct launch *launch)
 {
     const char *program = options->program ? options->program : options->argv[0];
 
     if (!err || err == -ECANCELED) return err;
-    if (missing) return nido_fail(err, "open %s to start %s", missing, program);
+    if (launch->missing) return nido_fail(err, "open %s to start %s", launch->missing, program);
+    if (launch->owned >= 0)
+        return nido_fail(err, "descriptor %d is nido's and does not block: not for a stream of %s",
+                         launch->owned, program);
     if (options->cwd) return nido_fail(err, "start %s in %s", program, options->cwd);
     return nido_fail(err, "start %s", program);
 }
 
 int nido_proc_spawn(nido_proc *proc, const nido_proc_options *options)
 {
-    struct launch launch = {.open_fd = -1};
+    struct launch launch = {.open_fd = -1, .owned = -1};
     nido_proc_options room;
     struct nidoi_child *child;
     struct nidoi_loop *loop;
@@ -229,7 +245,7 @@ int nido_proc_spawn(nido_proc *proc, const nido_proc_options *options)
     err = launch_run(loop, options, &launch);
     if (err) {
         nidoi_mem.release(child);
-        return launch_fail(err, options, launch.missing);
+        return launch_fail(err, options, &launch);
     }
     *proc = (nido_proc){.child = child, .runtime = loop->number};
     return 0;

@@ -347,6 +347,23 @@ CHILDREN(proc, a_stop_ends_its_input)
     let_go(&proc);
 }
 
+INSIDE(proc, a_descriptor_that_does_not_block_is_no_stream_of_a_child)
+{
+    nido_proc_options options = SHELL("true");
+    nido_proc proc;
+    char text[96];
+    int ends[2];
+
+    cr_expect(zero(int, nido_pipe(ends)));
+    options.in = (nido_stdio){NIDO_STDIO_FD, ends[0]};
+    cr_expect(eq(int, nido_proc_spawn(&proc, &options), -EINVAL));
+    snprintf(text, sizeof text,
+             "descriptor %d is nido's and does not block: not for a stream of sh", ends[0]);
+    cr_expect(eq(str, (char *)nido_error_text(nido_error_last()), text));
+    nido_close(ends[0]);
+    nido_close(ends[1]);
+}
+
 /* It holds on by a pipe whose other end is ours. */
 static nido_proc begin_stubborn(int64_t grace, int hold[2])
 {
