@@ -31,6 +31,17 @@ static inline void nidoi_scoped_group(nido_group *group)
     nido_group_close(group, 0);
 }
 
+/* NIDO_TIMEOUT(NIDO_SEC(2), nido_read(fd, buf, len)): one call in a scope of its own with that
+ * timeout. The call's result, or -ETIMEDOUT if it was the timeout that ended it. */
+#define NIDO_TIMEOUT(ns, call)                                                            \
+    __extension__({                                                                       \
+        nido_scope nidoi_limit;                                                           \
+        nido_timeout_open(&nidoi_limit, (ns));                                            \
+        __typeof__(call) nidoi_rc = (call);                                               \
+        int nidoi_end = nido_scope_close(&nidoi_limit, nidoi_rc < 0 ? (int)nidoi_rc : 0); \
+        nidoi_rc < 0 ? (__typeof__(nidoi_rc))nidoi_end : nidoi_rc;                        \
+    })
+
 /* NIDO_SPAWN(&g, greet, .who = "ada", .times = 2);  spawns greet with a copy of a struct
  * greet_args. */
 #ifdef __cplusplus

@@ -76,8 +76,15 @@ static void send_typed()
     nido_chan_free(chan);
 }
 
+static void call_with_timeout()
+{
+    EXPECT(NIDO_TIMEOUT(NIDO_MS(1), nido_sleep(NIDO_SEC(60))) == -ETIMEDOUT);
+    EXPECT(NIDO_TIMEOUT(NIDO_SEC(60), nido_yield()) == 0);
+}
+
 static int everything(void *)
 {
+    call_with_timeout();
     spawn_with_arguments();
     EXPECT(fcntl(leave_blocks(), F_GETFD) < 0);
     send_typed();
