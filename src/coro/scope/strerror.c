@@ -8,26 +8,25 @@
 #include "nido/error.h"
 
 /* What nido itself answers: in nido's words first. */
-#define OWN_CODES(X)                                                                      \
-    X(ECANCELED, "cancelled by an enclosing scope")                                       \
-    X(ETIMEDOUT, "the deadline of a scope has passed, or the network timed out")          \
-    X(EPIPE, "the other end is closed")                                                   \
-    X(EBADF, "closed, or never open")                                                     \
-    X(EBUSY, "in use by another task or run, or by the system")                           \
-    X(EAGAIN, "not now: it would have to wait, or a limit is reached")                    \
-    X(ESHUTDOWN, "no longer takes new work; of a socket: shut down")                      \
-    X(EDEADLK, "waiting would never end, or is not allowed here")                         \
-    X(EOWNERDEAD, "its owner ended while holding it")                                     \
-    X(EPERM, "refused by nido: not a task of a runtime, or not the owner; or the system " \
-             "does not permit it")                                                        \
-    X(EXDEV, "belongs to another thread's runtime; of files: on another file system")     \
-    X(ECHILD, "the worker process died under the job; of a child: its status was taken")  \
-    X(EPROTO, "a rule was broken: a stray -ECANCELED, or by the peer")                    \
-    X(ESRCH, "over already, or no such process")                                          \
-    X(EALREADY, "done before, or under way already")                                      \
-    X(EINVAL, "invalid argument")                                                         \
-    X(ENOMEM, "out of memory")                                                            \
-    X(EOVERFLOW, "value too large")                                                       \
+#define OWN_CODES(X)                                                                     \
+    X(ECANCELED, "cancelled by an enclosing scope")                                      \
+    X(ETIMEDOUT, "the deadline of a scope has passed, or the network timed out")         \
+    X(EPIPE, "the other end is closed")                                                  \
+    X(EBADF, "closed, or never open")                                                    \
+    X(EBUSY, "in use by another task or run, or by the system")                          \
+    X(EAGAIN, "not now: it would have to wait, or a limit is reached")                   \
+    X(ESHUTDOWN, "no longer takes new work; of a socket: shut down")                     \
+    X(EDEADLK, "waiting would never end, or is not allowed here")                        \
+    X(EOWNERDEAD, "its owner ended while holding it")                                    \
+    X(EPERM, "not permitted; from nido: not a task of a runtime, or not the owner")      \
+    X(EXDEV, "belongs to another thread's runtime; of files: on another file system")    \
+    X(ECHILD, "the worker process died under the job; of a child: its status was taken") \
+    X(EPROTO, "a rule was broken: a stray -ECANCELED, or by the peer")                   \
+    X(ESRCH, "over already, or no such process")                                         \
+    X(EALREADY, "done before, or under way already")                                     \
+    X(EINVAL, "invalid argument")                                                        \
+    X(ENOMEM, "out of memory")                                                           \
+    X(EOVERFLOW, "value too large")                                                      \
     X(EINTR, "interrupted, or shut down from outside")
 
 #define SYSTEM_CODES(X)                                             \
