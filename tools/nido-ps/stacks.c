@@ -81,20 +81,24 @@ static int frame_take(Dwfl_Frame *state, void *arg)
     return DWARF_CB_OK;
 }
 
-static bool is_inside(const char *function)
+/* The first that does not begin so (or that does), from `from` on. */
+static size_t frame_after(const struct stack *stack, size_t from, const char *prefix, bool begins)
 {
-    return !strncmp(function, "nidoi_", 6);
+    while (from < stack->count &&
+           begins != !strncmp(stack->frames[from].symbol.function, prefix, strlen(prefix)))
+        from++;
+    return from;
 }
 
-/* Frames of the library's inside: from nidoi_context_jump up to the call that parked. */
+/* The library's inside, from nidoi_context_jump up to the call that parked. That has no frame if it has
+ * jumped to what it ends with: then what is named as the inside is left out. */
 static void leave_out_inside(struct stack *stack)
 {
-    size_t first = 0;
+    size_t inside = frame_after(stack, 0, "nidoi_", false);
+    size_t first = frame_after(stack, inside, "nido_", true);
 
-    if (!stack->count || !is_inside(stack->frames[0].symbol.function)) return;
-    while (first < stack->count && strncmp(stack->frames[first].symbol.function, "nido_", 5))
-        first++;
-    if (first == stack->count) return;
+    if (!inside) return;
+    if (first == stack->count) first = inside;
     memmove(stack->frames, stack->frames + first, (stack->count - first) * sizeof *stack->frames);
     stack->count -= first;
 }
