@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "test_memory.h"
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define UNDER_ASAN 1
@@ -40,26 +42,26 @@ static unsigned long complaints(void)
 
 /* The directory's own descriptor is counted each time, so differences are right. Criterion holds
  * some too; the number itself means nothing. */
-static int count_fds(void)
+static long count_fds(void)
 {
     DIR *directory = opendir("/proc/self/fd");
     cr_assert(ne(ptr, directory, NULL));
-    int n = 0;
+    long n = 0;
     while (readdir(directory)) n++;
     closedir(directory);
     return n;
 }
 
-/* A thread that nido has left with a child closes what it has after the child has been reaped: so a test
- * that waits for the reaping alone gets a second for the rest. */
-static int count_fds_down_to(int expected)
+/* A thread that nido has left with a child lets go of what it has after the child has been reaped: so a
+ * test that waits for the reaping alone gets a second for the rest. */
+static long counted_down_to(long expected, long (*count)(void))
 {
     enum { TRIES = 1000 };
-    int n = count_fds();
+    long n = count();
 
     for (int i = 0; i < TRIES && n > expected; i++) {
         poll(NULL, 0, 1);
-        n = count_fds();
+        n = count();
     }
     return n;
 }
@@ -79,11 +81,14 @@ __attribute__((constructor)) static void reset_signals(void)
 
 void nido_test_guard(void (*body)(void))
 {
-    int fds = count_fds();
+    long fds = count_fds(), blocks = nido_test_memory_blocks();
     unsigned long found = complaints();
     body();
-    cr_expect(eq(int, count_fds_down_to(fds), fds), "descriptors are left open (or were closed)");
+    cr_expect(eq(long, counted_down_to(fds, count_fds), fds),
+              "descriptors are left open (or were closed)");
     cr_expect(eq(ulong, complaints(), found), "memory has leaked or was misused");
+    cr_expect(eq(long, counted_down_to(blocks, nido_test_memory_blocks), blocks),
+              "the library keeps memory (or has given back what it did not have)");
 }
 
 nido_options nido_test_virtual(void)

@@ -2,9 +2,9 @@
  *
  *     NIDO_TEST(sem, a_cancelled_waiter_takes_no_permit) { ... }
  *
- * is a Criterion test with two promises more, checked when the body returns: as many descriptors
- * are open as before it, and the memory checker in use (AddressSanitizer or Valgrind) has found
- * nothing. A test that ends by a signal does not return; write it with Criterion's own
+ * is a Criterion test with three promises more, checked when the body returns: as many descriptors
+ * are open as before it, the library has as much memory, and the memory checker in use
+ * (AddressSanitizer, Valgrind, or test_memory.h) has found nothing. A test that ends by a signal does not return; write it with Criterion's own
  * Test(suite, name, .signal = SIGABRT). */
 #ifndef NIDO_TEST_H
 #define NIDO_TEST_H

@@ -235,6 +235,44 @@ NIDO_TEST(fd_wait, a_poll_over_many_needs_memory_and_finds_the_one)
     faults_end();
 }
 
+enum { EVERY = POLLIN | POLLOUT | POLLPRI, WITHOUT_MEMORY = 4 };
+
+static int poll_every_event(void *number)
+{
+    struct pollfd fds[MANY];
+    size_t n = *(size_t *)number;
+
+    for (size_t i = 0; i < n; i++) fds[i] = (struct pollfd){pipes[i][0], EVERY, 0};
+    faults_begin();
+    cr_expect(eq(int, nido_poll(fds, n), 1));
+    cr_expect(eq(ulong, faults_count(FAULT_memory), n > WITHOUT_MEMORY), "%zu", n);
+    faults_end();
+    for (size_t i = 0; i < n; i++)
+        cr_expect(eq(int, fds[i].revents, i == n - 1 ? POLLIN : 0), "%zu", n);
+    return 0;
+}
+
+/* Full sockets, of which nothing can be read either. */
+static int poll_more_and_more(void *unused)
+{
+    (void)unused;
+    for (size_t n = 1; n <= MANY; n++) {
+        for (size_t i = 0; i < n; i++) {
+            nido_socketpair(AF_UNIX, SOCK_STREAM, 0, pipes[i]);
+            io_fill(pipes[i][0]);
+        }
+        ends[1] = pipes[n - 1][1];
+        cr_expect(zero(int, TOGETHER(&n, poll_every_event, send_byte)));
+        for (size_t i = 0; i < n; i++) io_close_pair(pipes[i]);
+    }
+    return 0;
+}
+
+NIDO_TEST(fd_wait, a_poll_of_every_event_has_room_for_each)
+{
+    cr_expect(eq(int, io_run(poll_more_and_more), 0));
+}
+
 static int poll_the_same_twice(void *unused)
 {
     struct pollfd fds[] = {{ends[0], POLLIN, 0}, {ends[0], POLLIN, 0}, {ends[0], POLLPRI, 0}};

@@ -229,6 +229,64 @@ NIDO_TEST(net_message, a_peek_takes_nothing)
     cr_expect(eq(int, io_run(peek), 0));
 }
 
+/* An owned TCP socket's short read says that it is empty now; a look at the bytes does not. */
+static ssize_t look_by_recv(int fd, int flags)
+{
+    return nido_recv(fd, buf, sizeof buf, flags);
+}
+
+static ssize_t look_by_recvfrom(int fd, int flags)
+{
+    return nido_recvfrom(fd, buf, sizeof buf, flags, NULL, NULL);
+}
+
+static ssize_t look_by_recvmsg(int fd, int flags)
+{
+    struct iovec iov = {buf, sizeof buf};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    return nido_recvmsg(fd, &message, flags);
+}
+
+static ssize_t (*const looks[])(int fd, int flags) = {look_by_recv, look_by_recvfrom,
+                                                      look_by_recvmsg};
+
+static void tcp_pair(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int listener = nido_listen("127.0.0.1", "0", NULL);
+
+    cr_assert(ge(int, listener, 0));
+    getsockname(listener, (struct sockaddr *)&address, &length);
+    ends[1] = nido_socket(AF_INET, SOCK_STREAM, 0);
+    cr_expect(zero(int, nido_connect(ends[1], (struct sockaddr *)&address, length)));
+    ends[0] = nido_accept(listener, NULL, NULL);
+    nido_close(listener);
+}
+
+static int peek_at_tcp(void *unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < sizeof looks / sizeof *looks; i++) {
+        nido_scope limit;
+
+        tcp_pair();
+        cr_expect(eq(int, (int)nido_send(ends[1], "abc", 3, 0), 3));
+        nido_timeout_open(&limit, NIDO_SEC(5));
+        for (int n = 0; n < 3; n++) cr_expect(eq(int, (int)looks[i](ends[0], MSG_PEEK), 3));
+        cr_expect(eq(int, (int)looks[i](ends[0], 0), 3));
+        cr_expect(zero(int, nido_scope_close(&limit, 0)));
+        io_close_pair(ends);
+    }
+    return 0;
+}
+
+NIDO_TEST(net_message, what_was_only_looked_at_on_tcp_is_there_to_be_read)
+{
+    cr_expect(zero(int, nido_run(peek_at_tcp, NULL, NULL)));
+}
+
 static int send_to_nobody(void *unused)
 {
     struct iovec iov = {"x", 1};

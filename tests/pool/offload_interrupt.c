@@ -1,5 +1,6 @@
 #include <signal.h>
 
+#include "faults.h"
 #include "pool_help.h"
 
 static struct gate gate;
@@ -170,6 +171,27 @@ NIDO_TEST(offload_interrupt, the_signal_is_as_before_after_the_run)
         cr_expect(zero(int, nido_test_run(take_it, &before[i])));
         cr_expect(handled_by(before[i]));
     }
+}
+
+/* A worker is there already; the thread that sends the signals cannot be started. */
+static int take_it_in_vain(void *handler)
+{
+    cr_expect(zero(int, (int)nido_offload(nothing, NULL)));
+    faults_begin();
+    faults_fail(FAULT_thread, 1, -EAGAIN);
+    cr_expect(eq(int, offload_interruptibly(), -EAGAIN));
+    faults_end();
+    cr_expect(handled_by(*(void (**)(int))handler), "it is given back at once");
+    return take_it(handler);
+}
+
+NIDO_TEST(offload_interrupt, the_signal_is_given_back_if_its_thread_cannot_start)
+{
+    void (*before)(int) = SIG_IGN;
+
+    handle(before);
+    cr_expect(zero(int, nido_test_run(take_it_in_vain, &before)));
+    cr_expect(handled_by(before));
 }
 
 static int be_refused(void *unused)
