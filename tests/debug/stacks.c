@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 /* The dump with stacks. */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
