@@ -1,10 +1,12 @@
 /* nido_sendfile where the kernel does not move bytes by itself, or would hold a worker for good. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "io_help.h"
 
 enum { FILE_SIZE = 200000, SOME = 700 };
@@ -127,4 +129,68 @@ static int send_to_who_refuses(void *unused)
 NIDO_TEST(fd_sendfile, to_what_refuses_gives_the_error_of_a_write)
 {
     cr_expect(eq(int, io_run(send_to_who_refuses), 0));
+}
+
+/* ---- Another file under the number while a worker reads ---- */
+
+static struct nidoi_sys real;
+static int out[2], next[2];
+static atomic_bool reading, replaced;
+
+static ssize_t no_read_now(int fd, const struct iovec *iov, int n, int64_t offset)
+{
+    (void)fd, (void)iov, (void)n, (void)offset;
+    return -EAGAIN; /* the disk is needed */
+}
+
+static ssize_t slow_read(int fd, const struct iovec *iov, int n, int64_t offset)
+{
+    reading = true;
+    while (!replaced) usleep(1000);
+    return real.preadv(fd, iov, n, offset);
+}
+
+static int send_slowly(void *file)
+{
+    size_t done = 1;
+
+    cr_expect(eq(int, nido_sendfile(out[1], *(int *)file, 0, SOME, &done), -EBADF));
+    cr_expect(zero(sz, done));
+    return 0;
+}
+
+static int replace_out(void *unused)
+{
+    (void)unused;
+    while (!reading) nido_sleep(NIDO_MS(1));
+    cr_expect(zero(int, nido_close(out[1])));
+    cr_assert(zero(int, pipe(next)));
+    cr_expect(eq(int, next[0], out[1]), "the lowest free number");
+    cr_expect(eq(int, dup2(next[1], out[1]), out[1]), "which can be written");
+    replaced = true;
+    return 0;
+}
+
+/* A pipe that blocks and is not nido's: the bytes are read and written. */
+static int replace_while_a_worker_reads(void *unused)
+{
+    int file = file_of(FILE_SIZE), rc;
+
+    (void)unused;
+    cr_assert(zero(int, pipe(out)));
+    real = nidoi_sys;
+    nidoi_sys.preadv_now = no_read_now;
+    nidoi_sys.preadv = slow_read;
+    rc = TOGETHER(&file, send_slowly, replace_out);
+    nidoi_sys = real;
+    close(file);
+    close(out[0]);
+    close(next[0]);
+    close(next[1]);
+    return rc;
+}
+
+NIDO_TEST(fd_sendfile, what_a_worker_has_read_does_not_go_to_the_next_file_of_a_number)
+{
+    cr_expect(zero(int, nido_run(replace_while_a_worker_reads, NULL, NULL)));
 }

@@ -179,6 +179,45 @@ NIDO_TEST(cancel_many, who_ignores_a_cancel_is_reported_once_and_starves_nobody)
     cr_expect(ge(int, seen.turns, REFUSALS / 128));
 }
 
+enum { MOST_REFUSALS_UNTOLD = 9999 };
+
+/* Waits now and then, behind a shield, as clean-up does. */
+static int wait_in_between(void *unused)
+{
+    (void)unused;
+    for (int round = 0; round < 3; round++) {
+        nido_scope shield;
+
+        for (int i = 0; i < MOST_REFUSALS_UNTOLD; i++)
+            cr_expect(eq(int, nido_sleep(1), -ECANCELED));
+        nido_shield_open(&shield, NIDO_NEVER);
+        cr_expect(zero(int, nido_sleep(1)));
+        nido_scope_close(&shield, 0);
+    }
+    return 0;
+}
+
+static int clean_up_at_length(void *unused)
+{
+    nido_group group;
+
+    (void)unused;
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    begin(&group, wait_in_between, NULL);
+    nido_group_cancel(&group, 0, NULL);
+    return nido_group_close(&group, 0);
+}
+
+NIDO_TEST(cancel_many, refusals_count_in_a_row_only)
+{
+    nido_options options = nido_test_virtual();
+
+    memset(&heard, 0, sizeof heard);
+    options.on_report = hear;
+    cr_expect(zero(int, nido_run(clean_up_at_length, NULL, &options)));
+    cr_expect(zero(int, heard.reports), "%s", heard.text);
+}
+
 /* ---- Cost ---- */
 
 static int tidy_up_slowly(void *unused)
