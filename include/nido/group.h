@@ -78,7 +78,8 @@ typedef struct nido_spawn_options {
     bool service;      /* not waited for; cancelled when the body and the other children are done,
                           with the cause of the group's end (nido_cancel_cause) */
     void *memory; /* the caller's stack memory of `stack_size` bytes, NULL for the pool's. It has no
-                     guard and must live until the task has ended and its group is closed */
+                     guard, and its lowest 16 bytes are written; it must live until the task has
+                     ended and its group is closed */
     const void *copy; /* copied onto the new stack: the task's arg points to that copy; NULL: arg as
                          given */
     size_t copy_size; /* bytes, at most 1024 */

@@ -185,12 +185,36 @@ int nidoi_stacks_take_cold(struct nidoi_stacks *stacks, struct nidoi_stack_class
     return 0;
 }
 
+/* What lies lowest in the user's memory, unless something has been written there. */
+static const unsigned char canary[16] = {0xc5, 0x3a, 0x96, 0x0f, 0xe1, 0x78, 0xb4, 0x2d,
+                                         0x69, 0xd2, 0x1e, 0x87, 0x5b, 0xf0, 0xac, 0x43};
+
 struct nidoi_stack *nidoi_stacks_adopt(void *memory, size_t size)
 {
     uintptr_t top = ((uintptr_t)memory + size) & ~(uintptr_t)63;
 
     if (size < NIDOI_STACK_LEAST || !memory) return NULL;
+    memcpy(memory, canary, sizeof canary);
     return stack_record(memory, (size_t)(top - (uintptr_t)memory), 0);
+}
+
+static bool is_cold(const struct nidoi_slab *slab, uint32_t index)
+{
+    for (uint32_t i = 0; i < slab->cold_count; i++)
+        if (slab->cold[i] == index) return true;
+    return false;
+}
+
+bool nidoi_stack_is_whole(const struct nidoi_stack *stack)
+{
+    const struct nidoi_slab *slab = stack->slab;
+    const struct nidoi_stack *below;
+
+    if (!stack->class) return memcmp(stack->bottom, canary, sizeof canary) == 0;
+    if (!stack->index || is_cold(slab, stack->index - 1)) return true;
+    below = (const void *)(stack->bottom - NIDOI_STACK_GUARD - sizeof *below);
+    return below->slab == slab && below->class == stack->class &&
+           below->index == stack->index - 1 && below->bottom == stack->bottom - stack->class->size;
 }
 
 static void stack_unpoison(struct nidoi_stack *stack)

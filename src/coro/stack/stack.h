@@ -72,6 +72,10 @@ static inline int nidoi_stacks_take(struct nidoi_stacks *stacks, struct nidoi_st
 /* Makes the record of a stack in the user's memory. NULL: too small. */
 struct nidoi_stack *nidoi_stacks_adopt(void *memory, size_t size);
 
+/* Has nothing been written below it? Of the user's memory the lowest bytes tell, below which there is no guard; of
+ * others the record of the stack below the guard, if that is in use or warm. */
+bool nidoi_stack_is_whole(const struct nidoi_stack *stack);
+
 /* `now` starts the time after which a peak is cleared away. */
 void nidoi_stacks_put(struct nidoi_stacks *stacks, struct nidoi_stack *stack, int64_t now);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/place.h"
 
 _Thread_local struct nidoi_sched *nidoi_sched_self;
 
@@ -13,6 +14,29 @@ void nidoi_returned_in_child(const char *what)
         "%s has returned in a forked child, where the tasks and their runtime are only copies "
         "of the parent's; end the child by _exit or exec",
         what);
+}
+
+void nidoi_task_check_stack(const struct nidoi_task *task, size_t depth)
+{
+    size_t size = (size_t)((const char *)task - task->stack->bottom);
+    const char *name = task->name ? task->name : "";
+    struct nidoi_place place;
+
+    if (depth > size)
+        nidoi_panic(
+            "task #%llu \"%s\", spawned at %s, stands %zu bytes below its stack of %zu KiB: %s",
+            (unsigned long long)task->id, name, nidoi_place(&place, task->spawned_at), depth - size,
+            size / 1024,
+            task->stack->class ? "a large frame has stepped over the guard. Compile with "
+                                 "-fstack-clash-protection, or give it a larger stack "
+                                 "(nido_spawn_options.stack_size)"
+                               : "the memory that it was given is too small");
+    if (!nidoi_stack_is_whole(task->stack))
+        nidoi_panic("task #%llu \"%s\", spawned at %s, has written below its stack of %zu KiB: %s",
+                    (unsigned long long)task->id, name, nidoi_place(&place, task->spawned_at),
+                    size / 1024,
+                    task->stack->class ? "over the record of another task's, behind the guard"
+                                       : "the memory that it was given is too small");
 }
 
 int nidoi_sched_init(struct nidoi_sched *sched)

@@ -94,6 +94,15 @@ static inline void nidoi_sched_yield(struct nidoi_sched *sched)
     nidoi_switch_away(sched);
 }
 
+/* The frame of a park tells whether one above has stepped over the guard: the pages of that need not have been
+ * touched, and a buffer is often used by the call that parks. */
+static inline void nidoi_switch_note_depth(struct nidoi_task *task, size_t depth)
+{
+    task->deepest = (uint32_t)depth;
+    if (depth > (size_t)((char *)task - task->stack->bottom) || nidoi_strict)
+        nidoi_task_check_stack(task, depth);
+}
+
 /* Parks the running task on a waiter whose task and kind are set; returns when it was woken. */
 static inline void nidoi_sched_suspend(struct nidoi_sched *sched, struct nidoi_waiter *waiter)
 {
@@ -103,7 +112,7 @@ static inline void nidoi_sched_suspend(struct nidoi_sched *sched, struct nidoi_w
     nidoi_assert(waiter->task == task && !task->waiter);
     nidoi_task_become(task, NIDOI_RUNNING, NIDOI_PARKED);
     task->waiter = waiter;
-    if (depth > task->deepest) task->deepest = (uint32_t)depth;
+    if (depth > task->deepest) nidoi_switch_note_depth(task, depth);
     nidoi_switch_away(sched);
     nidoi_assert(!task->waiter);
 }
