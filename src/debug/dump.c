@@ -21,7 +21,8 @@ static int dump_tree(struct nidoi_loop *loop, const struct nidoi_debug_stacks *s
 
 static int dump_to_file(struct nidoi_loop *loop, uint32_t flags, void *from, FILE *file)
 {
-    struct nidoi_debug_stacks stacks = {.shown = flags & NIDO_DUMP_STACKS, .from = from};
+    struct nidoi_debug_stacks stacks = {
+        .shown = flags & NIDO_DUMP_STACKS, .sizes = true, .from = from};
     int err = 0;
 
     if (stacks.shown) stacks.symbols = nidoi_symbols_open();

@@ -6,9 +6,10 @@
 #include "debug/symbols.h"
 #include "debug/task.h"
 
-/* The stacks that a report shows. */
+/* What a report shows of stacks. */
 struct nidoi_debug_stacks {
-    bool shown;
+    bool shown; /* their frames */
+    bool sizes; /* how much of them is used */
     void *
         from; /* of the running task what lies below this return address is left out; NULL: nothing */
     struct nidoi_symbols *symbols; /* NULL: no debug information */

@@ -121,7 +121,7 @@ static void add_cancel(struct nidoi_text *text, const nido_scope *scope)
     if (cancel->by && cancel->by_name[0]) ADD(text, " \"%s\"", cancel->by_name);
 }
 
-void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task)
+void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task, bool sizes)
 {
     struct nidoi_place place;
 
@@ -130,8 +130,9 @@ void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task
     add_state(text, task);
     add_deadline(text, task);
     add_cancel(text, task->scope);
-    ADD(text, "  stack %zu of %zu KiB", (nidoi_debug_stack_used(task) + 1023) / 1024,
-        nidoi_debug_stack_size(task) / 1024);
+    if (sizes)
+        ADD(text, "  stack %zu of %zu KiB", (nidoi_debug_stack_used(task) + 1023) / 1024,
+            nidoi_debug_stack_size(task) / 1024);
     ADD(text, "  spawned at %s", nidoi_place(&place, task->spawned_at));
 }
 

@@ -23,8 +23,8 @@ bool nidoi_debug_owns_deadline(const struct nidoi_task *task);
 size_t nidoi_debug_stack_used(const struct nidoi_task *task);
 size_t nidoi_debug_stack_size(const struct nidoi_task *task);
 
-/* "#3 "conn"  waits for ..., 1.2 s  deadline in 3.0 s  cancelled by ...". */
-void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task);
+/* "#3 "conn"  waits for ..., 1.2 s  deadline in 3.0 s  cancelled by ...". `sizes`: of its stack too. */
+void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task, bool sizes);
 
 /* "group "conns"  fail-fast  3 children". */
 void nidoi_debug_add_group(struct nidoi_text *text, const nido_group *group);

@@ -9,8 +9,9 @@
 
 enum {
     LINE = 1024,
-    DEEPEST = 24,  /* groups inside groups that are drawn */
-    FOLD_FROM = 3, /* so many equal subtrees become two lines */
+    DEEPEST = 24,          /* groups inside groups that are drawn */
+    MOST_HASHED = 1 << 20, /* scopes of one subtree: in a broken tree they have no end */
+    FOLD_FROM = 3,         /* so many equal subtrees become two lines */
     PREFIX =
         2 * DEEPEST * 5 + 16 /* a level of a group and one of a task in it, each a bar of 5 bytes */
 };
@@ -19,6 +20,7 @@ struct tree {
     void (*line)(void *ctx, const char *text);
     void *ctx;
     const struct nidoi_debug_stacks *stacks;
+    uint32_t tasks; /* in all */
     int groups;          /* around the present line */
     char prefix[PREFIX]; /* what stands before each line of the present depth */
     size_t prefix_used;
@@ -86,9 +88,10 @@ static uint64_t hash_group(uint64_t hash, const nido_group *group)
 static uint64_t task_signature(const struct tree *tree, struct nidoi_task *task)
 {
     uint64_t hash = 0xcbf29ce484222325u;
+    int left = MOST_HASHED;
 
-    for (nido_scope *scope = &task->base; scope;
-         scope = nidoi_scope_after(scope, &task->base, true)) {
+    for (nido_scope *scope = &task->base; scope && left;
+         left--, scope = nidoi_scope_after(scope, &task->base, true)) {
         uint32_t depth = 0;
 
         for (const nido_scope *above = scope; above != &task->base; above = above->parent) depth++;
@@ -128,10 +131,18 @@ static struct nidoi_task *child_of(struct nidoi_link *link)
     return nidoi_container(link, struct nidoi_task, sibling);
 }
 
+/* In a broken tree a group has any number. */
+static uint32_t children_of(const struct tree *tree, const nido_group *group)
+{
+    uint32_t n = group->live + group->services;
+
+    return n < tree->tasks ? n : tree->tasks;
+}
+
 /* Counts the kinds of a group's children. Returns how many lines they take. */
 static uint32_t kinds_open(const struct tree *tree, struct kinds *kinds, const nido_group *group)
 {
-    uint32_t children = group->live + group->services, lines = 0;
+    uint32_t children = children_of(tree, group), left = children, lines = 0;
 
     *kinds = (struct kinds){NULL, 1};
     if (children < FOLD_FROM) return children;
@@ -139,7 +150,7 @@ static uint32_t kinds_open(const struct tree *tree, struct kinds *kinds, const n
     kinds->table = nidoi_mem_zeroed(kinds->mask * sizeof *kinds->table);
     kinds->mask--;
     if (!kinds->table) return children;
-    for (struct nidoi_link *link = group->children.next; link != &group->children;
+    for (struct nidoi_link *link = group->children.next; link != &group->children && left--;
          link = link->next) {
         uint64_t signature = task_signature(tree, child_of(link));
 
@@ -193,7 +204,7 @@ static NIDOI_RARE void tree_add_task_line(struct tree *tree, const struct nidoi_
     char room[LINE];
     struct nidoi_text text = {room, sizeof room, 0};
 
-    nidoi_debug_add_task(&text, task);
+    nidoi_debug_add_task(&text, task, tree->stacks->sizes);
     tree_line(tree, branch, &text);
 }
 
@@ -277,14 +288,14 @@ static void tree_add_group(struct tree *tree, nido_group *group, bool last)
 {
     struct kinds kinds;
     size_t before;
-    uint32_t lines;
+    uint32_t lines, left = children_of(tree, group);
 
     tree_add_group_line(tree, group, last);
     tree->groups++;
     before = tree_push(tree, last);
     lines = kinds_open(tree, &kinds, group);
     tree_add_inner(tree, group->scope.inner, lines > 0);
-    for (struct nidoi_link *link = group->children.next; link != &group->children;
+    for (struct nidoi_link *link = group->children.next; link != &group->children && left--;
          link = link->next)
         tree_add_child(tree, &kinds, child_of(link), &lines);
     nidoi_mem.release(kinds.table);
@@ -313,6 +324,7 @@ int nidoi_tree_print(struct nidoi_loop *loop, const struct nidoi_debug_stacks *s
     tree->line = line;
     tree->ctx = ctx;
     tree->stacks = stacks;
+    tree->tasks = loop->live;
     for (uint32_t i = 1; i <= loop->slots.made; i++) {
         struct nidoi_task *task = nidoi_slots_get(&loop->slots, i)->task;
 

@@ -67,11 +67,11 @@ NIDO_TEST(deadlock, it_is_reported_with_tasks_objects_and_places)
     cr_expect(eq(int, report.count, 1));
     cr_expect(eq(int, report.parked, -EDEADLK), "nothing may park in a report");
     expect_said(&report, "DEADLOCK");
-    expect_said(&report, "\"hopeful\" waits for event \"godot\"");
-    expect_said(&report, "\"patient\" waits for end of task #");
+    expect_said(&report, "\"hopeful\"  waits for event \"godot\"");
+    expect_said(&report, "\"patient\"  waits for end of task #");
     expect_said(&report, "spawned at ");
     expect_said(&report, "+0x");
-    expect_said(&report, "the root");
+    expect_said(&report, "└─ group \"waiters\"  fail-fast  1 child\n   └─ #");
 }
 
 static int close_over_a_waiter(void *unused)
@@ -305,8 +305,8 @@ static int wait_in_a_shield(void *unused)
 
 NIDO_TEST(deadlock, one_that_no_cancel_can_end_ends_the_program)
 {
-    EXPECT_LAST_WORDS(wait_in_a_shield, "DEADLOCK", "\"walled in\" waits for event \"unreachable\"",
-                      "without a bound");
+    EXPECT_LAST_WORDS(wait_in_a_shield, "DEADLOCK",
+                      "\"walled in\"  waits for event \"unreachable\"", "without a bound");
 }
 
 static int bounded_shield(void *unused)
@@ -344,5 +344,130 @@ NIDO_TEST(deadlock, a_crowd_is_counted_rather_than_listed)
 
     cr_expect(eq(int, run_reporting(many_wait, NULL, &report), -EDEADLK));
     expect_said(&report, "501 tasks");
-    expect_said(&report, "and 437 more");
+    expect_said(&report, "└─ 499 more like #2");
+}
+
+/* ---- Why ---- */
+
+static nido_mutex accounts;
+
+/* Cannot be refused: the close comes after the wait, and it is no lock. */
+static int locks_after_it(void *unused)
+{
+    int err;
+
+    (void)unused;
+    nido_set_name("clerk");
+    err = nido_mutex_lock(&accounts);
+    return err ? err : nido_mutex_unlock(&accounts);
+}
+
+static int close_while_it_holds(void *unused)
+{
+    nido_group group;
+    int rc;
+
+    (void)unused;
+    nido_set_name("chief");
+    nido_mutex_init(&accounts, "accounts");
+    nido_mutex_lock(&accounts);
+    nido_group_open(&group, NIDO_FAIL_FAST, "clerks");
+    cr_expect(zero(int, nido_spawn(&group, locks_after_it, NULL)));
+    nido_yield();
+    rc = nido_group_close(&group, 0);
+    nido_mutex_unlock(&accounts);
+    return rc;
+}
+
+NIDO_TEST(deadlock, a_ring_of_waits_is_told_once_with_its_objects_and_owners)
+{
+    struct report report = {0};
+    char *ring;
+
+    run_reporting(close_while_it_holds, NULL, &report);
+    expect_said(&report,
+                "\nring: #2 \"clerk\" waits for mutex \"accounts\" of #1; #1 \"chief\" waits for "
+                "children of group \"clerks\"\n");
+    ring = strstr(report.text, "ring: ");
+    cr_expect(eq(ptr, ring ? strstr(ring + 1, "ring: ") : NULL, NULL), "%s", report.text);
+}
+
+static int sends_for_ever(void *chan)
+{
+    int err, item = 1;
+
+    while ((err = nido_chan_send(chan, &item)) == 0) continue;
+    return err;
+}
+
+static int send_and_receive_for_ever(void *unused)
+{
+    nido_chan *work, *results;
+    nido_group group;
+    int item, rc;
+
+    (void)unused;
+    cr_assert(zero(int, nido_chan_new(sizeof(int), 4, NULL, NULL, &work)));
+    cr_assert(zero(int, nido_chan_new(sizeof(int), 0, NULL, NULL, &results)));
+    nido_chan_set_name(work, "work");
+    nido_chan_set_name(results, "results");
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    for (int i = 0; i < 2; i++) cr_expect(zero(int, nido_spawn(&group, sends_for_ever, work)));
+    rc = nido_chan_recv(results, &item);
+    rc = nido_group_close(&group, rc);
+    nido_chan_free(work);
+    nido_chan_free(results);
+    return rc;
+}
+
+NIDO_TEST(deadlock, of_each_object_it_is_told_what_no_task_can_do_any_more)
+{
+    struct report report = {0};
+
+    run_reporting(send_and_receive_for_ever, NULL, &report);
+    expect_said(
+        &report,
+        "\nhint: #1 waits for an item of channel \"results\"; no task can send to it any more: "
+        "nido_chan_close_send");
+    expect_said(
+        &report,
+        "\nhint: #2 (and 1 more) waits for room in channel \"work\"; no task can receive from it "
+        "any more: nido_chan_close_recv");
+}
+
+/* ---- The tree that is shown may be what is broken ---- */
+
+static int break_the_tree(void *unused)
+{
+    nido_group group;
+
+    (void)unused;
+    nido_set_name("victim");
+    nido_group_open(&group, NIDO_FAIL_FAST, "broken");
+    group.children.next = (struct nidoi_link *)16;
+    group.live = 3;
+    nidoi_panic("%s", "the law is broken");
+}
+
+NIDO_TEST(deadlock, a_broken_tree_does_not_hide_what_broke)
+{
+    EXPECT_LAST_WORDS(break_the_tree, "the law is broken", "\"victim\"  runs",
+                      "(the tree of tasks is broken)");
+}
+
+static int turn_the_tree_into_a_circle(void *unused)
+{
+    nido_group group;
+
+    (void)unused;
+    nido_group_open(&group, NIDO_FAIL_FAST, "broken");
+    cr_expect(zero(int, nido_spawn(&group, wait_for_ever, &event)));
+    group.children.next->next = group.children.next;
+    group.live = 1 << 20;
+    nidoi_panic("%s", "the law is broken");
+}
+
+NIDO_TEST(deadlock, nor_does_a_tree_without_end)
+{
+    EXPECT_LAST_WORDS(turn_the_tree_into_a_circle, "the law is broken", "└─ #2 \"\"  is ready");
 }

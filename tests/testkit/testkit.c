@@ -430,7 +430,7 @@ NIDO_TEST(testkit, silence_with_a_child_out_does_not_last_for_ever)
     told_begin(&it);
     cr_expect(
         eq(int, nido_test_run_with(wait_while_a_child_is_out, NULL, &it.options), -ENOTEMPTY));
-    cr_expect(told(&it, "DEADLOCK: 1 tasks, and jobs or child processes are out"));
+    cr_expect(told(&it, "DEADLOCK: 1 task, and jobs or child processes are out"));
     told_end(&it);
 }
 

@@ -252,7 +252,7 @@ NIDO_TEST(testkit_sweep, finds_a_wait_for_ever)
     told_begin(&it);
     it.options.flags = NIDO_TEST_INNERMOST;
     cr_expect(eq(int, nido_sweep(wait_for_who_was_struck, NULL, &it.options), 3));
-    cr_expect(told(&it, "it reported: nido: DEADLOCK: 1 tasks"));
+    cr_expect(told(&it, "it reported: nido: DEADLOCK: 1 task"));
     told_end(&it);
 }
 

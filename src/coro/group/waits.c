@@ -90,24 +90,56 @@ static bool task_waits_for(const struct nidoi_loop *loop, const struct nidoi_tas
     return false;
 }
 
-/* From the running task and its wish round to itself. */
-static NIDOI_RARE int fail_with_ring(const struct nidoi_waiter *wish)
+/* From the task and its wish, which closes a ring, to the next. */
+static const struct nidoi_task *ring_next(const struct nidoi_waiter *waiter,
+                                          const struct nidoi_task *me)
+{
+    return close_needs(waiter, me) ? me : nidoi_waiter_owner(waiter);
+}
+
+/* From a task and its wish round to itself. */
+static NIDOI_RARE void ring_print(const struct nidoi_waiter *wish, char *text, size_t size,
+                                  size_t *used)
 {
     const struct nidoi_waiter *waiter = wish;
-    struct nidoi_task *me = wish->task;
-    const struct nidoi_task *task = me;
+    const struct nidoi_task *me = wish->task, *task = me;
+
+    do {
+        nidoi_text_add(text, size, used, "%s#%llu \"%s\" ", waiter == wish ? "" : "; ",
+                       (unsigned long long)task->id, task->name ? task->name : "");
+        nidoi_wait_print(text, size, used, waiter);
+        task = ring_next(waiter, me);
+        waiter = task->waiter;
+    } while (task != me);
+}
+
+static NIDOI_RARE int fail_with_ring(const struct nidoi_waiter *wish)
+{
     char text[256];
     size_t used = 0;
 
-    do {
-        nidoi_text_add(text, sizeof text, &used, "%s#%llu \"%s\" ",
-                       waiter == wish ? "a ring of waits: " : "; ", (unsigned long long)task->id,
-                       task->name ? task->name : "");
-        nidoi_wait_print(text, sizeof text, &used, waiter);
-        task = close_needs(waiter, me) ? me : nidoi_waiter_owner(waiter);
-        waiter = task->waiter;
-    } while (task != me);
-    return nidoi_fail(me, NULL, -EDEADLK, "%s", text);
+    ring_print(wish, text, sizeof text, &used);
+    return nidoi_fail(wish->task, NULL, -EDEADLK, "a ring of waits: %s", text);
+}
+
+/* Of all tasks of a ring that could tell of it, the first made does. */
+static bool ring_is_told_by(const struct nidoi_waiter *waiter)
+{
+    const struct nidoi_task *me = waiter->task;
+
+    for (const struct nidoi_task *task = ring_next(waiter, me); task != me;
+         task = ring_next(task->waiter, me))
+        if (task->id < me->id && nidoi_waiter_owner(task->waiter)) return false;
+    return true;
+}
+
+bool nidoi_wait_ring(struct nidoi_loop *loop, const struct nidoi_waiter *waiter, char *text,
+                     size_t size, size_t *used)
+{
+    if (!task_waits_for(loop, nidoi_waiter_owner(waiter), waiter->task)) return false;
+    if (!ring_is_told_by(waiter)) return false;
+    ring_print(waiter, text, size, used);
+    return true;
 }
 
 int nidoi_wait_check(struct nidoi_loop *loop, const struct nidoi_wait_kind *kind, void *object)

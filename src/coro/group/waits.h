@@ -21,4 +21,9 @@ void nidoi_wait_print(char *text, size_t size, size_t *used, const struct nidoi_
  * keeps tells the ring. */
 int nidoi_wait_check(struct nidoi_loop *loop, const struct nidoi_wait_kind *kind, void *object);
 
+/* Does a parked task stand in a ring of waits that it closes by a lock or a join? Each ring is told of one of
+ * its tasks. Appends it, as "#2 "a" waits for mutex "x" of #3; #3 ...". */
+bool nidoi_wait_ring(struct nidoi_loop *loop, const struct nidoi_waiter *waiter, char *text,
+                     size_t size, size_t *used);
+
 #endif

@@ -1,28 +1,44 @@
 #include "coro/run/deadlock.h"
 
-#include "base/mem.h"
-#include "coro/group/waits.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "coro/run/cancel.h"
 #include "coro/run/report.h"
+#include "debug/graph.h"
 
-enum { REPORT = 16384 };
+static void report_add_line(void *file, const char *line)
+{
+    fputs(line, file);
+}
 
-/* Of its own memory: several threads may have something to report at once. Without memory the list is
- * left out. */
+static void report_print(struct nidoi_loop *loop, const char *head, FILE *file)
+{
+    fputs(head, file);
+    nidoi_report_tasks(loop, file);
+    if (!loop->expected) nidoi_graph_print(loop, report_add_line, file);
+}
+
+/* In memory of its own: several threads may have something to report at once. Without memory the tasks
+ * are left out. */
 static void deadlock_report(struct nidoi_loop *loop)
 {
     const char *why = loop->expected ? "jobs or child processes are out, but have long been silent"
                                      : "none can ever run again: no timer, no descriptor, no job, "
                                        "no other thread that may post";
-    char head[256];
-    struct nidoi_tasks_text text = {nidoi_mem.alloc(REPORT), REPORT, 0};
+    char head[256], *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
 
-    if (!text.text) text = (struct nidoi_tasks_text){head, sizeof head, 0};
-    nidoi_text_add(text.text, text.size, &text.used, "nido: DEADLOCK: %u tasks, and %s\n",
-                   loop->live, why);
-    if (text.text != head) nidoi_tasks_each(loop, nidoi_tasks_add, &text);
-    nidoi_loop_report(loop, text.text);
-    if (text.text != head) nidoi_mem.release(text.text);
+    snprintf(head, sizeof head, "nido: DEADLOCK: %u %s, and %s\n", loop->live,
+             loop->live == 1 ? "task" : "tasks", why);
+    nidoi_no_parking_begin(&loop->sched); /* the owner of an object may be a user's function */
+    if (memory) report_print(loop, head, memory);
+    nidoi_no_parking_end(&loop->sched);
+    if (memory && fclose(memory)) text = NULL;
+    nidoi_loop_report(loop, text ? text : head);
+    free(text);
 }
 
 void nidoi_deadlock(struct nidoi_loop *loop)

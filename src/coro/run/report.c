@@ -1,12 +1,21 @@
 #include "coro/run/report.h"
 
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "base/debug_words.h"
 #include "base/place.h"
 #include "coro/group/waits.h"
+#include "debug/tree.h"
 
-enum { MOST_LINES = 64, LINE = 512 };
+enum {
+    MOST_LINES = 64,       /* of the list */
+    MOST_TREE_LINES = 256, /* of the tree */
+    LINE = 512
+};
 
 static void text_add_task(char *text, size_t size, size_t *used, const struct nidoi_task *task)
 {
@@ -15,7 +24,10 @@ static void text_add_task(char *text, size_t size, size_t *used, const struct ni
 
     nidoi_text_add(text, size, used, "  #%llu \"%s\" ", (unsigned long long)task->id,
                    task->name ? task->name : "");
-    nidoi_wait_print(text, size, used, task->waiter);
+    if (task == task->sched->current)
+        nidoi_text_add(text, size, used, "runs");
+    else
+        nidoi_wait_print(text, size, used, task->waiter);
     nidoi_text_add(text, size, used, ", %s%s\n",
                    root          ? "the root"
                    : task->group ? "spawned at "
@@ -42,24 +54,86 @@ void nidoi_tasks_each(struct nidoi_loop *loop, void (*line)(void *ctx, const cha
     line(ctx, text);
 }
 
-void nidoi_tasks_add(void *ctx, const char *line)
+struct tasks_text {
+    char *text;
+    size_t size, used;
+};
+
+static void tasks_add(void *ctx, const char *line)
 {
-    struct nidoi_tasks_text *text = ctx;
+    struct tasks_text *text = ctx;
 
     nidoi_text_add(text->text, text->size, &text->used, "%s", line);
 }
 
 void nidoi_tasks_print(struct nidoi_loop *loop, char *text, size_t size)
 {
-    struct nidoi_tasks_text out = {text, size, 0};
+    struct tasks_text out = {text, size, 0};
 
     text[0] = '\0';
-    nidoi_tasks_each(loop, nidoi_tasks_add, &out);
+    nidoi_tasks_each(loop, tasks_add, &out);
 }
 
 static void print_line(void *ctx, const char *line)
 {
     fputs(line, ctx);
+}
+
+/* ---- The tree ---- */
+
+struct tree_file {
+    FILE *file;
+    int lines;
+};
+
+static void tree_add_line(void *ctx, const char *line)
+{
+    struct tree_file *out = ctx;
+
+    if (out->lines++ < MOST_TREE_LINES) fputs(line, out->file);
+}
+
+void nidoi_report_tasks(struct nidoi_loop *loop, FILE *file)
+{
+    struct nidoi_debug_stacks stacks = {.shown = nidoi_debug_asks("stacks")};
+    struct tree_file out = {file, 0};
+
+    if (stacks.shown) stacks.symbols = nidoi_symbols_open();
+    if (stacks.shown) fprintf(file, "nido: stacks: %s\n", nidoi_debug_stacks_source());
+    if (nidoi_tree_print(loop, &stacks, tree_add_line, &out))
+        nidoi_tasks_each(loop, print_line, file);
+    if (out.lines > MOST_TREE_LINES)
+        fprintf(file, "and %d lines more\n", out.lines - MOST_TREE_LINES);
+    nidoi_symbols_close(stacks.symbols);
+}
+
+/* ---- When a broken law ends the program ---- */
+
+/* The tree may be what is broken: then the report ends there. The lock of stderr is held meanwhile. */
+static sigjmp_buf broken_tree;
+static pthread_t reporter;
+
+/* What another thread does meanwhile ends the program as ever. */
+static void tree_is_broken(int number)
+{
+    if (pthread_equal(pthread_self(), reporter)) siglongjmp(broken_tree, 1);
+    signal(number, SIG_DFL);
+}
+
+static void print_tree_or_less(struct nidoi_loop *loop)
+{
+    const struct sigaction action = {.sa_handler = tree_is_broken};
+    struct sigaction segv, bus;
+
+    reporter = pthread_self();
+    sigaction(SIGSEGV, &action, &segv);
+    sigaction(SIGBUS, &action, &bus);
+    if (sigsetjmp(broken_tree, 1))
+        fputs("(the tree of tasks is broken)\n", stderr);
+    else
+        nidoi_report_tasks(loop, stderr);
+    sigaction(SIGSEGV, &segv, NULL);
+    sigaction(SIGBUS, &bus, NULL);
 }
 
 /* When a broken law ends the program, its tasks are worth a look. */
@@ -69,7 +143,7 @@ static void print_tasks_of_thread(void)
 
     if (!loop) return;
     fputs("nido: tasks of this thread:\n", stderr);
-    nidoi_tasks_each(loop, print_line, stderr);
+    print_tree_or_less(loop);
 }
 
 void nidoi_report_crashes(void)

@@ -1,6 +1,8 @@
-/* coro/run/report.h: the list of tasks that reports show. */
+/* coro/run/report.h: the tasks that reports show. */
 #ifndef NIDOI_REPORT_H
 #define NIDOI_REPORT_H
+
+#include <stdio.h>
 
 #include "coro/runtime/loop.h"
 
@@ -9,17 +11,13 @@
 void nidoi_tasks_each(struct nidoi_loop *loop, void (*line)(void *ctx, const char *text),
                       void *ctx);
 
-/* Lines into memory: `line` for the above, with this as ctx. What does not fit is left out. */
-struct nidoi_tasks_text {
-    char *text;
-    size_t size, used;
-};
-void nidoi_tasks_add(void *ctx, const char *line);
-
-/* All lines into `text`. */
+/* All lines into `text`; what does not fit is left out. */
 void nidoi_tasks_print(struct nidoi_loop *loop, char *text, size_t size);
 
-/* From now on a broken law lists the tasks of its thread before it ends the program. */
+/* The tree of tasks, up to some number of lines; without memory for it the list. */
+void nidoi_report_tasks(struct nidoi_loop *loop, FILE *file);
+
+/* From now on a broken law shows the tasks of its thread before it ends the program. */
 void nidoi_report_crashes(void);
 
 #endif
