@@ -11,26 +11,25 @@ static void line_to_file(void *file, const char *line)
     fputs(line, file);
 }
 
-static int dump_tree(struct nidoi_loop *loop, const struct nidoi_debug_stacks *stacks, FILE *file)
+static int dump_tree(struct nidoi_loop *loop, const struct nidoi_debug_view *view, FILE *file)
 {
     fprintf(file, "nido: runtime %u: %u %s, %u of them ready\n", loop->number, loop->live,
             loop->live == 1 ? "task" : "tasks", nidoi_sched_ready(&loop->sched));
-    if (stacks->shown) fprintf(file, "nido: stacks: %s\n", nidoi_debug_stacks_source());
-    return nidoi_tree_print(loop, stacks, line_to_file, file);
+    if (view->shown) fprintf(file, "nido: stacks: %s\n", nidoi_debug_stacks_source());
+    return nidoi_tree_print(loop, view, line_to_file, file);
 }
 
 static int dump_to_file(struct nidoi_loop *loop, uint32_t flags, void *from, FILE *file)
 {
-    struct nidoi_debug_stacks stacks = {
-        .shown = flags & NIDO_DUMP_STACKS, .sizes = true, .from = from};
+    struct nidoi_debug_view view = {.shown = flags & NIDO_DUMP_STACKS, .sizes = true, .from = from};
     int err = 0;
 
-    if (stacks.shown) stacks.symbols = nidoi_symbols_open();
+    if (view.shown) view.symbols = nidoi_symbols_open();
     if (flags & NIDO_DUMP_JSON)
-        nidoi_json_print(loop, &stacks, file);
+        nidoi_json_print(loop, &view, file);
     else
-        err = dump_tree(loop, &stacks, file);
-    nidoi_symbols_close(stacks.symbols);
+        err = dump_tree(loop, &view, file);
+    nidoi_symbols_close(view.symbols);
     return err;
 }
 

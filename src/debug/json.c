@@ -95,11 +95,11 @@ static void put_cancel(FILE *file, const nido_scope *scope)
     fputc('}', file);
 }
 
-static void put_frame(FILE *file, const struct nidoi_debug_stacks *stacks, void *address)
+static void put_frame(FILE *file, const struct nidoi_debug_view *view, void *address)
 {
     struct nidoi_symbol symbol;
 
-    nidoi_symbol_find(stacks->symbols, address, &symbol);
+    nidoi_symbol_find(view->symbols, address, &symbol);
     fprintf(file, "{\"address\":%" PRIuPTR, (uintptr_t)address);
     if (symbol.name) {
         put_key_text(file, "function", symbol.name);
@@ -116,24 +116,23 @@ static void put_frame(FILE *file, const struct nidoi_debug_stacks *stacks, void 
     fputc('}', file);
 }
 
-static void put_stack(FILE *file, const struct nidoi_debug_stacks *stacks,
+static void put_stack(FILE *file, const struct nidoi_debug_view *view,
                       const struct nidoi_task *task)
 {
     void *frames[NIDOI_FRAMES_MOST];
-    int n = nidoi_debug_frames(stacks, task, frames, NIDOI_FRAMES_MOST);
+    int n = nidoi_debug_frames(view, task, frames, NIDOI_FRAMES_MOST);
 
     fprintf(file, ",\"stack\":{\"used\":%zu,\"size\":%zu", nidoi_debug_stack_used(task),
             nidoi_debug_stack_size(task));
-    if (stacks->shown) fputs(",\"frames\":[", file);
+    if (view->shown) fputs(",\"frames\":[", file);
     for (int i = 0; i < n; i++) {
         if (i) fputc(',', file);
-        put_frame(file, stacks, frames[i]);
+        put_frame(file, view, frames[i]);
     }
-    fputs(stacks->shown ? "]}" : "}", file);
+    fputs(view->shown ? "]}" : "}", file);
 }
 
-static void put_task(FILE *file, const struct nidoi_debug_stacks *stacks,
-                     const struct nidoi_task *task)
+static void put_task(FILE *file, const struct nidoi_debug_view *view, const struct nidoi_task *task)
 {
     int64_t due = task->scope->due;
     struct nidoi_place place;
@@ -155,7 +154,7 @@ static void put_task(FILE *file, const struct nidoi_debug_stacks *stacks,
                 due > task->sched->now ? due - task->sched->now : 0,
                 nidoi_debug_owns_deadline(task) ? "true" : "false");
     put_cancel(file, task->scope);
-    put_stack(file, stacks, task);
+    put_stack(file, view, task);
     put_key_text(file, "spawned_at", nidoi_place(&place, task->spawned_at));
     fputc('}', file);
 }
@@ -177,14 +176,14 @@ static struct nidoi_task *live_task(struct nidoi_loop *loop, uint32_t slot)
     return nidoi_slots_get(&loop->slots, slot)->task;
 }
 
-static void put_tasks(FILE *file, const struct nidoi_debug_stacks *stacks, struct nidoi_loop *loop)
+static void put_tasks(FILE *file, const struct nidoi_debug_view *view, struct nidoi_loop *loop)
 {
     const char *between = "\n  ";
 
     for (uint32_t i = 1; i <= loop->slots.made; i++) {
         if (!live_task(loop, i)) continue;
         fputs(between, file);
-        put_task(file, stacks, live_task(loop, i));
+        put_task(file, view, live_task(loop, i));
         between = ",\n  ";
     }
 }
@@ -205,12 +204,12 @@ static void put_groups(FILE *file, struct nidoi_loop *loop)
     }
 }
 
-void nidoi_json_print(struct nidoi_loop *loop, const struct nidoi_debug_stacks *stacks, FILE *file)
+void nidoi_json_print(struct nidoi_loop *loop, const struct nidoi_debug_view *view, FILE *file)
 {
     fprintf(file, "{\"nido\":\"%s\",\"runtime\":%u,\"now_ns\":%" PRId64 ",\n \"groups\":[",
             NIDO_VERSION, loop->number, loop->sched.now);
     put_groups(file, loop);
     fputs("],\n \"tasks\":[", file);
-    put_tasks(file, stacks, loop);
+    put_tasks(file, view, loop);
     fputs("]}\n", file);
 }

@@ -9,6 +9,6 @@
 #include "debug/stack.h"
 
 /* On the run's own thread. */
-void nidoi_json_print(struct nidoi_loop *loop, const struct nidoi_debug_stacks *stacks, FILE *file);
+void nidoi_json_print(struct nidoi_loop *loop, const struct nidoi_debug_view *view, FILE *file);
 
 #endif

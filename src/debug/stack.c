@@ -37,21 +37,21 @@ static int frames_of_parked(const struct nidoi_task *task, void **frames, int ro
     return at + 1 < n ? frames_drop(frames, n, at + 1) : n;
 }
 
-int nidoi_debug_frames(const struct nidoi_debug_stacks *stacks, const struct nidoi_task *task,
+int nidoi_debug_frames(const struct nidoi_debug_view *view, const struct nidoi_task *task,
                        void **frames, int room)
 {
-    if (!stacks->shown) return 0;
-    if (task == task->sched->current) return frames_of_running(stacks->from, frames, room);
+    if (!view->shown) return 0;
+    if (task == task->sched->current) return frames_of_running(view->from, frames, room);
     return frames_of_parked(task, frames, room);
 }
 
-void nidoi_debug_add_frame(struct nidoi_text *text, const struct nidoi_debug_stacks *stacks,
+void nidoi_debug_add_frame(struct nidoi_text *text, const struct nidoi_debug_view *view,
                            void *address)
 {
     struct nidoi_symbol symbol;
     const char *slash;
 
-    nidoi_symbol_find(stacks->symbols, address, &symbol);
+    nidoi_symbol_find(view->symbols, address, &symbol);
     nidoi_text_add(text->text, text->size, &text->used, "at %p", address);
     if (symbol.name)
         nidoi_text_add(text->text, text->size, &text->used, " %s+0x%zx", symbol.name,

@@ -6,10 +6,11 @@
 #include "debug/symbols.h"
 #include "debug/task.h"
 
-/* What a report shows of stacks. */
-struct nidoi_debug_stacks {
-    bool shown; /* their frames */
-    bool sizes; /* how much of them is used */
+/* What a report shows beside the tree. */
+struct nidoi_debug_view {
+    bool shown;  /* the frames of stacks */
+    bool sizes;  /* how much of them is used */
+    bool strays; /* the tree may be broken: tasks that no line stands for are listed below it */
     void *
         from; /* of the running task what lies below this return address is left out; NULL: nothing */
     struct nidoi_symbols *symbols; /* NULL: no debug information */
@@ -20,11 +21,11 @@ const char *nidoi_debug_stacks_source(void);
 
 /* The return addresses of a task, the innermost first. How many; 0: none are shown, it has not begun, or
  * stacks cannot be read here. On the run's own thread. */
-int nidoi_debug_frames(const struct nidoi_debug_stacks *stacks, const struct nidoi_task *task,
+int nidoi_debug_frames(const struct nidoi_debug_view *view, const struct nidoi_task *task,
                        void **frames, int room);
 
 /* "at 0x55d2c8a01302 copy+0x41 server+0x1301 proxy.c:61". */
-void nidoi_debug_add_frame(struct nidoi_text *text, const struct nidoi_debug_stacks *stacks,
+void nidoi_debug_add_frame(struct nidoi_text *text, const struct nidoi_debug_view *view,
                            void *address);
 
 #endif

@@ -121,6 +121,22 @@ static void add_cancel(struct nidoi_text *text, const nido_scope *scope)
     if (cancel->by && cancel->by_name[0]) ADD(text, " \"%s\"", cancel->by_name);
 }
 
+/* Scopes that were forgotten lie in frames that are gone, and other frames have written over them. From the
+ * outermost on, each leads to the next as long as it is sound. */
+static bool scopes_are_sound(const struct nidoi_task *task)
+{
+    const nido_scope *scope = &task->base;
+
+    while (scope != task->scope) {
+        const nido_scope *inner = scope->inner;
+
+        if (!inner || inner->parent != scope || inner->task != task) return false;
+        if (!(inner->flags & NIDOI_SCOPE_OPEN)) return false;
+        scope = inner;
+    }
+    return true;
+}
+
 void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task, bool sizes)
 {
     struct nidoi_place place;
@@ -128,8 +144,12 @@ void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task
     ADD(text, "#%llu \"%s\"", (unsigned long long)task->id, task->name ? task->name : "");
     if (task->service) ADD(text, "  service");
     add_state(text, task);
-    add_deadline(text, task);
-    add_cancel(text, task->scope);
+    if (scopes_are_sound(task)) {
+        add_deadline(text, task);
+        add_cancel(text, task->scope);
+    } else {
+        ADD(text, "  its scopes are not sound");
+    }
     if (sizes)
         ADD(text, "  stack %zu of %zu KiB", (nidoi_debug_stack_used(task) + 1023) / 1024,
             nidoi_debug_stack_size(task) / 1024);

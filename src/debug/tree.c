@@ -19,9 +19,10 @@ enum {
 struct tree {
     void (*line)(void *ctx, const char *text);
     void *ctx;
-    const struct nidoi_debug_stacks *stacks;
+    const struct nidoi_debug_view *view;
     uint32_t tasks; /* in all */
-    int groups;          /* around the present line */
+    uint8_t *seen;  /* by the number of a task's slot: a line stands for it; NULL: not asked for */
+    int groups;     /* around the present line */
     char prefix[PREFIX]; /* what stands before each line of the present depth */
     size_t prefix_used;
     char text[LINE];
@@ -68,11 +69,11 @@ static uint64_t hash_task(uint64_t hash, const struct nidoi_task *task)
     return hash_bytes(hash, &cancelled, sizeof cancelled);
 }
 
-static uint64_t hash_stack(uint64_t hash, const struct nidoi_debug_stacks *stacks,
+static uint64_t hash_stack(uint64_t hash, const struct nidoi_debug_view *view,
                            const struct nidoi_task *task)
 {
     void *frames[NIDOI_FRAMES_MOST];
-    int n = nidoi_debug_frames(stacks, task, frames, NIDOI_FRAMES_MOST);
+    int n = nidoi_debug_frames(view, task, frames, NIDOI_FRAMES_MOST);
 
     return hash_bytes(hash, frames, (size_t)n * sizeof *frames);
 }
@@ -97,7 +98,7 @@ static uint64_t task_signature(const struct tree *tree, struct nidoi_task *task)
         for (const nido_scope *above = scope; above != &task->base; above = above->parent) depth++;
         if (scope == &scope->task->base) {
             hash = hash_task(hash, scope->task);
-            hash = hash_stack(hash, tree->stacks, scope->task);
+            hash = hash_stack(hash, tree->view, scope->task);
         }
         if (scope->flags & NIDOI_SCOPE_GROUP) hash = hash_group(hash, (nido_group *)(void *)scope);
         hash = hash_bytes(hash, &depth, sizeof depth);
@@ -198,13 +199,24 @@ static const char *branch_of(bool last)
 
 static void tree_add_inner(struct tree *tree, nido_scope *scope, bool more);
 
+/* A line stands for all tasks from here down. */
+static void tree_mark(struct tree *tree, nido_scope *root)
+{
+    int left = MOST_HASHED;
+
+    if (!tree->seen) return;
+    for (nido_scope *scope = root; scope && left--; scope = nidoi_scope_after(scope, root, true))
+        tree->seen[nidoi_slot_number(scope->task)] = 1;
+}
+
 static NIDOI_RARE void tree_add_task_line(struct tree *tree, const struct nidoi_task *task,
                                           const char *branch)
 {
     char room[LINE];
     struct nidoi_text text = {room, sizeof room, 0};
 
-    nidoi_debug_add_task(&text, task, tree->stacks->sizes);
+    if (tree->seen) tree->seen[nidoi_slot_number(task)] = 1;
+    nidoi_debug_add_task(&text, task, tree->view->sizes);
     tree_line(tree, branch, &text);
 }
 
@@ -220,12 +232,12 @@ static NIDOI_RARE void tree_add_stack(struct tree *tree, const struct nidoi_task
     const char *branch = group_from(task->base.inner) ? "│  " : "   ";
     void *frames[NIDOI_FRAMES_MOST];
     char room[LINE];
-    int n = nidoi_debug_frames(tree->stacks, task, frames, NIDOI_FRAMES_MOST);
+    int n = nidoi_debug_frames(tree->view, task, frames, NIDOI_FRAMES_MOST);
 
     for (int i = 0; i < n; i++) {
         struct nidoi_text text = {room, sizeof room, 0};
 
-        nidoi_debug_add_frame(&text, tree->stacks, frames[i]);
+        nidoi_debug_add_frame(&text, tree->view, frames[i]);
         tree_line(tree, branch, &text);
     }
     if (n == NIDOI_FRAMES_MOST)
@@ -267,7 +279,9 @@ static void tree_add_child(struct tree *tree, struct kinds *kinds, struct nidoi_
 
     if (!kind || kind->count < FOLD_FROM) {
         tree_add_task(tree, task, --*lines == 0);
-    } else if (!kind->shown) {
+    } else {
+        tree_mark(tree, &task->base);
+        if (kind->shown) return;
         kind->shown = true;
         --*lines;
         tree_add_task(tree, task, false);
@@ -308,14 +322,31 @@ static void tree_add_inner(struct tree *tree, nido_scope *scope, bool more)
     nido_group *group = group_from(scope);
 
     if (!group) return;
-    if (tree->groups >= DEEPEST)
-        tree_line(tree, branch_of(!more),
-                  &(struct nidoi_text){(char[]){"(deeper groups are not drawn)"}, 0, 0});
-    else
+    if (tree->groups < DEEPEST) {
         tree_add_group(tree, group, !more);
+        return;
+    }
+    tree_mark(tree, &group->scope);
+    tree_line(tree, branch_of(!more),
+              &(struct nidoi_text){(char[]){"(deeper groups are not drawn)"}, 0, 0});
 }
 
-int nidoi_tree_print(struct nidoi_loop *loop, const struct nidoi_debug_stacks *stacks,
+static void tree_add_strays(struct tree *tree, struct nidoi_loop *loop)
+{
+    struct nidoi_text head = {(char[]){"in no group that is open:"}, 0, 0};
+    bool any = false;
+
+    for (uint32_t i = 1; i <= loop->slots.made && tree->seen; i++) {
+        const struct nidoi_task *task = nidoi_slots_get(&loop->slots, i)->task;
+
+        if (!task || tree->seen[i]) continue;
+        if (!any) tree_line(tree, "", &head);
+        tree_add_task_line(tree, task, "");
+        any = true;
+    }
+}
+
+int nidoi_tree_print(struct nidoi_loop *loop, const struct nidoi_debug_view *view,
                      void (*line)(void *ctx, const char *text), void *ctx)
 {
     struct tree *tree = nidoi_mem_zeroed(sizeof *tree);
@@ -323,8 +354,9 @@ int nidoi_tree_print(struct nidoi_loop *loop, const struct nidoi_debug_stacks *s
     if (!tree) return -ENOMEM;
     tree->line = line;
     tree->ctx = ctx;
-    tree->stacks = stacks;
+    tree->view = view;
     tree->tasks = loop->live;
+    if (view->strays) tree->seen = nidoi_mem_zeroed((size_t)loop->slots.made + 1);
     for (uint32_t i = 1; i <= loop->slots.made; i++) {
         struct nidoi_task *task = nidoi_slots_get(&loop->slots, i)->task;
 
@@ -333,6 +365,8 @@ int nidoi_tree_print(struct nidoi_loop *loop, const struct nidoi_debug_stacks *s
         tree_add_stack(tree, task);
         tree_add_inner(tree, task->base.inner, false);
     }
+    tree_add_strays(tree, loop);
+    nidoi_mem.release(tree->seen);
     nidoi_mem.release(tree);
     return 0;
 }

@@ -15,7 +15,7 @@
 #include "debug/stack.h"
 
 /* Calls line(ctx, text) for each line, which ends in a newline. 0 or -ENOMEM. */
-int nidoi_tree_print(struct nidoi_loop *loop, const struct nidoi_debug_stacks *stacks,
+int nidoi_tree_print(struct nidoi_loop *loop, const struct nidoi_debug_view *view,
                      void (*line)(void *ctx, const char *text), void *ctx);
 
 #endif

@@ -95,21 +95,21 @@ static void tree_add_line(void *ctx, const char *line)
 
 void nidoi_report_tasks(struct nidoi_loop *loop, FILE *file)
 {
-    struct nidoi_debug_stacks stacks = {.shown = nidoi_debug_asks("stacks")};
+    struct nidoi_debug_view view = {.shown = nidoi_debug_asks("stacks"), .strays = true};
     struct tree_file out = {file, 0};
 
-    if (stacks.shown) stacks.symbols = nidoi_symbols_open();
-    if (stacks.shown) fprintf(file, "nido: stacks: %s\n", nidoi_debug_stacks_source());
-    if (nidoi_tree_print(loop, &stacks, tree_add_line, &out))
+    if (view.shown) view.symbols = nidoi_symbols_open();
+    if (view.shown) fprintf(file, "nido: stacks: %s\n", nidoi_debug_stacks_source());
+    if (nidoi_tree_print(loop, &view, tree_add_line, &out))
         nidoi_tasks_each(loop, print_line, file);
     if (out.lines > MOST_TREE_LINES)
         fprintf(file, "and %d lines more\n", out.lines - MOST_TREE_LINES);
-    nidoi_symbols_close(stacks.symbols);
+    nidoi_symbols_close(view.symbols);
 }
 
 /* ---- When a broken law ends the program ---- */
 
-/* The tree may be what is broken: then the report ends there. The lock of stderr is held meanwhile. */
+/* The tree may be what is broken: then comes the list, as far as that is sound. The lock of stderr is held meanwhile. */
 static sigjmp_buf broken_tree;
 static pthread_t reporter;
 
@@ -128,10 +128,12 @@ static void print_tree_or_less(struct nidoi_loop *loop)
     reporter = pthread_self();
     sigaction(SIGSEGV, &action, &segv);
     sigaction(SIGBUS, &action, &bus);
-    if (sigsetjmp(broken_tree, 1))
-        fputs("(the tree of tasks is broken)\n", stderr);
-    else
+    if (!sigsetjmp(broken_tree, 1)) {
         nidoi_report_tasks(loop, stderr);
+    } else if (!sigsetjmp(broken_tree, 1)) {
+        fputs("(the tree of tasks is broken)\n", stderr);
+        nidoi_tasks_each(loop, print_line, stderr);
+    }
     sigaction(SIGSEGV, &segv, NULL);
     sigaction(SIGBUS, &bus, NULL);
 }
