@@ -173,6 +173,6 @@ NIDO_TEST(stacks, a_symbol_is_that_of_the_call)
     cr_assert(ne(ptr, (void *)symbol.name, NULL));
     cr_expect(eq(str, (char *)symbol.name, "stacks_waits"));
     cr_expect(eq(ulong, symbol.offset, 1));
-    nidoi_symbol_find(NULL, (void *)8, &symbol);
+    nidoi_symbol_find(NULL, (void *)(uintptr_t)8, &symbol);
     cr_expect(eq(ptr, (void *)symbol.object, NULL));
 }
