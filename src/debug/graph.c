@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "coro/group/waits.h"
+#include "debug/users.h"
+#include "nido/time.h"
 
 enum {
     LINE = 1024,
@@ -96,6 +98,41 @@ static uint32_t alike_from(const struct nidoi_loop *loop, uint32_t slot)
     return count;
 }
 
+static const struct nidoi_task *task_by_id(const struct nidoi_loop *loop, uint64_t id)
+{
+    for (uint32_t i = 1; i <= loop->slots.made; i++) {
+        const struct nidoi_task *task = nidoi_slots_get(&loop->slots, i)->task;
+
+        if (task && task->id == id) return task;
+    }
+    return NULL;
+}
+
+/* "last used by #3 "consumer" 0.2 s ago, which has ended; #1 ...": not those that wait in the same way. */
+static void printer_add_users(struct printer *printer, const struct nidoi_loop *loop,
+                              const struct nidoi_waiter *waiter)
+{
+    const struct nidoi_user *users = nidoi_users_of(loop, waiter->object);
+    char text[LINE] = "      last used by";
+    size_t used = strlen(text), before = used;
+
+    for (int i = 0; users && i < NIDOI_USERS_KEPT && users[i].id; i++) {
+        const struct nidoi_task *task = task_by_id(loop, users[i].id);
+        int64_t ago = loop->sched.now - users[i].when;
+
+        if (task && task->waiter && task->waiter->kind->name == waiter->kind->name &&
+            object_is_alike(waiter, task->waiter))
+            continue;
+        nidoi_text_add(text, sizeof text - 1, &used, "%s #%llu \"%s\" %lld.%lld s ago%s",
+                       used > before ? ";" : "", (unsigned long long)users[i].id, users[i].name,
+                       (long long)(ago / NIDO_SEC(1)),
+                       (long long)(ago % NIDO_SEC(1) / NIDO_MS(100)),
+                       task ? "" : ", which has ended");
+    }
+    nidoi_text_add(text, sizeof text, &used, "\n");
+    if (used > before + 1) printer_add(printer, text);
+}
+
 static void printer_add_hint(struct printer *printer, const struct nidoi_loop *loop, uint32_t slot)
 {
     const struct nidoi_waiter *waiter = waiter_at(loop, slot);
@@ -111,6 +148,7 @@ static void printer_add_hint(struct printer *printer, const struct nidoi_loop *l
     nidoi_wait_print(text, sizeof text, &used, waiter);
     nidoi_text_add(text, sizeof text, &used, "; %s\n", hint);
     printer_add(printer, text);
+    printer_add_users(printer, loop, waiter);
 }
 
 void nidoi_graph_print(struct nidoi_loop *loop, void (*line)(void *ctx, const char *text),

@@ -2,14 +2,18 @@
 
 #include <stdio.h>
 
+#include "debug/users.h"
+
 int nidoi_bind_first(const struct nidoi_loop *loop, uint64_t *thread)
 {
-    uint64_t none = 0;
+    uint64_t own = loop->thread & ~NIDOI_LOOP_NOTES_USERS, found = 0;
 
-    return __atomic_compare_exchange_n(thread, &none, loop->thread, false, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_RELAXED)
-               ? 0
-               : -EXDEV;
+    if (!__atomic_compare_exchange_n(thread, &found, own, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED) &&
+        found != own)
+        return -EXDEV;
+    if (loop->users) nidoi_users_note(loop, thread);
+    return 0;
 }
 
 void nidoi_sync_owner_died(const char *what, const struct nidoi_sync *sync)

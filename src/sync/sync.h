@@ -26,6 +26,7 @@ static inline void nidoi_sync_init(struct nidoi_sync *sync, const char *name)
     sync->name = name;
 }
 
+/* It has another number, none, or this runtime notes the users of objects (debug/users.h). */
 NIDOI_RARE int nidoi_bind_first(const struct nidoi_loop *loop, uint64_t *thread);
 
 /* *thread is the number of the object's thread; 0: it has none yet, and gets this one. Returns 0,

@@ -435,6 +435,48 @@ NIDO_TEST(deadlock, of_each_object_it_is_told_what_no_task_can_do_any_more)
         "any more: nido_chan_close_recv");
 }
 
+static int receives_once(void *chan)
+{
+    int item;
+
+    nido_set_name("consumer");
+    return nido_chan_recv(chan, &item);
+}
+
+static int send_to_an_ended_receiver(void *unused)
+{
+    nido_group group;
+    nido_chan *work;
+    int rc;
+
+    (void)unused;
+    cr_assert(zero(int, nido_chan_new(sizeof(int), 1, NULL, NULL, &work)));
+    nido_chan_set_name(work, "work");
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    cr_expect(zero(int, nido_spawn(&group, receives_once, work)));
+    cr_expect(zero(int, nido_sleep(NIDO_MS(1))));
+    cr_expect(zero(int, nido_chan_send(work, &(int){1})));
+    cr_expect(zero(int, nido_sleep(NIDO_MS(200))));
+    cr_expect(zero(int, nido_spawn(&group, sends_for_ever, work)));
+    rc = nido_group_close(&group, 0);
+    nido_chan_free(work);
+    return rc;
+}
+
+NIDO_TEST(deadlock, if_asked_the_last_users_of_an_object_are_told)
+{
+    struct report report = {0};
+
+    setenv("NIDO_DEBUG", "users", 1);
+    run_reporting(send_to_an_ended_receiver, NULL, &report);
+    expect_said(
+        &report,
+        "\n      last used by #1 \"\" 0.2 s ago; #2 \"consumer\" 0.2 s ago, which has ended\n");
+    unsetenv("NIDO_DEBUG");
+    run_reporting(send_to_an_ended_receiver, NULL, &report);
+    cr_expect(eq(ptr, strstr(report.text, "last used by"), NULL), "%s", report.text);
+}
+
 /* ---- The tree that is shown may be what is broken ---- */
 
 static int break_the_tree(void *unused)

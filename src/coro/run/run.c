@@ -17,6 +17,7 @@
 #include "coro/run/report.h"
 #include "coro/run/turn.h"
 #include "coro/scope/options.h"
+#include "debug/users.h"
 
 /* No code needs it: this has a static program contain it. */
 __attribute__((used)) static const struct nidoi_layout *const layout = &nidoi_layout;
@@ -96,6 +97,7 @@ static void run_close(struct nidoi_run *run)
     nidoi_run_over(run);
     nidoi_overflow_end(run);
     nidoi_aside_end(&run->aside);
+    nidoi_users_close(&run->loop);
     nidoi_loop_deinit(&run->loop);
 }
 
@@ -107,6 +109,7 @@ static int run_open(struct nidoi_run *run, const nido_options *options)
     nidoi_fork_watch();
     nidoi_remotes_add(run->loop.remote);
     nidoi_report_crashes();
+    nidoi_users_open(&run->loop);
     run->signals = (struct nidoi_receiver){.root = true};
     err = nidoi_cancel_on_signals(&run->loop, &run->signals);
     if (!err) err = nidoi_dump_on_signal(&run->loop, &run->dump);

@@ -11,6 +11,10 @@
 #include "reactor/reactor.h"
 
 struct nidoi_loop;
+struct nidoi_users;
+
+/* No object's number of a thread has this bit, so a runtime's with it equals none. */
+#define NIDOI_LOOP_NOTES_USERS (UINT64_C(1) << 63)
 
 /* What an upper floor keeps for a runtime. */
 enum nidoi_extension_kind {
@@ -43,10 +47,12 @@ struct nidoi_loop {
     struct nidoi_waitq idle_waiters; /* they wait until every other task is parked */
     int64_t external_wait_ns;        /* for how long peers outside may be silent; < 0: for ever */
     struct nidoi_slots slots;
-    uint32_t live;      /* tasks */
-    uint32_t room;      /* tasks that every queue and heap has room for */
-    uint32_t number;    /* of this runtime, for handles */
-    uint64_t thread;    /* number of its thread, to which the objects of its tasks belong */
+    uint32_t live;   /* tasks */
+    uint32_t room;   /* tasks that every queue and heap has room for */
+    uint32_t number; /* of this runtime, for handles */
+    uint64_t thread; /* number of its thread, to which the objects of its tasks belong; may have
+                        NIDOI_LOOP_NOTES_USERS beside it */
+    struct nidoi_users *users; /* debug/users.h: of objects; NULL: they are not noted */
     uint32_t expected;  /* jobs and children: they will wake us, and virtual time waits for them */
     uint32_t abandoned; /* so many of them are jobs that their callers have left */
     uint32_t outside;   /* waits for what the outside world may do at any time: signals */
