@@ -153,7 +153,10 @@ void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task
     if (sizes)
         ADD(text, "  stack %zu of %zu KiB", (nidoi_debug_stack_used(task) + 1023) / 1024,
             nidoi_debug_stack_size(task) / 1024);
-    ADD(text, "  spawned at %s", nidoi_place(&place, task->spawned_at));
+    if (task->spawned_at)
+        ADD(text, "  spawned at %s", nidoi_place(&place, task->spawned_at));
+    else
+        ADD(text, "  nido's own");
 }
 
 void nidoi_debug_add_group(struct nidoi_text *text, const nido_group *group)
