@@ -114,6 +114,7 @@ static void tell_stack(void *const *frames, int n, bool cut)
     struct repeated repeated = find_repeated(frames, n);
     int rest = repeated.from + repeated.period * repeated.rounds;
 
+    if (!n) return;
     tell_frames(frames, repeated.from);
     tell_left_out(repeated.from - MOST_LISTED);
     if (repeated.rounds) tell_repeated(frames, repeated, cut && rest == n);
