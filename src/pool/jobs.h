@@ -15,6 +15,9 @@
 enum nidoi_lane { NIDOI_LANE_GENERAL, NIDOI_LANE_NAMES, NIDOI_LANES };
 enum nidoi_job_state { NIDOI_JOB_QUEUED, NIDOI_JOB_RUNNING, NIDOI_JOB_OVER };
 
+/* A worker notes when a job of a traced run began and ended: by which clock. */
+enum nidoi_stamps { NIDOI_STAMPS_NONE, NIDOI_STAMPS_NS, NIDOI_STAMPS_TICKS };
+
 struct nidoi_job {
     struct nidoi_waiter waiter; /* of the caller */
     struct nidoi_link link;     /* in its lane while QUEUED; then among the interrupted or late */
@@ -27,6 +30,10 @@ struct nidoi_job {
     enum nidoi_job_state state; /* lock */
     uint64_t ticket;            /* its turn, over all lanes */
     ssize_t result;
+    uint64_t task;        /* its caller's id */
+    int64_t begun, ended; /* in a traced run: by which clock `stamps` says */
+    uint32_t worker;      /* its number */
+    enum nidoi_stamps stamps;
     bool abandoned; /* lock: its caller has returned; the worker ends it */
     bool surplus;   /* lock: and its worker is surplus */
     bool cancelled; /* atomic */
@@ -52,6 +59,7 @@ struct nidoi_pool {
     uint32_t queued;                      /* atomic for spinning workers */
     uint32_t names_running;
     uint32_t most, threads, idle;
+    uint32_t hired;   /* workers, ever */
     uint32_t surplus; /* workers beside `threads` */
     uint32_t
         looking;   /* workers that look at the queue before they sleep: they spin, or end a job */

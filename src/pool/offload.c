@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "coro/task/trace.h"
 #include "pool/interrupt.h"
 #include "pool/offload.h"
 #include "pool/pool.h"
@@ -107,10 +108,35 @@ static const char *job_named(const struct nidoi_waiter *waiter)
 
 static const struct nidoi_wait_kind waiting = {.name = "job", .undo = job_undo, .named = job_named};
 
+/* Workers read no virtual clock: there a job takes from its submission until the loop hears of its end. */
+static void job_trace_begin(const struct nidoi_loop *loop, struct nidoi_job *job)
+{
+    const struct nidoi_trace *trace = loop->sched.trace;
+
+    if (!trace) return;
+    job->begun = nidoi_events_now(&trace->events);
+    if (trace->events.ticks)
+        job->stamps = NIDOI_STAMPS_TICKS;
+    else if (!loop->clock.is_virtual)
+        job->stamps = NIDOI_STAMPS_NS;
+}
+
+static void job_trace_end(const struct nidoi_loop *loop, struct nidoi_job *job)
+{
+    struct nidoi_trace *trace = loop->sched.trace;
+
+    if (!trace || !job->begun) return;
+    if (!job->stamps) job->ended = nidoi_events_now(&trace->events);
+    nidoi_trace_job(trace, job->task, job->worker, job->begun, job->ended, (uintptr_t)job->fn,
+                    job->options.name);
+}
+
 static void job_received(struct nidoi_loop *loop, struct nidoi_post *post)
 {
-    (void)loop;
-    nidoi_wake(&nidoi_container(post, struct nidoi_job, post)->waiter, 0);
+    struct nidoi_job *job = nidoi_container(post, struct nidoi_job, post);
+
+    job_trace_end(loop, job);
+    nidoi_wake(&job->waiter, 0);
 }
 
 /* 0: the job is over; -ECANCELED: it never ran, or has been abandoned. */
@@ -154,9 +180,12 @@ static void job_release(struct nidoi_job *job)
 
 static void job_returned(struct nidoi_loop *loop, struct nidoi_post *post)
 {
+    struct nidoi_job *job = nidoi_container(post, struct nidoi_job, post);
+
     nidoi_loop_expect(loop, -1);
     loop->abandoned--;
-    job_release(nidoi_container(post, struct nidoi_job, post));
+    job_trace_end(loop, job);
+    job_release(job);
 }
 
 static void job_end_abandoned(struct nidoi_job *job)
@@ -180,6 +209,8 @@ static ssize_t job_perform(struct nidoi_loop *loop, struct nidoi_job *job)
     int err = nidoi_pool_get(loop, &pool);
 
     if (!err && job->options.mode == NIDO_OFFLOAD_INTERRUPT) err = nidoi_interrupter_need(pool);
+    job->task = loop->sched.current->id;
+    job_trace_begin(loop, job);
     if (!err) err = nidoi_pool_submit(pool, job);
     if (err) return err;
     nidoi_loop_expect(loop, 1);

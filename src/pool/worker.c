@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/ticks.h"
 #include "base/time.h"
 #include "coro/run/fork.h"
 #include "nido/time.h"
@@ -14,6 +15,7 @@ struct nidoi_worker {
     struct nidoi_pool *pool;
     struct nidoi_job *job;
     pthread_t thread;
+    uint32_t number;
     bool surplus; /* it counts no longer, and ends with its job */
 };
 
@@ -61,6 +63,7 @@ static void worker_start(struct nidoi_pool *pool)
     worker = nidoi_mem_zeroed(sizeof *worker);
     if (!worker) return;
     worker->pool = pool;
+    worker->number = ++pool->hired;
     pool->threads++;
     pool->refs++;
     pool->wake_pending = true;
@@ -119,6 +122,7 @@ static void worker_take(struct nidoi_worker *worker, struct nidoi_job *job)
     if (job->lane == NIDOI_LANE_NAMES) pool->names_running++;
     job->state = NIDOI_JOB_RUNNING;
     job->thread = pthread_self();
+    job->worker = worker->number;
     worker->job = job;
     nidoi_list_append(&pool->running, &worker->link);
     if (job->no_wait) nidoi_interrupter_signal(job);
@@ -148,6 +152,11 @@ static void worker_print_job(void)
                 nidoi_job_name(self->job, &place));
 }
 
+static void job_stamp(const struct nidoi_job *job, int64_t *out)
+{
+    if (job->stamps) *out = job->stamps == NIDOI_STAMPS_TICKS ? nidoi_ticks() : nidoi_sys_now();
+}
+
 /* The thread is the pool's: a job must not end it by an exception or by pthread_exit. */
 static ssize_t worker_call(const struct nidoi_job *job)
 {
@@ -174,7 +183,9 @@ static void worker_run(struct nidoi_worker *worker, struct nidoi_job *job)
 
     worker_take(worker, job);
     pthread_mutex_unlock(&pool->lock);
+    job_stamp(job, &job->begun);
     job->result = worker_call(job);
+    job_stamp(job, &job->ended);
     pthread_mutex_lock(&pool->lock);
     abandoned = worker_finish(worker);
     if (!abandoned) pool->looking++;

@@ -17,7 +17,7 @@ void nidoi_group_open(struct nidoi_loop *loop, nido_group *group, const nido_gro
 {
     int64_t deadline = options->deadline ? options->deadline : NIDO_NEVER;
 
-    nidoi_scope_open(loop, &group->scope, NIDOI_SCOPE_GROUP, deadline, place);
+    nidoi_scope_push(loop, &group->scope, NIDOI_SCOPE_GROUP, deadline, place);
     nidoi_list_init(&group->children);
     nidoi_waitq_init(&group->places);
     group->closer = NULL;
@@ -34,6 +34,7 @@ void nidoi_group_open(struct nidoi_loop *loop, nido_group *group, const nido_gro
     group->limit = options->limit;
     group->reserved = group->kept = 0;
     group->flags = 0;
+    nidoi_scope_was_opened(loop, &group->scope);
 }
 
 static bool group_options_valid(const nido_group_options *options)

@@ -7,6 +7,7 @@
 #include "base/debug_words.h"
 #include "base/mem.h"
 #include "coro/runtime/books.h"
+#include "coro/runtime/tracing.h"
 #include "nido/time.h"
 #include "reactor/asleep.h"
 
@@ -100,6 +101,7 @@ void nidoi_loop_deinit(struct nidoi_loop *loop)
     for (int i = NIDOI_EXTENSIONS - 1; i >= 0; i--)
         if (loop->extensions[i]) loop->extensions[i]->end(loop, loop->extensions[i]);
     if (nidoi_asleep_asks()) nidoi_books_check_all(loop);
+    nidoi_tracing_deinit(loop);
     nidoi_sched_self = NULL;
     nidoi_sched_deinit(&loop->sched);
     nidoi_reactor_deinit(&loop->reactor);

@@ -30,6 +30,12 @@ struct nidoi_extension {
                 struct nidoi_extension *extension); /* the run is over; frees it */
 };
 
+/* What those who change the tree of scopes have to heed. */
+enum nidoi_tree {
+    NIDOI_TREE_SPREADING = 1, /* it must not change now */
+    NIDOI_TREE_TOLD = 2       /* changes are noted by the trace */
+};
+
 struct nidoi_loop {
     struct nidoi_sched sched; /* first: the thread's one pointer leads to both */
     struct nidoi_reactor reactor;
@@ -60,7 +66,8 @@ struct nidoi_loop {
     uint64_t random; /* state of the generator that nido_select draws from */
     int batch;       /* resumes between two readings of the clock, adapted to it */
     uint64_t cancel_count;
-    bool spreading; /* the scope tree must not change now */
+    uint8_t tree;              /* enum nidoi_tree */
+    struct nidoi_trace *trace; /* the last one, on or not, until the run ends; NULL: none */
     bool deadlocked;
     bool short_of_fds; /* said so once */
     int root_rc;

@@ -5,6 +5,7 @@
 #include "base/place.h"
 #include "base/time.h"
 #include "coro/scope/error.h"
+#include "coro/task/trace.h"
 #include "nido/time.h"
 
 /* ---- The tree ---- */
@@ -87,12 +88,51 @@ static void wake_cancelled(struct nidoi_task *task)
         nidoi_wake(waiter, -ECANCELED);
 }
 
+/* ---- Changes that are noted ---- */
+
+static struct nidoi_trace *tree_trace(const struct nidoi_loop *loop)
+{
+    nidoi_assert(!(loop->tree & NIDOI_TREE_SPREADING));
+    return loop->sched.trace;
+}
+
+void nidoi_tree_spawned(const struct nidoi_loop *loop, const struct nidoi_task *task)
+{
+    nidoi_trace_spawn(tree_trace(loop), task);
+}
+
+void nidoi_tree_opened(const struct nidoi_loop *loop, const nido_scope *scope)
+{
+    bool group = scope->flags & NIDOI_SCOPE_GROUP, shield = scope->flags & NIDOI_SCOPE_SHIELD;
+
+    nidoi_trace_open(tree_trace(loop), scope,
+                     (group ? NIDOI_EVENT_GROUP : 0) | (shield ? NIDOI_EVENT_SHIELD : 0),
+                     group ? ((const nido_group *)(const void *)scope)->name : NULL);
+}
+
+void nidoi_tree_closes(const struct nidoi_loop *loop, const nido_scope *scope)
+{
+    nidoi_trace_close(tree_trace(loop), scope);
+}
+
+/* Moved deadlines spread too; the latest cancel of all is the one that spreads now. */
+static NIDOI_RARE void tree_spreads(struct nidoi_loop *loop, const nido_scope *root)
+{
+    struct nidoi_trace *trace = tree_trace(loop);
+
+    loop->tree |= NIDOI_TREE_SPREADING;
+    if (root->flags & NIDOI_SCOPE_CANCELLED && root->order == loop->cancel_count)
+        nidoi_trace_cancel(trace, &loop->sched, root);
+}
+
 static void due_spread(struct nidoi_loop *loop, nido_scope *root, int64_t bound)
 {
     nido_scope *scope = root, *next;
 
-    nidoi_assert(!loop->spreading);
-    loop->spreading = true;
+    if (__builtin_expect(!loop->tree, 1))
+        loop->tree = NIDOI_TREE_SPREADING;
+    else
+        tree_spreads(loop, root);
     for (; scope; scope = next) {
         bool deeper = due_update(loop, scope, bound) || scope == root;
 
@@ -101,7 +141,7 @@ static void due_spread(struct nidoi_loop *loop, nido_scope *root, int64_t bound)
         next = nidoi_scope_after(scope, root, deeper);
         __builtin_prefetch(next);
     }
-    loop->spreading = false;
+    loop->tree &= (uint8_t)~NIDOI_TREE_SPREADING;
 }
 
 bool nidoi_scope_encloses(const nido_scope *scope, const struct nidoi_task *task)

@@ -151,6 +151,11 @@ static inline bool nidoi_scope_cancelled(const nido_scope *scope)
 /* Counts into another scope's life, or not: `scope` encloses the running task. */
 bool nidoi_scope_encloses(const nido_scope *scope, const struct nidoi_task *task);
 
+/* The tree changes while it must not, which ends the program, or while changes are noted. */
+NIDOI_RARE void nidoi_tree_spawned(const struct nidoi_loop *loop, const struct nidoi_task *task);
+NIDOI_RARE void nidoi_tree_opened(const struct nidoi_loop *loop, const nido_scope *scope);
+NIDOI_RARE void nidoi_tree_closes(const struct nidoi_loop *loop, const nido_scope *scope);
+
 /* ---- Opening and closing, inline: a scope costs a few stores ---- */
 
 static inline void nidoi_scope_link(nido_scope *scope, nido_scope *parent, struct nidoi_task *task,
@@ -173,24 +178,37 @@ static inline void nidoi_scope_base(struct nidoi_loop *loop, struct nidoi_task *
 {
     int64_t end = shield ? nidoi_scope_bounded(loop, parent, INT64_MAX) : INT64_MAX;
 
-    nidoi_assert(!loop->spreading);
     nidoi_scope_link(&task->base, parent, task, shield ? NIDOI_SCOPE_SHIELD : 0, end);
     task->base.place = task->opened_at = task->spawned_at;
     task->scope = &task->base;
+    if (__builtin_expect(loop->tree, 0)) nidoi_tree_spawned(loop, task);
 }
 
-/* Opens: below the running task's innermost scope. `flags`: SHIELD, GROUP. */
-static inline void nidoi_scope_open(struct nidoi_loop *loop, nido_scope *scope, uint32_t flags,
+/* Puts it below the running task's innermost scope. `flags`: SHIELD, GROUP. */
+static inline void nidoi_scope_push(struct nidoi_loop *loop, nido_scope *scope, uint32_t flags,
                                     int64_t deadline, void *place)
 {
     struct nidoi_task *task = loop->sched.current;
 
-    nidoi_assert(!loop->spreading);
     if (deadline == INT64_MIN) deadline++; /* that value means cancelled */
     nidoi_scope_link(scope, task->scope, task, flags, deadline);
     scope->place = task->opened_at = place;
     task->scope->inner = scope;
     task->scope = scope;
+}
+
+/* After nidoi_scope_push, when all else of it is set too. */
+static inline void nidoi_scope_was_opened(const struct nidoi_loop *loop, const nido_scope *scope)
+{
+    if (__builtin_expect(loop->tree, 0)) nidoi_tree_opened(loop, scope);
+}
+
+/* Opens a scope that is no group's. */
+static inline void nidoi_scope_open(struct nidoi_loop *loop, nido_scope *scope, uint32_t flags,
+                                    int64_t deadline, void *place)
+{
+    nidoi_scope_push(loop, scope, flags, deadline, place);
+    nidoi_scope_was_opened(loop, scope);
 }
 
 /* 0 if the running task may close it now; otherwise as nidoi_scope_unclosable. */
@@ -216,8 +234,9 @@ static inline void nidoi_scope_pop(struct nidoi_loop *loop, nido_scope *scope)
     struct nidoi_task *task;
 
     if (scope->flags & NIDOI_SCOPE_TIMED) nidoi_scope_note_time(loop, scope);
+    if (__builtin_expect(loop->tree, 0)) nidoi_tree_closes(loop, scope);
     task = loop->sched.current;
-    nidoi_assert(!loop->spreading && task->scope == scope && !scope->inner);
+    nidoi_assert(task->scope == scope && !scope->inner);
     scope->flags =
         NIDOI_SCOPE_CLOSED | (scope->flags & (NIDOI_SCOPE_FIRED | NIDOI_SCOPE_CANCELLED));
     scope->task = NULL;

@@ -6,9 +6,11 @@
 void nidoi_batch_run(struct nidoi_sched *sched, int batch)
 {
     sched->batch = batch;
-    if (sched->probe)
+    if (sched->probe) {
         nidoi_probe_run(sched, batch);
-    else if (nidoi_sched_ready(sched))
+    } else if (nidoi_sched_ready(sched)) {
         nidoi_switch_resume(sched, nidoi_switch_next(sched));
+        if (sched->probe) nidoi_probe_began(sched);
+    }
     sched->budget = 1; /* no call may park on the loop's own stack: nidoi_no_parking_begin */
 }

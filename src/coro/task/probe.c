@@ -2,6 +2,7 @@
 
 #include "base/random.h"
 #include "coro/task/switch.h"
+#include "coro/task/trace.h"
 
 _Thread_local struct nidoi_watching nidoi_watching;
 
@@ -9,7 +10,7 @@ void nidoi_probe_set(struct nidoi_sched *sched, struct nidoi_probe *probe)
 {
     probe->watcher = nidoi_watching.watcher;
     probe->ctx = nidoi_watching.ctx;
-    sched->probe = probe->watcher || probe->shuffled || probe->left ? probe : NULL;
+    sched->probe = probe->watcher || probe->shuffled || probe->left || sched->trace ? probe : NULL;
     sched->allowance = probe->watcher ? 1 : NIDOI_BUDGET;
     sched->batch = 0;
     sched->budget = sched->no_parking || !nidoi_on_task(sched) ? 1 : sched->allowance;
@@ -35,15 +36,19 @@ static void ready_shuffle(struct nidoi_sched *sched, struct nidoi_probe *probe)
 static void probe_step(struct nidoi_sched *sched, struct nidoi_probe *probe)
 {
     struct nidoi_task *task = nidoi_switch_next(sched);
+    bool parked;
 
     if (probe->watcher) probe->watcher->resumes(probe->ctx, task);
+    if (sched->trace) nidoi_trace_resume(sched->trace, task);
     probe->round--;
     probe->spent = 0;
     sched->batch = 0;
     nidoi_task_become(task, NIDOI_READY, NIDOI_RUNNING);
     sched->budget = sched->allowance;
     nidoi_switch_jump(sched, task);
-    if (probe->watcher && task->state == NIDOI_PARKED) probe->watcher->parked(probe->ctx, task);
+    parked = task->state == NIDOI_PARKED;
+    if (sched->trace) nidoi_trace_stop(sched->trace, task);
+    if (probe->watcher && parked) probe->watcher->parked(probe->ctx, task);
     if (probe->left) probe->left(task);
 }
 
@@ -51,10 +56,18 @@ void nidoi_probe_run(struct nidoi_sched *sched, int batch)
 {
     struct nidoi_probe *probe = sched->probe;
 
+    if (sched->trace) sched->trace->fresh = false;
     for (; batch > 0 && nidoi_sched_ready(sched); batch--) {
         if (probe->shuffled && !probe->round) ready_shuffle(sched, probe);
         probe_step(sched, probe);
     }
+}
+
+void nidoi_probe_began(struct nidoi_sched *sched)
+{
+    struct nidoi_trace *trace = sched->trace;
+
+    if (trace && trace->not_stopped) nidoi_trace_stop(trace, trace->not_stopped);
 }
 
 void nidoi_probe_charge(struct nidoi_sched *sched)

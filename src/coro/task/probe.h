@@ -1,5 +1,5 @@
 /* coro/task/probe.h: a run that is watched, or whose ready tasks are shuffled: for tests; or whose tasks are looked
- * at whenever they leave the thread.
+ * at whenever they leave the thread; or a traced one.
  *
  * 1. A run without a probe pays nothing: neither the switch nor the entry of a call knows of it.
  * 2. A run with one resumes each task from the loop and gets it back there (batch is 0), so that
@@ -28,7 +28,7 @@ struct nidoi_watcher {
 };
 
 struct nidoi_probe {
-    const struct nidoi_watcher *watcher; /* NULL: only shuffled */
+    const struct nidoi_watcher *watcher; /* NULL: only shuffled or traced */
     void *ctx;
     uint64_t random; /* state of the generator that the order is drawn from */
     bool shuffled;
@@ -49,6 +49,9 @@ void nidoi_probe_set(struct nidoi_sched *sched, struct nidoi_probe *probe);
 
 /* What nidoi_batch_run does with a probe. */
 void nidoi_probe_run(struct nidoi_sched *sched, int batch);
+
+/* The tasks that ran without a probe have stopped, and one of them has begun a trace. */
+void nidoi_probe_began(struct nidoi_sched *sched);
 
 /* A call of the running task is charged, and the watcher told. */
 void nidoi_probe_enter(struct nidoi_sched *sched);

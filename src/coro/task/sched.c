@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/place.h"
+#include "coro/task/trace.h"
 
 _Thread_local struct nidoi_sched *nidoi_sched_self;
 
@@ -79,6 +80,13 @@ int nidoi_sched_reserve(struct nidoi_sched *sched, size_t n)
     }
     sched->mask = (uint32_t)(capacity - 1);
     return 0;
+}
+
+void nidoi_wake_told(struct nidoi_task *task, intptr_t value)
+{
+    nidoi_assert(task->state == NIDOI_PARKED_TOLD);
+    task->state = NIDOI_PARKED;
+    nidoi_trace_wake(task->sched->trace, task, value);
 }
 
 enum nidoi_undo nidoi_waitq_undo(struct nidoi_waiter *waiter)

@@ -27,6 +27,7 @@ struct nidoi_probe;
 struct nidoi_sched;
 struct nidoi_slot;
 struct nidoi_start;
+struct nidoi_trace;
 struct nidoi_local_value;
 
 /*  nidoi_sched_start    its turn           nidoi_park
@@ -41,7 +42,8 @@ enum nidoi_state {
     NIDOI_READY = 1,
     NIDOI_RUNNING = 2,
     NIDOI_PARKED = 3,
-    NIDOI_DONE = 4
+    NIDOI_DONE = 4,
+    NIDOI_PARKED_TOLD = 5 /* PARKED in a traced run (coro/task/trace.h): its wake is noted */
 };
 
 /* What a cancel made of a wait. */
@@ -135,6 +137,7 @@ struct nidoi_sched {
     struct nidoi_exceptions *exceptions; /* this thread's; NULL without one */
     struct nidoi_link recheck;           /* struct nidoi_recheck */
     struct nidoi_probe *probe;           /* coro/task/probe.h; NULL: not watched, not shuffled */
+    struct nidoi_trace *trace;           /* coro/task/trace.h; NULL: not traced */
     int allowance;                       /* the budget of a task that comes back from a callback */
     struct nidoi_task loop;
 };
@@ -208,6 +211,9 @@ static inline void nidoi_sched_start(struct nidoi_task *task)
     nidoi_sched_enqueue(task->sched, task);
 }
 
+/* In a traced run: notes the wake of a task that is PARKED_TOLD, which it makes PARKED. */
+NIDOI_RARE void nidoi_wake_told(struct nidoi_task *task, intptr_t value);
+
 /* Claims a waiter: its wait returns `value`. */
 static inline void nidoi_wake(struct nidoi_waiter *waiter, intptr_t value)
 {
@@ -216,6 +222,7 @@ static inline void nidoi_wake(struct nidoi_waiter *waiter, intptr_t value)
     nidoi_assert(task->waiter == waiter);
     task->waiter = NULL;
     waiter->value = value;
+    if (__builtin_expect(task->state != NIDOI_PARKED, 0)) nidoi_wake_told(task, value);
     nidoi_task_become(task, NIDOI_PARKED, NIDOI_READY);
     nidoi_sched_enqueue(task->sched, task);
 }
