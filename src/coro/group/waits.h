@@ -3,15 +3,11 @@
 #define NIDOI_WAITS_H
 
 #include "coro/group/group.h"
+#include "coro/task/waiter.h"
 
 /* Appends; what does not fit is left out. */
 void nidoi_text_add(char *text, size_t size, size_t *used, const char *format, ...)
     NIDO_PRINTF(4, 5);
-
-/* What the user called the object of a wait; the task that would have to act first. NULL: none is
- * known. */
-const char *nidoi_waiter_name(const struct nidoi_waiter *waiter);
-struct nidoi_task *nidoi_waiter_owner(const struct nidoi_waiter *waiter);
 
 /* Appends "waits for mutex "m" of #3"; NULL: "is ready". */
 void nidoi_wait_print(char *text, size_t size, size_t *used, const struct nidoi_waiter *waiter);

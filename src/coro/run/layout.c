@@ -94,6 +94,7 @@ __attribute__((used)) const struct nidoi_layout nidoi_layout = {
                 CONSTANT("state.ready", NIDOI_READY),
                 CONSTANT("state.running", NIDOI_RUNNING),
                 CONSTANT("state.parked", NIDOI_PARKED),
+                CONSTANT("state.parked_told", NIDOI_PARKED_TOLD),
                 SCOPE(due),
                 SCOPE(flags),
                 SCOPE(code),

@@ -1,6 +1,7 @@
 #include "coro/task/trace.h"
 
 #include "coro/task/slots.h"
+#include "coro/task/waiter.h"
 
 static int64_t trace_now(struct nidoi_trace *trace)
 {
@@ -39,7 +40,7 @@ static void trace_park(struct nidoi_trace *trace, struct nidoi_task *task)
     const struct nidoi_wait_kind *kind = waiter->kind;
     struct nidoi_event *event =
         nidoi_events_add(&trace->events, NIDOI_EVENT_PARK, trace->stamp, task->id);
-    const char *name = kind->named ? kind->named(waiter) : NULL;
+    const char *name = nidoi_waiter_name(waiter);
     bool constant = kind_is_constant(task, kind);
 
     event->object = (uintptr_t)waiter->object;
