@@ -4,56 +4,17 @@
 
 #include "base/place.h"
 #include "coro/group/waits.h"
+#include "debug/quote.h"
 #include "debug/task.h"
 #include "nido/time.h"
 #include "nido/version.h"
 
-/* The bytes of the UTF-8 character (RFC 3629) that begins here; 0: none does. */
-static size_t utf8_length(const unsigned char *text)
-{
-    static const struct {
-        unsigned char mask, lead;
-        uint32_t least;
-    } kinds[] = {{0x80, 0, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-
-    for (size_t n = 0; n < sizeof kinds / sizeof *kinds; n++) {
-        uint32_t code = text[0] & (unsigned char)~kinds[n].mask;
-
-        if ((text[0] & kinds[n].mask) != kinds[n].lead) continue;
-        for (size_t i = 1; i <= n; i++) {
-            if ((text[i] & 0xc0) != 0x80) return 0;
-            code = code << 6 | (text[i] & 0x3f);
-        }
-        return code < kinds[n].least || code > 0x10ffff || (code >> 11) == 0x1b ? 0 : n + 1;
-    }
-    return 0;
-}
-
-static void put_escaped(FILE *file, unsigned char c)
-{
-    if (c == '"' || c == '\\')
-        fprintf(file, "\\%c", c);
-    else
-        fprintf(file, "\\u%04x", c);
-}
-
-/* What a C string needs between quotes (RFC 8259, section 7); for a byte that is no UTF-8, U+FFFD. */
 static void put_text(FILE *file, const char *text)
 {
-    const unsigned char *at = (const unsigned char *)text;
+    char quoted[NIDOI_QUOTED];
 
     fputc('"', file);
-    while (at && *at) {
-        size_t length = utf8_length(at);
-
-        if (*at < 32 || *at == '"' || *at == '\\')
-            put_escaped(file, *at);
-        else if (length)
-            fwrite(at, 1, length, file);
-        else
-            fputs("\\ufffd", file);
-        at += length ? length : 1;
-    }
+    while (text && *text) fwrite(quoted, 1, nidoi_quote_next(quoted, &text), file);
     fputc('"', file);
 }
 
