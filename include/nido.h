@@ -38,6 +38,7 @@
 #include "nido/cross.h"
 #include "nido/lowlevel.h"
 #include "nido/debug.h"
+#include "nido/trace.h"
 /* clang-format on */
 
 #endif

@@ -24,9 +24,11 @@ enum nido_run_flags {
                              not first come, first served; the same seed, the same order */
     NIDO_RUN_DUMP = 4, /* SIGQUIT prints the tree of tasks on stderr (nido/debug.h), also turned on
                              by NIDO_DEBUG=dump; not where the program handles or ignores SIGQUIT */
-    NIDO_RUN_OVERFLOW = 8 /* a task that uses up its stack is named before the program ends
+    NIDO_RUN_OVERFLOW = 8, /* a task that uses up its stack is named before the program ends
                              (nido/debug.h), also turned on by NIDO_DEBUG=overflow; not where the
                              program handles SIGSEGV */
+    NIDO_RUN_TRACE = 16 /* the run is recorded from its beginning (nido/trace.h), also turned on by
+                           NIDO_DEBUG=trace */
 };
 
 /* Zero is the default of every field except size. */

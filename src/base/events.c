@@ -4,7 +4,7 @@
 
 #include "base/sys.h"
 
-enum { LEAST = 4096 };
+enum { LEAST = 16384 };
 
 /* Cells are a power of two, and what a reader needs lies behind them. */
 int nidoi_events_init(struct nidoi_events *events, size_t size, const struct nidoi_clock *clock)

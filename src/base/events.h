@@ -18,14 +18,15 @@
 
 enum nidoi_event_kind {
     NIDOI_EVENT_NONE = 0,
-    NIDOI_EVENT_TEXT,  /* belongs to the event before */
-    NIDOI_EVENT_SPAWN, /* task; object: its parent's id; other: its function; text: its name */
-    NIDOI_EVENT_NAME,  /* task; text */
-    NIDOI_EVENT_RUN,   /* task goes on; object: its function */
-    NIDOI_EVENT_PARK, /* task; object: what it waits for; other: the kind; number: 1: a descriptor, 2: the
-                           kind's name is the first text; text: the object's name */
-    NIDOI_EVENT_YIELD, /* task stops, and is ready */
-    NIDOI_EVENT_END,   /* task; object: its result */
+    NIDOI_EVENT_TEXT,      /* a text of the event before */
+    NIDOI_EVENT_TEXT_MORE, /* and what did not fit there */
+    NIDOI_EVENT_SPAWN,     /* task; object: its parent's id; other: its function; text: its name */
+    NIDOI_EVENT_NAME,      /* task; text */
+    NIDOI_EVENT_RUN,       /* task goes on; object: its function */
+    NIDOI_EVENT_PARK,      /* task; object: what it waits for; other: the kind; number:
+                           enum nidoi_event_park; text: the object's name */
+    NIDOI_EVENT_YIELD,     /* task stops, and is ready */
+    NIDOI_EVENT_END,       /* task; object: its result */
     NIDOI_EVENT_WAKE, /* task becomes ready; object: the id of the task that wakes it, or 0; other: what its
                            wait returns */
     NIDOI_EVENT_OPEN,  /* task opens a scope; object: its deadline; other: where; number: flags of
@@ -41,6 +42,11 @@ enum nidoi_event_kind {
     NIDOI_EVENT_FINISH
 };
 
+enum nidoi_event_park {
+    NIDOI_EVENT_FD = 1, /* `object` is a descriptor */
+    NIDOI_EVENT_KIND_COPIED =
+        2 /* `other` means nothing; the kind's name is the first of two texts */
+};
 enum nidoi_event_scope { NIDOI_EVENT_GROUP = 1, NIDOI_EVENT_SHIELD = 2 };
 
 struct nidoi_event {
@@ -69,6 +75,7 @@ struct nidoi_events {
     const struct nidoi_clock *clock;
     bool ticks;
     int64_t first_ticks, first_ns; /* one instant, at the start */
+    int64_t ended;                 /* when nothing was noted any more */
     int64_t window_ns;             /* what is older is not told; 0: all is */
 };
 
@@ -86,6 +93,11 @@ struct nidoi_event_scale {
 };
 struct nidoi_event_scale nidoi_events_scale(const struct nidoi_events *events);
 int64_t nidoi_events_ns(const struct nidoi_event_scale *scale, int64_t when);
+
+static inline uint64_t nidoi_event_task(const struct nidoi_event *event)
+{
+    return event->task_low | (uint64_t)event->task_high << 32;
+}
 
 /* ---- Writing ---- */
 
@@ -108,18 +120,20 @@ static inline struct nidoi_event *nidoi_events_add(struct nidoi_events *events,
     return event;
 }
 
-/* A copy of the text of the latest event; NULL: none. What is too long is cut. */
+/* A copy of a text for the latest event. What is too long is cut. */
 static inline void nidoi_events_text(struct nidoi_events *events, const char *text)
 {
-    size_t left = text ? strnlen(text, NIDOI_EVENT_TEXT_MOST) : 0;
+    size_t left = strnlen(text, NIDOI_EVENT_TEXT_MOST);
+    enum nidoi_event_kind kind = NIDOI_EVENT_TEXT;
 
     do {
         union nidoi_cell *cell = &events->cells[events->written++ & events->mask];
         size_t part = left < NIDOI_EVENT_TEXT_PART ? left : NIDOI_EVENT_TEXT_PART;
 
-        memcpy(cell->part.text, text ? text : "", part);
+        if (part) memcpy(cell->part.text, text, part);
         memset(cell->part.text + part, 0, NIDOI_EVENT_TEXT_PART - part);
-        cell->part.kind = NIDOI_EVENT_TEXT;
+        cell->part.kind = (uint8_t)kind;
+        kind = NIDOI_EVENT_TEXT_MORE;
         text += part;
         left -= part;
     } while (left);

@@ -110,6 +110,9 @@ static void tasks_are_refused(void)
     REFUSED(nido_dump(stderr));
     REFUSED(nido_dump_json(stderr));
     REFUSED(nido_dump_with(stderr, 0));
+    REFUSED(nido_trace_start(NULL));
+    REFUSED(nido_trace_stop());
+    REFUSED(nido_trace_write(2));
     REFUSED(nido_ticker_wait(&world.ticker));
     nido_scope_open(&scope);
     REFUSED(nido_scope_cancel(&scope, 0, NULL));

@@ -7,6 +7,7 @@
 #include "coro/run/cancel.h"
 #include "coro/run/report.h"
 #include "debug/graph.h"
+#include "debug/trace_save.h"
 
 static void report_add_line(void *file, const char *line)
 {
@@ -15,9 +16,13 @@ static void report_add_line(void *file, const char *line)
 
 static void report_print(struct nidoi_loop *loop, const char *head, FILE *file)
 {
+    char trace[NIDOI_TRACE_SAVED];
+
     fputs(head, file);
     nidoi_report_tasks(loop, file);
     if (!loop->expected) nidoi_graph_print(loop, report_add_line, file);
+    nidoi_trace_save(loop, trace, sizeof trace);
+    fputs(trace, file);
 }
 
 /* In memory of its own: several threads may have something to report at once. Without memory the tasks

@@ -9,6 +9,7 @@
 #include "base/debug_words.h"
 #include "base/place.h"
 #include "coro/group/waits.h"
+#include "debug/trace_save.h"
 #include "debug/tree.h"
 
 enum {
@@ -142,10 +143,13 @@ static void print_tree_or_less(struct nidoi_loop *loop)
 static void print_tasks_of_thread(void)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
+    char trace[NIDOI_TRACE_SAVED];
 
     if (!loop) return;
     fputs("nido: tasks of this thread:\n", stderr);
     print_tree_or_less(loop);
+    nidoi_trace_save(loop, trace, sizeof trace);
+    fputs(trace, stderr);
 }
 
 void nidoi_report_crashes(void)

@@ -17,12 +17,14 @@
 #include "coro/run/report.h"
 #include "coro/run/turn.h"
 #include "coro/scope/options.h"
+#include "debug/trace_save.h"
 #include "debug/users.h"
 
 /* No code needs it: this has a static program contain it. */
 __attribute__((used)) static const struct nidoi_layout *const layout = &nidoi_layout;
 
-#define RUN_FLAGS (NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE | NIDO_RUN_DUMP | NIDO_RUN_OVERFLOW)
+#define RUN_FLAGS \
+    (NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE | NIDO_RUN_DUMP | NIDO_RUN_OVERFLOW | NIDO_RUN_TRACE)
 
 static bool options_valid(const nido_options *options)
 {
@@ -116,6 +118,7 @@ static int run_open(struct nidoi_run *run, const nido_options *options)
     if (!err) err = nidoi_overflow_begin(run);
     if (!err) err = nidoi_watchdog_begin(run);
     if (!err) nidoi_locks_watch(&run->loop);
+    if (!err) err = nidoi_trace_if_asked(&run->loop);
     if (err) run_close(run);
     return err;
 }

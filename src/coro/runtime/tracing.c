@@ -55,6 +55,7 @@ int nidoi_tracing_start(struct nidoi_loop *loop, size_t bytes, int64_t window_ns
 bool nidoi_tracing_stop(struct nidoi_loop *loop)
 {
     if (!loop->sched.trace) return false;
+    loop->trace->events.ended = nidoi_events_now(&loop->trace->events);
     loop->sched.trace = NULL;
     loop->tree &= (uint8_t)~NIDOI_TREE_TOLD;
     tell_wakes(loop, NIDOI_PARKED_TOLD, NIDOI_PARKED);

@@ -47,9 +47,9 @@ static void probe_step(struct nidoi_sched *sched, struct nidoi_probe *probe)
     sched->budget = sched->allowance;
     nidoi_switch_jump(sched, task);
     parked = task->state == NIDOI_PARKED;
+    if (probe->left) probe->left(task);
     if (sched->trace) nidoi_trace_stop(sched->trace, task);
     if (probe->watcher && parked) probe->watcher->parked(probe->ctx, task);
-    if (probe->left) probe->left(task);
 }
 
 void nidoi_probe_run(struct nidoi_sched *sched, int batch)

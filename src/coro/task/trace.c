@@ -45,7 +45,8 @@ static void trace_park(struct nidoi_trace *trace, struct nidoi_task *task)
 
     event->object = (uintptr_t)waiter->object;
     event->other = (uintptr_t)kind;
-    event->number = (uint8_t)((kind->is_fd ? 1 : 0) | (constant ? 0 : 2));
+    event->number =
+        (uint8_t)((kind->is_fd ? NIDOI_EVENT_FD : 0) | (constant ? 0 : NIDOI_EVENT_KIND_COPIED));
     if (!constant) nidoi_events_text(&trace->events, kind->name);
     if (name) nidoi_events_text(&trace->events, name);
     task->state = NIDOI_PARKED_TOLD;
@@ -145,5 +146,5 @@ void nidoi_trace_user(struct nidoi_trace *trace, const struct nidoi_sched *sched
                       enum nidoi_event_kind kind, const char *name)
 {
     trace_add(trace, kind, sched->current->id);
-    nidoi_events_text(&trace->events, name);
+    nidoi_events_text(&trace->events, name ? name : "");
 }

@@ -1,0 +1,503 @@
+#define _GNU_SOURCE
+/* The trace: what is recorded of a run, and how it is written. That a whole file is one that a viewer can open is
+ * checked by tests/checks/trace. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "abort_help.h"
+#include "faults.h"
+#include "inside_help.h"
+
+/* ---- Reading what was written ---- */
+
+static char *written(int (*write)(int fd))
+{
+    FILE *file = tmpfile();
+    char *text;
+    size_t size;
+
+    cr_assert(ne(ptr, file, NULL));
+    cr_expect(zero(int, write(fileno(file))));
+    size = (size_t)lseek(fileno(file), 0, SEEK_END);
+    text = calloc(1, size + 1);
+    cr_expect(eq(i64, pread(fileno(file), text, size, 0), (ssize_t)size));
+    fclose(file);
+    return text;
+}
+
+static void copy_until_quote(char *out, const char *from)
+{
+    size_t n = strcspn(from, "\"");
+
+    memcpy(out, from, n);
+    out[n] = '\0';
+}
+
+/* "B 0.5 runs": what a line is, when in ms after the start of the virtual clock, and its name. The names of tracks
+ * are left out, and what the addresses of code are part of. */
+static bool summary(char *out, size_t size, const char *line)
+{
+    const char *name = strstr(line, "\"name\":\""), *when = strstr(line, "\"ts\":");
+    char word[128] = "";
+
+    if (strncmp(line, "{\"ph\":\"", 7) || line[7] == 'M') return false;
+    if (name) copy_until_quote(word, name + 8);
+    snprintf(out, size, "%c %g %s", line[7], atof(when + 5) / 1000 - 1000, word);
+    return !strchr(word, '(');
+}
+
+/* The lines of the task with this name, or of the track with it. */
+static void expect_events(const char *track, const char *const events[], size_t n)
+{
+    char *text = written(nido_trace_write), *rest = NULL, tid[64] = "none", key[160], got[256];
+    size_t seen = 0;
+
+    snprintf(key, sizeof key, "\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}", track);
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (strstr(line, key))
+            snprintf(tid, sizeof tid, "\"tid\":%d,", atoi(strstr(line, "\"tid\":") + 6));
+        if (!strstr(line, tid) || !summary(got, sizeof got, line)) continue;
+        if (seen < n) cr_expect(eq(str, got, (char *)events[seen]), "event %zu of %s", seen, track);
+        seen++;
+    }
+    cr_expect(eq(sz, seen, n), "events of %s", track);
+    free(text);
+}
+
+#define EXPECT_EVENTS(track, ...)                            \
+    expect_events(track, (const char *const[]){__VA_ARGS__}, \
+                  sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static bool is_written(const char *what)
+{
+    char *text = written(nido_trace_write);
+    bool found = strstr(text, what) != NULL;
+
+    free(text);
+    return found;
+}
+
+static void spawn_named(nido_group *group, nido_fn *fn, void *arg, const char *name)
+{
+    nido_spawn_options options;
+
+    nido_spawn_options_init(&options);
+    options.name = name;
+    cr_expect(zero(int, nido_spawn_with(group, fn, arg, &options, NULL)));
+}
+
+/* ---- What is recorded ---- */
+
+static int waits(void *event)
+{
+    return nido_event_wait(event);
+}
+
+static int sleeps(void *unused)
+{
+    (void)unused;
+    return nido_sleep(NIDO_MS(3));
+}
+
+INSIDE(trace, a_task_is_ready_runs_waits_and_is_woken)
+{
+    nido_group group;
+    nido_event event;
+
+    nido_set_name("main");
+    nido_event_init(&event, "go");
+    cr_expect(zero(int, nido_trace_start(NULL)));
+    nido_group_open(&group, NIDO_FAIL_FAST, "all");
+    spawn_named(&group, waits, &event, "waits");
+    spawn_named(&group, sleeps, NULL, "sleeps");
+    cr_expect(zero(int, nido_sleep(NIDO_MS(5))));
+    nido_event_set(&event);
+    cr_expect(zero(int, nido_group_close(&group, 0)));
+    EXPECT_EVENTS("#2 waits", "B 0 ready", "E 0 ", "B 0 runs", "f 0 wake", "E 0 ", "B 0 event go",
+                  "E 5 ", "B 5 ready", "E 5 ", "B 5 runs", "f 5 wake", "s 5 wake", "E 5 ",
+                  "i 5 end");
+    EXPECT_EVENTS("#3 sleeps", "B 0 ready", "E 0 ", "B 0 runs", "f 0 wake", "E 0 ", "B 0 sleep",
+                  "E 3 ", "B 3 ready", "E 3 ", "B 3 runs", "f 3 wake", "E 3 ", "i 3 end");
+    EXPECT_EVENTS("#1 main", "B 0 runs", "s 0 wake", "s 0 wake", "E 0 ", "B 0 sleep", "E 5 ",
+                  "B 5 ready", "E 5 ", "B 5 runs", "f 5 wake", "s 5 wake", "E 5 ",
+                  "B 5 children of group all", "E 5 ", "B 5 ready", "E 5 ", "B 5 runs", "f 5 wake",
+                  "E 5 ");
+    EXPECT_EVENTS("#1 main scopes", "B 0 group all", "E 5 ");
+    EXPECT_EVENTS("loop", "B 0 #1 main", "E 0 ", "B 0 #2 waits", "E 0 ", "B 0 #3 sleeps", "E 0 ",
+                  "B 0 loop", "s 3 wake", "E 3 ", "B 3 #3 sleeps", "E 3 ", "B 3 loop", "s 5 wake",
+                  "E 5 ", "B 5 #1 main", "E 5 ", "B 5 #2 waits", "E 5 ", "B 5 #1 main", "E 5 ");
+}
+
+INSIDE(trace, a_deadline_and_a_cancel_tell_what_they_end_and_why)
+{
+    nido_scope scope;
+    nido_group group;
+    nido_event never;
+
+    nido_set_name("main");
+    nido_event_init(&never, NULL);
+    cr_expect(zero(int, nido_trace_start(NULL)));
+    nido_timeout_open(&scope, NIDO_MS(2));
+    cr_expect(eq(int, nido_scope_close(&scope, nido_sleep(NIDO_SEC(1))), -ETIMEDOUT));
+    nido_group_open(&group, NIDO_FAIL_FAST, "victims");
+    spawn_named(&group, waits, &never, "victim");
+    cr_expect(zero(int, nido_yield()));
+    nido_group_cancel(&group, 0, "enough");
+    cr_expect(zero(int, nido_group_close(&group, 0)));
+    EXPECT_EVENTS("#1 main scopes", "B 0 deadline", "f 2 cancel", "E 2 ", "B 2 group victims",
+                  "f 2 cancel", "E 2 ");
+    EXPECT_EVENTS("#2 victim", "B 2 ready", "E 2 ", "B 2 runs", "f 2 wake", "E 2 ", "B 2 event",
+                  "E 2 ", "B 2 ready", "E 2 ", "B 2 runs", "f 2 wake", "s 2 wake", "E 2 ",
+                  "i 2 end");
+    cr_expect(is_written(
+        "\"name\":\"deadline\",\"cat\":\"cancel\",\"args\":{\"scope of\":\"#1\",\"code\":-110"));
+    cr_expect(is_written(
+        "\"name\":\"cancel\",\"cat\":\"cancel\",\"args\":{\"scope of\":\"#1\",\"code\":0,"
+        "\"reason\":\"enough\"}"));
+    cr_expect(is_written("\"args\":{\"result\":-125}"));
+}
+
+static ssize_t job(void *arg)
+{
+    *(bool *)arg = true;
+    return 7;
+}
+
+INSIDE(trace, a_job_is_a_slice_of_its_worker)
+{
+    nido_offload_options options;
+    bool done = false;
+
+    nido_set_name("main");
+    nido_offload_options_init(&options);
+    options.name = "hash";
+    cr_expect(zero(int, nido_trace_start(NULL)));
+    cr_expect(eq(i64, nido_offload_with(job, &done, &options), 7));
+    EXPECT_EVENTS("worker 1", "B 0 hash", "E 0 ");
+    EXPECT_EVENTS("#1 main", "B 0 runs", "E 0 ", "B 0 job hash", "E 0 ", "B 0 ready", "E 0 ",
+                  "B 0 runs", "f 0 wake", "E 0 ");
+    cr_expect(is_written("\"args\":{\"for\":\"#1\"}"));
+}
+
+INSIDE(trace, marks_of_the_user_are_copied)
+{
+    char name[] = "quoted \"name\"\n";
+
+    nido_set_name("main");
+    nido_trace_mark("before the start");
+    cr_expect(zero(int, nido_trace_start(NULL)));
+    nido_trace_begin(name);
+    memset(name, 'x', sizeof name - 1);
+    cr_expect(zero(int, nido_sleep(NIDO_MS(1))));
+    nido_trace_mark("now");
+    nido_trace_end("whatever");
+    nido_trace_end("one too many");
+    nido_trace_begin("not ended");
+    nido_trace_mark(NULL);
+    EXPECT_EVENTS("#1 main marks", "B 0 since before the trace", "B 0 quoted \\", "i 1 now", "E 1 ",
+                  "E 1 ", "B 1 not ended", "i 1 ", "E 1 ");
+    cr_expect(is_written("quoted \\\"name\\\"\\u000a"));
+}
+
+static int parks_once(void *event)
+{
+    return nido_event_wait(event);
+}
+
+INSIDE(trace, a_start_in_the_middle_sees_the_wakes_of_those_who_sleep)
+{
+    nido_group group;
+    nido_event event;
+
+    nido_set_name("main");
+    nido_event_init(&event, "old");
+    nido_group_open(&group, NIDO_WAIT_ALL, NULL);
+    spawn_named(&group, parks_once, &event, "sleeper");
+    spawn_named(&group, parks_once, &event, "other");
+    cr_expect(zero(int, nido_sleep(NIDO_MS(1))));
+    cr_expect(zero(int, nido_trace_start(NULL)));
+    cr_expect(eq(int, nido_trace_start(NULL), -EALREADY));
+    EXPECT_EVENTS("#3 other", "B 1 event old", "E 1 ");
+    nido_event_set(&event);
+    cr_expect(zero(int, nido_group_close(&group, 0)));
+    cr_expect(zero(int, nido_trace_stop()));
+    cr_expect(eq(int, nido_trace_stop(), -EALREADY));
+    EXPECT_EVENTS("#2 sleeper", "B 1 waits", "E 1 ", "B 1 ready", "E 1 ", "B 1 runs", "f 1 wake",
+                  "E 1 ", "i 1 end");
+    EXPECT_EVENTS("#1 main scopes", "B 1 since before the trace", "E 1 ");
+}
+
+/* Parked while the trace is on, woken when it is off, and the other way round. */
+INSIDE(trace, a_stop_while_tasks_sleep_harms_none)
+{
+    nido_group group;
+    nido_event event;
+
+    nido_event_init(&event, NULL);
+    nido_group_open(&group, NIDO_WAIT_ALL, NULL);
+    cr_expect(zero(int, nido_trace_start(NULL)));
+    begin(&group, waits, &event);
+    cr_expect(zero(int, nido_yield()));
+    cr_expect(zero(int, nido_trace_stop()));
+    begin(&group, waits, &event);
+    cr_expect(zero(int, nido_yield()));
+    nido_event_set(&event);
+    cr_expect(zero(int, nido_group_close(&group, 0)));
+}
+
+/* ---- What the ring holds ---- */
+
+INSIDE(trace, the_oldest_events_are_written_over)
+{
+    nido_trace_options options;
+
+    nido_set_name("main");
+    nido_trace_options_init(&options);
+    options.bytes = 1;
+    cr_expect(zero(int, nido_trace_start(&options)));
+    nido_trace_mark("first");
+    for (int i = 0; i < 600; i++) nido_trace_mark("later, with a text that needs two cells");
+    nido_trace_mark("last");
+    cr_expect(not(is_written("first")));
+    cr_expect(is_written("later, with a text that needs two cells"));
+    cr_expect(is_written("\"last\""));
+}
+
+INSIDE(trace, a_window_leaves_out_what_is_older)
+{
+    nido_trace_options options;
+
+    nido_trace_options_init(&options);
+    options.window_ns = NIDO_SEC(1);
+    cr_expect(zero(int, nido_trace_start(&options)));
+    nido_trace_mark("old");
+    cr_expect(zero(int, nido_sleep(NIDO_SEC(2))));
+    nido_trace_mark("young");
+    cr_expect(not(is_written("\"old\"")));
+    cr_expect(is_written("\"young\""));
+}
+
+/* ---- What is refused, and what fails ---- */
+
+static int write_to_nothing(int fd)
+{
+    return nido_trace_write(fd);
+}
+
+NIDO_TEST(trace, without_a_runtime_all_is_refused)
+{
+    cr_expect(eq(int, nido_trace_start(NULL), -EPERM));
+    cr_expect(eq(int, nido_trace_stop(), -EPERM));
+    cr_expect(eq(int, write_to_nothing(2), -EPERM));
+    nido_trace_mark("nowhere");
+}
+
+INSIDE(trace, wrong_options_are_refused)
+{
+    nido_trace_options options;
+
+    cr_expect(eq(int, nido_trace_write(2), -ENODATA));
+    nido_trace_options_init(&options);
+    options.window_ns = -1;
+    cr_expect(eq(int, nido_trace_start(&options), -EINVAL));
+    options.window_ns = 0;
+    options.bytes = (size_t)2 << 30;
+    cr_expect(eq(int, nido_trace_start(&options), -EINVAL));
+    options.size = 1;
+    cr_expect(eq(int, nido_trace_start(&options), -EINVAL));
+}
+
+INSIDE(trace, without_memory_nothing_is_recorded)
+{
+    faults_begin();
+    faults_fail(FAULT_memory, 1, 0);
+    cr_expect(eq(int, nido_trace_start(NULL), -ENOMEM));
+    faults_fail(FAULT_map, 1, -ENOMEM);
+    cr_expect(eq(int, nido_trace_start(NULL), -ENOMEM));
+    faults_end();
+    cr_expect(eq(int, nido_trace_write(2), -ENODATA));
+    cr_expect(zero(int, nido_trace_start(NULL)));
+}
+
+/* Every write in turn fails, or is short. */
+INSIDE(trace, a_write_that_fails_is_told)
+{
+    static const int codes[] = {-ENOSPC, -EPIPE, -EIO, -EAGAIN};
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    cr_expect(zero(int, nido_trace_start(NULL)));
+    for (int i = 0; i < 200; i++) nido_trace_mark("some event");
+    faults_begin();
+    for (unsigned nth = 1; nth <= 4; nth++) {
+        faults_fail(FAULT_write, nth, codes[nth - 1]);
+        cr_expect(eq(int, nido_trace_write(null), codes[nth - 1]));
+    }
+    faults_end();
+    close(null);
+    cr_expect(eq(int, nido_trace_write(null), -EBADF));
+}
+
+INSIDE(trace, a_pipe_without_a_reader_raises_no_signal)
+{
+    int ends[2];
+
+    cr_assert(zero(int, pipe2(ends, O_CLOEXEC)));
+    close(ends[0]);
+    cr_expect(zero(int, nido_trace_start(NULL)));
+    cr_expect(eq(int, nido_trace_write(ends[1]), -EPIPE));
+    close(ends[1]);
+}
+
+/* ---- By itself ---- */
+
+static char report[4096];
+
+static void keep_report(void *ctx, const char *text)
+{
+    (void)ctx;
+    snprintf(report, sizeof report, "%s", text);
+}
+
+static int waits_for_ever(void *unused)
+{
+    nido_event never;
+
+    (void)unused;
+    nido_event_init(&never, "never");
+    return nido_event_wait(&never);
+}
+
+static void run_into_deadlock(void)
+{
+    nido_options options = nido_test_virtual();
+
+    options.flags = NIDO_RUN_TRACE;
+    options.on_report = keep_report;
+    cr_expect(eq(int, nido_run(waits_for_ever, NULL, &options), -EDEADLK));
+}
+
+static void make_directory(char *path)
+{
+    cr_assert(ne(ptr, mkdtemp(path), NULL));
+    setenv("NIDO_TRACE_DIR", path, 1);
+}
+
+static const char *path_of_report(void)
+{
+    static char path[256];
+    const char *at = strstr(report, "nido: what happened before is in ");
+
+    if (!at || sscanf(at + 33, "%255s", path) != 1) return NULL;
+    return path;
+}
+
+NIDO_TEST(trace, a_deadlock_writes_it_and_names_the_file)
+{
+    char directory[] = "/tmp/nido-trace-XXXXXX";
+    const char *path;
+    struct stat status;
+
+    make_directory(directory);
+    run_into_deadlock();
+    path = path_of_report();
+    cr_assert(ne(ptr, (void *)path, NULL), "%s", report);
+    cr_expect(eq(int, strncmp(path, directory, strlen(directory)), 0));
+    cr_expect(zero(int, stat(path, &status)));
+    cr_expect(gt(i64, status.st_size, 500));
+    cr_expect(zero(int, unlink(path)));
+    cr_expect(zero(int, rmdir(directory)));
+}
+
+NIDO_TEST(trace, a_file_that_cannot_be_written_is_a_sentence)
+{
+    setenv("NIDO_TRACE_DIR", "/nonexistent/directory", 1);
+    run_into_deadlock();
+    cr_expect(ne(ptr,
+                 strstr(report, "nido: the trace was not written to /nonexistent/directory/nido-"),
+                 NULL),
+              "%s", report);
+    cr_expect(ne(ptr, strstr(report, "DEADLOCK"), NULL));
+}
+
+NIDO_TEST(trace, a_run_that_does_not_record_writes_nothing)
+{
+    nido_options options = nido_test_virtual();
+
+    options.on_report = keep_report;
+    cr_expect(eq(int, nido_run(waits_for_ever, NULL, &options), -EDEADLK));
+    cr_expect(eq(ptr, strstr(report, "trace"), NULL), "%s", report);
+}
+
+static int forks(void *unused)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    (void)unused;
+    if (!child) {
+        nido_trace_mark("in the child");
+        _exit(nido_trace_write(2) == -EPERM ? 0 : 1);
+    }
+    cr_expect(eq(int, waitpid(child, &status, 0), child));
+    cr_expect(zero(int, status));
+    nido_trace_mark("in the parent");
+    cr_expect(not(is_written("in the child")));
+    cr_expect(is_written("in the parent"));
+    return 0;
+}
+
+NIDO_TEST(trace, a_forked_child_has_none)
+{
+    nido_options options = nido_test_virtual();
+
+    options.flags = NIDO_RUN_TRACE;
+    cr_expect(zero(int, nido_run(forks, NULL, &options)));
+}
+
+NIDO_TEST(trace, the_environment_can_ask_for_it)
+{
+    setenv("NIDO_DEBUG", "trace", 1);
+    cr_expect(zero(int, nido_test_run(forks, NULL)));
+}
+
+/* ---- Beside other things ---- */
+
+static int both(void *unused)
+{
+    nido_group group;
+
+    (void)unused;
+    nido_group_open(&group, NIDO_WAIT_ALL, NULL);
+    for (int i = 0; i < 10; i++) begin(&group, sleeps, NULL);
+    return nido_group_close(&group, 0);
+}
+
+NIDO_TEST(trace, a_shuffled_run_is_traced_too)
+{
+    nido_options options = nido_test_virtual();
+
+    options.flags = NIDO_RUN_TRACE | NIDO_RUN_SHUFFLE | NIDO_RUN_STRICT;
+    cr_expect(zero(int, nido_run(both, NULL, &options)));
+}
+
+NIDO_TEST(trace, inside_another_loop_too)
+{
+    nido_options options;
+    nido_rt *rt;
+    int rc = 1;
+
+    nido_options_init(&options);
+    options.flags = NIDO_RUN_TRACE;
+    cr_assert(zero(int, nido_rt_new(&options, &rt)));
+    cr_expect(zero(int, nido_rt_start(rt, both, NULL)));
+    while (nido_rt_step(rt) == 1) usleep(200);
+    nido_trace_mark("between two steps");
+    cr_expect(is_written("between two steps"));
+    cr_expect(zero(int, nido_rt_result(rt, &rc)));
+    cr_expect(zero(int, rc));
+    cr_expect(zero(int, nido_rt_free(rt)));
+}
