@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/place.h"
+#include "coro/runtime/tracing.h"
 #include "coro/task/waiter.h"
 #include "debug/trace_lines.h"
 #include "nido/time.h"
@@ -92,8 +93,10 @@ static void read_run(struct nidoi_trace_reader *reader, const struct nidoi_event
                      struct nidoi_trace_task *task)
 {
     if (reader->running) run_end(reader); /* it began the trace */
-    task->function = event->object;
-    if (!task->named) nidoi_track_name_task(reader, task);
+    if (!task->named || !task->function) {
+        task->function = event->object;
+        nidoi_track_name_task(reader, task);
+    }
     state_end(reader, task);
     run_begin(reader, task, reader->now);
 }
@@ -461,6 +464,7 @@ static void each_task(struct nidoi_trace_reader *reader,
 
 static void task_begin(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
 {
+    if (task->scopes.lowest < 0 || task->marks.lowest < 0) nidoi_track_name_task(reader, task);
     nest_begin(reader, nidoi_track_task(task, NIDOI_TRACK_SCOPES), &task->scopes);
     nest_begin(reader, nidoi_track_task(task, NIDOI_TRACK_MARKS), &task->marks);
 }
@@ -482,7 +486,7 @@ static void show_wait(struct nidoi_trace_reader *reader, struct nidoi_trace_task
 
 static void task_end(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
 {
-    bool live = task->live && reader->loop->sched.trace;
+    bool live = task->live && nidoi_tracing_is_on(reader->loop);
 
     reader->now = reader->end;
     if (live && task->state == NIDOI_TRACE_UNKNOWN && task->live->waiter) show_wait(reader, task);
@@ -577,8 +581,8 @@ int nidoi_trace_json(struct nidoi_loop *loop, int fd)
     reader.scale = nidoi_events_scale(events);
     reader.out = (struct nidoi_trace_out){.fd = fd, .buffer = memory, .size = BUFFER};
     nidoi_trace_tasks_init(&reader.tasks, memory + BUFFER, size - BUFFER);
-    reader.end = nidoi_events_ns(&reader.scale,
-                                 loop->sched.trace ? nidoi_events_now(events) : events->ended);
+    reader.end = nidoi_events_ns(&reader.scale, nidoi_tracing_is_on(loop) ? nidoi_events_now(events)
+                                                                          : events->ended);
     first = first_event(&reader);
     reader.begin =
         first < events->written

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "coro/runtime/tracing.h"
 #include "debug/trace_json.h"
 #include "nido/error.h"
 
@@ -42,7 +43,7 @@ void nidoi_trace_save(struct nidoi_loop *loop, char *text, size_t size)
     int err;
 
     text[0] = '\0';
-    if (!loop->sched.trace) return;
+    if (!nidoi_tracing_is_on(loop)) return;
     number = __atomic_add_fetch(&files, 1, __ATOMIC_RELAXED);
     if (number > MOST_FILES) return;
     err = save(loop, path, sizeof path, number);

@@ -15,6 +15,7 @@
 
 #include "base/time.h"
 #include "coro/run/idle.h"
+#include "coro/runtime/tracing.h"
 #include "coro/scope/deadline.h"
 #include "coro/task/batch.h"
 #include "reactor/asleep.h"
@@ -94,11 +95,13 @@ static void turn(struct nidoi_loop *loop)
 void nidoi_turns_run(struct nidoi_loop *loop)
 {
     NIDOI_EXCEPTIONS_END();
-    while (loop->live > 0)
+    while (loop->live > 0) {
+        nidoi_tracing_follow(loop);
         if (nidoi_sched_ready(&loop->sched) && is_isolated(loop))
             run_tasks(loop, nidoi_time_add(loop->sched.now, NIDOI_TURN_NS));
         else
             turn(loop);
+    }
 }
 
 /* ---- Inside another loop ---- */
@@ -106,6 +109,7 @@ void nidoi_turns_run(struct nidoi_loop *loop)
 void nidoi_turn_step(struct nidoi_loop *loop)
 {
     NIDOI_EXCEPTIONS_END();
+    nidoi_tracing_follow(loop);
     nidoi_loop_refresh(loop); /* the time since the last step was the other loop's */
     __atomic_store_n(&loop->remote->sleeping, 0, __ATOMIC_RELAXED);
     nidoi_reactor_poll(&loop->reactor, 0); /* also consumes the wake-up */

@@ -66,8 +66,10 @@ struct nidoi_loop {
     uint64_t random; /* state of the generator that nido_select draws from */
     int batch;       /* resumes between two readings of the clock, adapted to it */
     uint64_t cancel_count;
-    uint8_t tree;              /* enum nidoi_tree */
-    struct nidoi_trace *trace; /* the last one, on or not, until the run ends; NULL: none */
+    uint8_t tree;                /* enum nidoi_tree */
+    struct nidoi_trace *trace;   /* the last one, on or not, until the run ends; NULL: none */
+    struct nidoi_trace *probing; /* serves the static probes while `trace` is not on; NULL: none */
+    bool served;                 /* their users have been noticed */
     bool deadlocked;
     bool short_of_fds; /* said so once */
     int root_rc;
