@@ -5,6 +5,7 @@
  *   stopped    recorded for a while
  *   guest      inside another loop
  *   shards     two threads: FILE.0, FILE.1
+ *   plain      without recording
  *   deadlock   written by itself, FILE is not used
  *   panic      the same, by a misuse */
 #include <errno.h>
@@ -223,6 +224,7 @@ int main(int argc, char **argv)
     if (argc != 3) return 2;
     path = argv[2];
     nido_options_init(&options);
+    if (!strcmp(argv[1], "plain")) return nido_exit_status(nido_run(everything, NULL, &options));
     options.flags = NIDO_RUN_TRACE;
     if (!strcmp(argv[1], "shards")) return nido_exit_status(nido_shards(2, shard, NULL, &options));
     if (!strcmp(argv[1], "guest")) return nido_exit_status(guest(&options));
