@@ -39,6 +39,7 @@
 #include "nido/lowlevel.h"
 #include "nido/debug.h"
 #include "nido/trace.h"
+#include "nido/stats.h"
 /* clang-format on */
 
 #endif

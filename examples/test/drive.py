@@ -382,6 +382,53 @@ class Failures(Example):
             "    2. disk 5 does not answer (EIO: input/output error)"])
 
 
+class Metrics(Example):
+    def get(self, port, path):
+        """By curl: status, type, body."""
+        done = subprocess.run(
+            ["curl", "-sS", "-m", str(PATIENCE_S), "-w", "\n%{http_code} %{content_type}",
+             f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True)
+        body, _, last = done.stdout.rpartition("\n")
+        return last.split(" ", 1) + [body]
+
+    @unittest.skipUnless(shutil.which("curl"), "curl is the client")
+    def test_what_is_served(self):
+        server, port = self.start_server("0", "7", "3")
+        self.assertEqual(self.get(port, "/else")[0], "404")
+        first, second = self.get(port, "/metrics"), self.get(port, "/metrics")
+        self.expect(server, 0)
+        self.assertEqual(first[:2], ["200", "text/plain; version=0.0.4"])
+        self.judge(first[2])
+        before, after = self.values(first[2]), self.values(second[2])
+        self.assertEqual((before["nido_tasks"], before["nido_runtimes"]), (8, 1))
+        self.assertEqual(before["nido_timers"], 8)  # the sleeps, and the deadline of the client
+        for name in before:
+            if name.endswith("_total"):
+                self.assertGreaterEqual(after[name], before[name], name)
+        self.assertGreater(after["nido_resumes_total"], before["nido_resumes_total"])
+
+    def values(self, body):
+        """Strictly as the format has it: HELP, TYPE and one sample for each metric."""
+        lines = body.splitlines()
+        self.assertTrue(body.endswith("\n") and len(lines) % 3 == 0)
+        values = {}
+        for help_line, type_line, sample in zip(*[iter(lines)] * 3):
+            name, value = sample.split(" ")
+            self.assertRegex(name, "^[a-z_]+$")
+            self.assertRegex(help_line, f"^# HELP {name} .+[.]$")
+            counter = name.endswith("_total")
+            self.assertEqual(type_line, f"# TYPE {name} {'counter' if counter else 'gauge'}")
+            values[name] = int(value)
+        self.assertEqual(len(values), len(lines) // 3)
+        return values
+
+    def judge(self, body):
+        """Prometheus's own tool, where it is installed."""
+        if shutil.which("promtool"):
+            done = subprocess.run(["promtool", "check", "metrics"], input=body, capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+
 class EchoServer(Example):
     def test_clients_at_once(self):
         server, port = self.start_server("0", HOUR_MS, "3")

@@ -213,6 +213,7 @@ static ssize_t job_perform(struct nidoi_loop *loop, struct nidoi_job *job)
     job_trace_begin(loop, job);
     if (!err) err = nidoi_pool_submit(pool, job);
     if (err) return err;
+    loop->jobs++;
     nidoi_loop_expect(loop, 1);
     err = job_await(loop, job);
     if (job->abandoned)

@@ -358,6 +358,8 @@ static int reactor_wait(struct nidoi_reactor *reactor, int64_t ns)
 
     if (count < 0) count = reactor_wait_failed(reactor, count);
     for (int i = 0; i < count; i++) report_dispatch(reactor, &reports[i]);
+    reactor->polls++;
+    reactor->reported += (uint64_t)count;
     return count;
 }
 

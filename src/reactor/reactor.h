@@ -55,6 +55,7 @@ struct nidoi_reactor {
     struct nidoi_fd **chunks; /* by number; a chunk is NULL until one of its numbers is used */
     size_t chunk_count;
     size_t watching;                           /* linked watches */
+    uint64_t polls, reported;                  /* ever: waits, and what they have reported */
     uint64_t tickets;                          /* drawn so far */
     uint64_t renewals;                         /* of slots, so far */
     struct nidoi_ready reports[NIDOI_REPORTS]; /* of one poll: a thread's stack may be small */

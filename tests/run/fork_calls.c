@@ -98,6 +98,7 @@ static void expect_refused(int64_t result, const char *call)
 
 static void tasks_are_refused(void)
 {
+    nido_stats stats;
     nido_scope scope;
     nido_group group;
     intptr_t out;
@@ -110,6 +111,8 @@ static void tasks_are_refused(void)
     REFUSED(nido_dump(stderr));
     REFUSED(nido_dump_json(stderr));
     REFUSED(nido_dump_with(stderr, 0));
+    nido_stats_init(&stats);
+    REFUSED(nido_stats_get(&stats));
     REFUSED(nido_trace_start(NULL));
     REFUSED(nido_trace_stop());
     REFUSED(nido_trace_write(2));

@@ -3,6 +3,7 @@
 #include "base/sys.h"
 #include "base/time.h"
 #include "coro/run/deadlock.h"
+#include "coro/runtime/counts.h"
 #include "coro/scope/deadline.h"
 #include "coro/task/trace.h"
 #include "reactor/asleep.h"
@@ -22,6 +23,7 @@ static int sleep_for(struct nidoi_loop *loop, int64_t ns, bool only_handles)
     if (reports) return reports;
     __atomic_store_n(&remote->sleeping, 1, __ATOMIC_SEQ_CST);
     if (nidoi_loop_posted(loop) || (only_handles && !nidoi_handles_out(loop))) ns = 0;
+    if (ns) nidoi_counts_tell(loop);
     if (ns && loop->sched.trace) nidoi_trace_sleep(loop->sched.trace, false);
     reports = nidoi_reactor_poll(&loop->reactor, ns);
     if (ns && loop->sched.trace) nidoi_trace_sleep(loop->sched.trace, true);

@@ -15,6 +15,7 @@
 #include "coro/run/overflow.h"
 #include "coro/run/remotes.h"
 #include "coro/run/report.h"
+#include "coro/run/stats.h"
 #include "coro/run/turn.h"
 #include "coro/scope/options.h"
 #include "debug/trace_save.h"
@@ -89,6 +90,7 @@ void nidoi_run_over(struct nidoi_run *run)
 {
     if (nidoi_linked(&run->signals.link)) nidoi_receiver_close(&run->loop, &run->signals, 0);
     if (nidoi_linked(&run->dump.link)) nidoi_receiver_close(&run->loop, &run->dump, 0);
+    nidoi_stats_run_over(&run->loop);
     nidoi_remotes_remove(run->loop.remote);
     nidoi_watchdog_end(run);
     nidoi_loop_shut(&run->loop);

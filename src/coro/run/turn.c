@@ -15,6 +15,7 @@
 
 #include "base/time.h"
 #include "coro/run/idle.h"
+#include "coro/runtime/counts.h"
 #include "coro/runtime/tracing.h"
 #include "coro/scope/deadline.h"
 #include "coro/task/batch.h"
@@ -75,6 +76,7 @@ static void dispatch(struct nidoi_loop *loop)
 {
     int64_t seen = loop->sched.now, end = nidoi_time_add(seen, NIDOI_TURN_NS);
 
+    loop->turns++;
     if (!loop->posts && nidoi_loop_posted(loop))
         loop->posts = nidoi_mpsc_take(&loop->remote->posts);
     nidoi_loop_call_posts(loop, end);
@@ -97,6 +99,7 @@ void nidoi_turns_run(struct nidoi_loop *loop)
     NIDOI_EXCEPTIONS_END();
     while (loop->live > 0) {
         nidoi_tracing_follow(loop);
+        nidoi_counts_tell_sometimes(loop);
         if (nidoi_sched_ready(&loop->sched) && is_isolated(loop))
             run_tasks(loop, nidoi_time_add(loop->sched.now, NIDOI_TURN_NS));
         else
@@ -110,6 +113,7 @@ void nidoi_turn_step(struct nidoi_loop *loop)
 {
     NIDOI_EXCEPTIONS_END();
     nidoi_tracing_follow(loop);
+    nidoi_counts_tell_sometimes(loop);
     nidoi_loop_refresh(loop); /* the time since the last step was the other loop's */
     __atomic_store_n(&loop->remote->sleeping, 0, __ATOMIC_RELAXED);
     nidoi_reactor_poll(&loop->reactor, 0); /* also consumes the wake-up */

@@ -66,6 +66,8 @@ struct nidoi_loop {
     uint64_t random; /* state of the generator that nido_select draws from */
     int batch;       /* resumes between two readings of the clock, adapted to it */
     uint64_t cancel_count;
+    uint64_t turns, jobs;        /* ever */
+    int64_t tell_counts_at;      /* coro/runtime/counts.h */
     uint8_t tree;                /* enum nidoi_tree */
     struct nidoi_trace *trace;   /* the last one, on or not, until the run ends; NULL: none */
     struct nidoi_trace *probing; /* serves the static probes while `trace` is not on; NULL: none */

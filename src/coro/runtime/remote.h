@@ -19,6 +19,29 @@ struct nidoi_post {
     void (*call)(struct nidoi_loop *loop, struct nidoi_post *post);
 };
 
+/* Numbers of a runtime, in the order of nido_stats. */
+enum nidoi_count {
+    NIDOI_COUNT_SPAWNED,
+    NIDOI_COUNT_LIVE,
+    NIDOI_COUNT_READY,
+    NIDOI_COUNT_MOST,
+    NIDOI_COUNT_RESUMES,
+    NIDOI_COUNT_TURNS,
+    NIDOI_COUNT_POLLS,
+    NIDOI_COUNT_REPORTS,
+    NIDOI_COUNT_CANCELS,
+    NIDOI_COUNT_TIMERS,
+    NIDOI_COUNT_FD_WAITS,
+    NIDOI_COUNT_JOBS,
+    NIDOI_COUNT_JOBS_OUT,
+    NIDOI_COUNT_STACKS,
+    NIDOI_COUNT_STACK_BYTES,
+    NIDOI_COUNTS
+};
+struct nidoi_counts {
+    uint64_t of[NIDOI_COUNTS];
+};
+
 struct nido_rt {
     struct nidoi_mpsc posts;
     struct nidoi_wakeup wakeup;
@@ -27,7 +50,8 @@ struct nido_rt {
     uint32_t sleeping;       /* atomic: the loop is about to wait in the kernel and must be woken */
     uint32_t forks;          /* of the process when it was made */
     struct nidoi_loop *loop; /* for its own thread; NULL after the run */
-    struct nidoi_link link;  /* among the runtimes of the process, while it runs */
+    struct nidoi_counts counts; /* atomic: as the loop has told them last (coro/runtime/counts.h) */
+    struct nidoi_link link;     /* among the runtimes of the process, while it runs */
 };
 
 /* How many forks lie between this process and the program's first: what was made before the last one

@@ -139,6 +139,7 @@ static int slab_new(struct nidoi_stacks *stacks, struct nidoi_stack_class *class
     err = slab_guards(stacks, slab, class->size);
     if (err) goto fail_map;
     nidoi_list_push(&class->slabs, &slab->link);
+    stacks->mapped += slab->count * class->size;
     return 0;
 
 fail_map:

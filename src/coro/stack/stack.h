@@ -51,6 +51,7 @@ struct nidoi_stack_class {
 struct nidoi_stacks {
     struct nidoi_stack_class classes[NIDOI_STACK_CLASSES]; /* 128 KiB, 256 KiB, ... 2 GiB */
     size_t in_use;
+    size_t mapped;        /* bytes of slabs */
     int64_t trim_at;      /* NIDO_NEVER: no peak to clear away */
     bool no_guard_advice; /* the kernel has none: found out at the first slab */
 };

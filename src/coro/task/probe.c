@@ -40,6 +40,7 @@ static void probe_step(struct nidoi_sched *sched, struct nidoi_probe *probe)
 
     if (probe->watcher) probe->watcher->resumes(probe->ctx, task);
     if (sched->trace) nidoi_trace_resume(sched->trace, task);
+    sched->resumes++;
     probe->round--;
     probe->spent = 0;
     sched->batch = 0;

@@ -138,6 +138,7 @@ struct nidoi_sched {
     struct nidoi_link recheck;           /* struct nidoi_recheck */
     struct nidoi_probe *probe;           /* coro/task/probe.h; NULL: not watched, not shuffled */
     struct nidoi_trace *trace;           /* coro/task/trace.h; NULL: not traced */
+    uint64_t resumes;                    /* ever, counted after each batch */
     int allowance;                       /* the budget of a task that comes back from a callback */
     struct nidoi_task loop;
 };

@@ -12,6 +12,7 @@ void nidoi_slots_more_ids(struct nidoi_slots *slots)
 {
     slots->next_id = __atomic_fetch_add(&last_id, SHARE, __ATOMIC_RELAXED) + 1;
     slots->end_id = slots->next_id + SHARE;
+    slots->drawn += SHARE;
 }
 
 void nidoi_slots_deinit(struct nidoi_slots *slots)

@@ -31,6 +31,7 @@ struct nidoi_slots {
     uint32_t made;
     struct nidoi_slot *free;  /* latest freed first */
     uint64_t next_id, end_id; /* a share of the process's ids */
+    uint64_t drawn;           /* ids in all shares, the present one and those before */
 };
 
 void nidoi_slots_deinit(struct nidoi_slots *slots);
@@ -57,6 +58,12 @@ static inline struct nidoi_slot *nidoi_slots_get(const struct nidoi_slots *slots
 static inline uint32_t nidoi_slot_number(const struct nidoi_task *task)
 {
     return task->slot ? task->slot->timer.owner : 0;
+}
+
+/* How many tasks there have been. */
+static inline uint64_t nidoi_slots_taken(const struct nidoi_slots *slots)
+{
+    return slots->drawn - (slots->end_id - slots->next_id);
 }
 
 /* A slot for a new task, whose id and slot it sets. */
