@@ -1,10 +1,18 @@
+#include "debug/dump.h"
+
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/debug_words.h"
+#include "base/sys.h"
+#include "base/time.h"
 #include "debug/json.h"
 #include "debug/tree.h"
 #include "nido/debug.h"
+#include "nido/time.h"
+
+enum { STDERR_PATIENCE = 1000 /* ms for a reader of a stderr that does not block */ };
 
 static void line_to_file(void *file, const char *line)
 {
@@ -48,6 +56,50 @@ static int dump_to_memory(struct nidoi_loop *loop, uint32_t flags, void *from, c
     return fclose(memory) ? -ENOMEM : err;
 }
 
+/* What the user's call, or what stands for it, prints. */
+static int dump_text(struct nidoi_loop *loop, uint32_t flags, void *from, char **text, size_t *size)
+{
+    if (nidoi_debug_asks("stacks")) flags |= NIDO_DUMP_STACKS;
+    nidoi_loop_refresh(loop);
+    return dump_to_memory(loop, flags, from, text, size);
+}
+
+/* Has it room again before the patience is used up? */
+static bool stderr_has_room(void)
+{
+    struct pollfd ready = {.fd = fileno(stderr), .events = POLLOUT};
+    int n;
+
+    do n = nidoi_sys.poll(&ready, 1, STDERR_PATIENCE);
+    while (n == -EINTR);
+    return n > 0;
+}
+
+static void stderr_write(const char *text, size_t size)
+{
+    while (size) {
+        ssize_t n = nidoi_sys.write(fileno(stderr), text, size);
+
+        if (n < 0 && (n != -EAGAIN || !stderr_has_room())) return;
+        if (n < 0) continue;
+        text += n;
+        size -= (size_t)n;
+    }
+}
+
+void nidoi_dump_to_stderr(struct nidoi_loop *loop)
+{
+    char *text = NULL;
+    size_t size = 0;
+
+    if (!dump_text(loop, 0, NULL, &text, &size)) {
+        flockfile(stderr);
+        stderr_write(text, size);
+        funlockfile(stderr);
+    }
+    free(text);
+}
+
 static int dump_from(FILE *file, uint32_t flags, void *from)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
@@ -57,9 +109,7 @@ static int dump_from(FILE *file, uint32_t flags, void *from)
 
     if (!file || flags & ~(uint32_t)(NIDO_DUMP_STACKS | NIDO_DUMP_JSON)) return -EINVAL;
     if (!loop) return -EPERM;
-    if (nidoi_debug_asks("stacks")) flags |= NIDO_DUMP_STACKS;
-    nidoi_loop_refresh(loop);
-    err = dump_to_memory(loop, flags, from, &text, &size);
+    err = dump_text(loop, flags, from, &text, &size);
     if (!err && (fwrite(text, 1, size, file) != size || fflush(file))) err = -EIO;
     free(text);
     return err;

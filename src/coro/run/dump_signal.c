@@ -1,21 +1,17 @@
 #include "coro/run/dump_signal.h"
 
 #include <signal.h>
-#include <stdio.h>
 
 #include "base/debug_words.h"
-#include "nido/debug.h"
+#include "debug/dump.h"
 
-/* Several runtimes may do so at once: each in one piece. */
-static void dump_to_stderr(struct nidoi_receiver *receiver, int number)
+static void dump_is_asked(struct nidoi_receiver *receiver, int number)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
 
     (void)receiver;
     nidoi_signal_taken(loop, number);
-    flockfile(stderr);
-    nido_dump(stderr);
-    funlockfile(stderr);
+    nidoi_dump_to_stderr(loop);
 }
 
 static bool is_asked_for(const nido_options *options)
@@ -26,7 +22,7 @@ static bool is_asked_for(const nido_options *options)
 int nidoi_dump_on_signal(struct nidoi_loop *loop, struct nidoi_receiver *receiver)
 {
     if (!is_asked_for(&loop->options) || !nidoi_signal_is_default(SIGQUIT)) return 0;
-    receiver->arrived = dump_to_stderr;
+    receiver->arrived = dump_is_asked;
     receiver->set = nidoi_signal_bit(SIGQUIT);
     return nidoi_receiver_open(loop, receiver);
 }
