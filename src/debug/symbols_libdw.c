@@ -1,3 +1,4 @@
+#include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,11 +31,23 @@ void nidoi_symbols_close(struct nidoi_symbols *symbols)
     if (symbols) dwfl_end((Dwfl *)symbols);
 }
 
+/* By the module's table of address ranges, or, as clang writes none, by those of each unit. */
+static Dwarf_Line *line_find(Dwfl_Module *module, Dwarf_Addr address)
+{
+    Dwarf_Addr bias;
+    Dwarf_Die *unit = dwfl_module_addrdie(module, address, &bias);
+
+    if (unit) return dwarf_getsrc_die(unit, address - bias);
+    while ((unit = dwfl_module_nextcu(module, unit, &bias)) != NULL)
+        if (dwarf_haspc(unit, address - bias) > 0) return dwarf_getsrc_die(unit, address - bias);
+    return NULL;
+}
+
 void nidoi_symbol_add_source(struct nidoi_symbols *symbols, void *call, struct nidoi_symbol *symbol)
 {
     Dwarf_Addr address = (Dwarf_Addr)(uintptr_t)call;
     Dwfl_Module *module = dwfl_addrmodule((Dwfl *)symbols, address);
-    Dwfl_Line *line = module ? dwfl_module_getsrc(module, address) : NULL;
+    Dwarf_Line *line = module ? line_find(module, address) : NULL;
     GElf_Off offset;
     GElf_Sym found;
     const char *name, *path;
@@ -45,6 +58,7 @@ void nidoi_symbol_add_source(struct nidoi_symbols *symbols, void *call, struct n
         symbol->name = name;
         symbol->offset = (size_t)offset + 1;
     }
-    path = line ? dwfl_lineinfo(line, NULL, &symbol->line, NULL, NULL, NULL) : NULL;
+    path = line ? dwarf_linesrc(line, NULL, NULL) : NULL;
+    if (line) dwarf_lineno(line, &symbol->line);
     if (path) symbol->file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 }
