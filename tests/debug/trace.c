@@ -423,6 +423,27 @@ NIDO_TEST(trace, a_file_that_cannot_be_written_is_a_sentence)
     cr_expect(ne(ptr, strstr(report, "DEADLOCK"), NULL));
 }
 
+static int holds_the_loop(void *unused)
+{
+    (void)unused;
+    usleep(300000);
+    return nido_sleep(NIDO_MS(1));
+}
+
+NIDO_TEST(trace, a_stall_that_is_over_writes_it)
+{
+    nido_options options;
+
+    nido_options_init(&options);
+    setenv("NIDO_TRACE_DIR", "/nonexistent/directory", 1);
+    options.flags = NIDO_RUN_TRACE;
+    options.stall_ns = NIDO_MS(20);
+    options.on_report = keep_report;
+    cr_expect(zero(int, nido_run(holds_the_loop, NULL, &options)));
+    cr_expect(ne(ptr, strstr(report, "STALL over"), NULL), "%s", report);
+    cr_expect(ne(ptr, strstr(report, "nido: the trace was not written to"), NULL), "%s", report);
+}
+
 NIDO_TEST(trace, a_run_that_does_not_record_writes_nothing)
 {
     nido_options options = nido_test_virtual();

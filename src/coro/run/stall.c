@@ -8,6 +8,7 @@
 #include "coro/run/question.h"
 #include "coro/run/run.h"
 #include "debug/stall.h"
+#include "debug/trace_save.h"
 #include "nido/time.h"
 
 #define LIMIT NIDO_MS(100) /* if none is given */
@@ -19,14 +20,16 @@ static void stall_over(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     struct nidoi_stall *stall = nidoi_container(post, struct nidoi_stall, over);
     uint32_t ready = nidoi_sched_ready(&loop->sched);
-    char room[512];
+    char room[512 + NIDOI_TRACE_SAVED], trace[NIDOI_TRACE_SAVED];
     struct nidoi_text text = {room, sizeof room, 0};
 
+    nidoi_trace_save(loop, trace, sizeof trace);
     pthread_mutex_lock(stall->lock);
     nidoi_text_add(room, sizeof room, &text.used, "nido: STALL over: the loop was held for ");
     nidoi_stall_add_time(&text, (stall->ended ? stall->ended : nidoi_sys_now()) - stall->read);
     nidoi_text_add(room, sizeof room, &text.used, " by %s; %u %s\n", stall->who, ready,
                    ready == 1 ? "task has waited" : "tasks have waited");
+    nidoi_text_add(room, sizeof room, &text.used, "%s", trace);
     stall->told = false;
     pthread_mutex_unlock(stall->lock);
     nidoi_loop_report(loop, room);
