@@ -62,6 +62,7 @@ static char *input_find(char *bytes, size_t from, size_t have, const char *end, 
 {
     char *at = bytes + from, *limit = bytes + have;
 
+    if (n == 1) return from < have ? memchr(at, end[0], have - from) : NULL;
     while (at < limit && (size_t)(limit - at) >= n) {
         at = memchr(at, end[0], (size_t)(limit - at) - (n - 1));
         if (!at || memcmp(at, end, n) == 0) return at;
