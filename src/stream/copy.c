@@ -138,12 +138,12 @@ enum { PIECE = 1 << 20 };
 
 static int file_send_piece(nido_stream *to, int file, int64_t offset, size_t len, size_t *done)
 {
-    nido_scope limit;
+    struct nidoi_stream_limit limit;
     int rc;
 
-    if (!to->write_ns) return nido_sendfile(to->fd, file, offset, len, done);
-    nido_timeout_open(&limit, to->write_ns);
-    rc = nido_scope_close(&limit, nido_sendfile(to->fd, file, offset, len, done));
+    nidoi_stream_limit_open(&limit, to->write_ns);
+    rc = nido_sendfile(to->fd, file, offset, len, done);
+    rc = (int)nidoi_stream_limit_close(&limit, to, rc, NIDOI_STREAM_FULL);
     return rc == -ETIMEDOUT && *done ? 0 : rc; /* slow, but it moves */
 }
 
