@@ -63,16 +63,19 @@ static void peer_name(const struct sockaddr_storage *peer, char *out)
 void nidoi_server_report(const struct nidoi_server *server, const char *peer, int rc)
 {
     const nido_error *error = nido_error_last();
-    bool told = error && nido_error_code(error) == rc && *nido_error_text(error);
+    const char *why = error && nido_error_code(error) == rc ? nido_error_text(error) : "";
+    bool named = !strncmp(why, peer, strlen(peer)); /* by its stream, which has the peer's name */
     char text[512];
 
     if (server->options->report) {
         server->options->report(server->ctx, peer, rc);
         return;
     }
-    snprintf(text, sizeof text,
-             told ? "nido: connection of %s: %s (%s)\n" : "nido: connection of %s: %s%s\n", peer,
-             told ? nido_error_text(error) : "", nido_strerror(rc));
+    if (*why)
+        snprintf(text, sizeof text, "nido: connection of %s%s%s (%s)\n", named ? "" : peer,
+                 named ? "" : ": ", why, nido_strerror(rc));
+    else
+        snprintf(text, sizeof text, "nido: connection of %s: %s\n", peer, nido_strerror(rc));
     nidoi_loop_report(nidoi_loop_self(), text);
 }
 
