@@ -472,6 +472,34 @@ CHILDREN(proc_run, what_comes_after_its_end_without_end_is_cut)
     nido_proc_result_free(&result);
 }
 
+/* No task reads then: the last look is all there is. */
+CHILDREN(proc_run, nor_is_more_taken_if_the_cancel_came_while_it_was_started)
+{
+    struct performance self = {.options = SHELL("exit 0")};
+    nido_group group;
+
+    self.options.output_limit = 128 << 20;
+    cr_assert(zero(int, pipe(begun)));
+    real = nidoi_sys;
+    gone = false;
+    flood = 0;
+    nidoi_sys.spawn = slow_spawn;
+    nidoi_sys.waitid = noting_waitid;
+    nidoi_sys.read = endless_read;
+    nido_group_open(&group, NIDO_FAIL_FAST, "performance");
+    begin(&group, perform, &self);
+    cr_expect(zero(int, nido_yield()));
+    cr_assert(eq(int, (int)read(begun[0], &(char){0}, 1), 1));
+    cr_expect(zero(int, nido_group_cancel(&group, -ETIME, "enough")));
+    cr_expect(eq(int, nido_group_close(&group, 0), -ETIME));
+    nidoi_sys = real;
+    cr_expect(gt(sz, flood, 0));
+    cr_expect(le(sz, flood, 2 * (LAST_LOOK + PIPE)));
+    nido_proc_result_free(&self.result);
+    close(begun[0]);
+    close(begun[1]);
+}
+
 /* ---- Every allocation and system call fails once ---- */
 
 struct attempt {
