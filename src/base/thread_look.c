@@ -73,7 +73,7 @@ void nidoi_thread_look(const struct nidoi_thread *thread, struct nidoi_thread_lo
 int nidoi_peek(void *to, const void *from, size_t size)
 {
     struct iovec local = {to, size}, remote = {(void *)(uintptr_t)from, size};
-    long n = syscall(SYS_process_vm_readv, getpid(), &local, 1, &remote, 1, 0);
+    long n = syscall(SYS_process_vm_readv, (long)getpid(), &local, 1L, &remote, 1L, 0L);
 
     if (n < 0) return -errno;
     return (size_t)n == size ? 0 : -EFAULT;
