@@ -185,6 +185,39 @@ static int cancel_path(long rounds)
     return rc;
 }
 
+/* Eight lines at a time come from nowhere, and what is written goes there. */
+static ssize_t read_lines(void *ctx, void *buf, size_t len)
+{
+    static const char lines[] = "GET key:000000000042 of the table\r\n";
+    size_t n = 0, length = sizeof lines - 1;
+    (void)ctx;
+    for (int i = 0; i < 8 && length <= len - n; i++, n += length)
+        memcpy((char *)buf + n, lines, length);
+    return (ssize_t)n;
+}
+
+static ssize_t write_nowhere(void *ctx, const void *buf, size_t len)
+{
+    (void)ctx, (void)buf;
+    return (ssize_t)len;
+}
+
+static int stream_path(long rounds)
+{
+    static const nido_stream_ops ops = {
+        .size = sizeof ops, .read = read_lines, .write = write_nowhere};
+    nido_stream stream;
+    size_t length;
+    char *line;
+    int rc = nido_stream_open_ops(&stream, &ops, NULL, NULL);
+    for (long i = 0; i < rounds && rc >= 0; i++) {
+        rc = nido_stream_line(&stream, &line, &length);
+        if (rc > 0) rc = nido_stream_write(&stream, line, length, NULL);
+    }
+    nido_stream_close(&stream);
+    return rc < 0 ? rc : 0;
+}
+
 static const struct {
     const char *name;
     path_fn *path;
@@ -195,6 +228,7 @@ static const struct {
     {"scope", scope_path},             /* opened and closed */
     {"scope_deadline", deadline_path}, /* the same with a deadline */
     {"read_ready", read_path},         /* a byte that is there, from a pipe that nido owns */
+    {"stream_echo", stream_path},      /* a line read from a stream, and one written to it */
     {"mutex_free", mutex_path},        /* locked and unlocked */
     {"cancel_join", cancel_path},      /* spawn_join, but the task parks and is cancelled */
 };
