@@ -123,14 +123,15 @@ static void add_cancel(struct nidoi_text *text, const nido_scope *scope)
 
 /* Scopes that were forgotten lie in frames that are gone, and other frames have written over them. From the
  * outermost on, each leads to the next as long as it is sound. */
-static bool scopes_are_sound(const struct nidoi_task *task)
+bool nidoi_debug_scopes_sound(const struct nidoi_task *task)
 {
     const nido_scope *scope = &task->base;
 
     while (scope != task->scope) {
         const nido_scope *inner = scope->inner;
 
-        if (!inner || inner->parent != scope || inner->task != task) return false;
+        if (!inner || nidoi_scope_poisoned(inner)) return false;
+        if (inner->parent != scope || inner->task != task) return false;
         if (!(inner->flags & NIDOI_SCOPE_OPEN)) return false;
         scope = inner;
     }
@@ -144,7 +145,7 @@ void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task
     ADD(text, "#%llu \"%s\"", (unsigned long long)task->id, task->name ? task->name : "");
     if (task->service) ADD(text, "  service");
     add_state(text, task);
-    if (scopes_are_sound(task)) {
+    if (nidoi_debug_scopes_sound(task)) {
         add_deadline(text, task);
         add_cancel(text, task->scope);
     } else {

@@ -19,6 +19,9 @@ const nido_scope *nidoi_debug_cancel(const nido_scope *scope);
 /* Did the task open a scope with the deadline that holds for it, or does it come from above? */
 bool nidoi_debug_owns_deadline(const struct nidoi_task *task);
 
+/* Are the task's scopes those that it has opened? Forgotten ones lie in frames that are gone. */
+bool nidoi_debug_scopes_sound(const struct nidoi_task *task);
+
 /* Bytes of its stack: used at most, as far as parks have shown it, and there are. */
 size_t nidoi_debug_stack_used(const struct nidoi_task *task);
 size_t nidoi_debug_stack_size(const struct nidoi_task *task);

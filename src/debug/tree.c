@@ -21,6 +21,7 @@ struct tree {
     void *ctx;
     const struct nidoi_debug_view *view;
     uint32_t tasks; /* in all */
+    bool folds;     /* all scopes are sound: subtrees can be compared */
     uint8_t *seen;  /* by the number of a task's slot: a line stands for it; NULL: not asked for */
     int groups;     /* around the present line */
     char prefix[PREFIX]; /* what stands before each line of the present depth */
@@ -146,7 +147,7 @@ static uint32_t kinds_open(const struct tree *tree, struct kinds *kinds, const n
     uint32_t children = children_of(tree, group), left = children, lines = 0;
 
     *kinds = (struct kinds){NULL, 1};
-    if (children < FOLD_FROM) return children;
+    if (!tree->folds || children < FOLD_FROM) return children;
     while (kinds->mask < 2 * (size_t)children) kinds->mask *= 2;
     kinds->table = nidoi_mem_zeroed(kinds->mask * sizeof *kinds->table);
     kinds->mask--;
@@ -229,7 +230,8 @@ static nido_group *group_from(nido_scope *scope)
 
 static NIDOI_RARE void tree_add_stack(struct tree *tree, const struct nidoi_task *task)
 {
-    const char *branch = group_from(task->base.inner) ? "│  " : "   ";
+    bool sound = nidoi_debug_scopes_sound(task);
+    const char *branch = sound && group_from(task->base.inner) ? "│  " : "   ";
     void *frames[NIDOI_FRAMES_MOST];
     char room[LINE];
     int n = nidoi_debug_frames(tree->view, task, frames, NIDOI_FRAMES_MOST);
@@ -244,6 +246,12 @@ static NIDOI_RARE void tree_add_stack(struct tree *tree, const struct nidoi_task
         tree_line(tree, branch, &(struct nidoi_text){(char[]){"..."}, 0, 0});
 }
 
+/* Scopes that are not sound lead to no group: its tasks are strays. */
+static void tree_add_groups(struct tree *tree, struct nidoi_task *task)
+{
+    if (nidoi_debug_scopes_sound(task)) tree_add_inner(tree, task->base.inner, false);
+}
+
 static void tree_add_task(struct tree *tree, struct nidoi_task *task, bool last)
 {
     size_t before;
@@ -251,7 +259,7 @@ static void tree_add_task(struct tree *tree, struct nidoi_task *task, bool last)
     tree_add_task_line(tree, task, branch_of(last));
     before = tree_push(tree, last);
     tree_add_stack(tree, task);
-    tree_add_inner(tree, task->base.inner, false);
+    tree_add_groups(tree, task);
     tree_pop(tree, before);
 }
 
@@ -346,6 +354,16 @@ static void tree_add_strays(struct tree *tree, struct nidoi_loop *loop)
     }
 }
 
+static bool scopes_are_sound(const struct nidoi_loop *loop)
+{
+    for (uint32_t i = 1; i <= loop->slots.made; i++) {
+        const struct nidoi_task *task = nidoi_slots_get(&loop->slots, i)->task;
+
+        if (task && !nidoi_debug_scopes_sound(task)) return false;
+    }
+    return true;
+}
+
 int nidoi_tree_print(struct nidoi_loop *loop, const struct nidoi_debug_view *view,
                      void (*line)(void *ctx, const char *text), void *ctx)
 {
@@ -356,6 +374,7 @@ int nidoi_tree_print(struct nidoi_loop *loop, const struct nidoi_debug_view *vie
     tree->ctx = ctx;
     tree->view = view;
     tree->tasks = loop->live;
+    tree->folds = scopes_are_sound(loop);
     if (view->strays) tree->seen = nidoi_mem_zeroed((size_t)loop->slots.made + 1);
     for (uint32_t i = 1; i <= loop->slots.made; i++) {
         struct nidoi_task *task = nidoi_slots_get(&loop->slots, i)->task;
@@ -363,7 +382,7 @@ int nidoi_tree_print(struct nidoi_loop *loop, const struct nidoi_debug_view *vie
         if (!task || task->group) continue;
         tree_add_task_line(tree, task, "");
         tree_add_stack(tree, task);
-        tree_add_inner(tree, task->base.inner, false);
+        tree_add_groups(tree, task);
     }
     tree_add_strays(tree, loop);
     nidoi_mem.release(tree->seen);
