@@ -192,14 +192,42 @@ int nidoi_os_stopped_child(int *pid)
     return info.si_pid ? info.si_code : 0;
 }
 
+/* As waitpid(2) would give it. */
+static int status_of(const siginfo_t *info)
+{
+    if (info->si_code == CLD_EXITED) return (info->si_status & 0xff) << 8;
+    return info->si_status | (info->si_code == CLD_DUMPED ? 0x80 : 0);
+}
+
+static int reap_by_waitid(int pid, int *status)
+{
+    siginfo_t info;
+
+    if (waitid(pid < 0 ? P_ALL : P_PID, pid < 0 ? 0 : (id_t)pid, &info,
+               WEXITED | NIDOI_EVERY_CHILD) < 0)
+        return -1;
+    *status = status_of(&info);
+    return info.si_pid;
+}
+
+/* A filter may allow only one of the two calls. */
+static int reap(int pid, int *status)
+{
+    int reaped = waitpid(pid, status, NIDOI_EVERY_CHILD);
+
+    return reaped < 0 && nidoi_lacks_call() ? reap_by_waitid(pid, status) : reaped;
+}
+
 int nidoi_os_reap(int pid, int *status)
 {
-    RETURN_RETRIED(int, waitpid(pid, status, NIDOI_EVERY_CHILD));
+    RETURN_RETRIED(int, reap(pid, status));
 }
 
 int nidoi_os_await_child(void)
 {
-    RETURN_RETRIED(int, waitpid(-1, NULL, NIDOI_EVERY_CHILD));
+    int status;
+
+    RETURN_RETRIED(int, reap(-1, &status));
 }
 
 int nidoi_os_lead_group(int pid)

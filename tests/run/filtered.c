@@ -268,6 +268,31 @@ NIDO_TEST(filtered, a_fork_server_that_is_denied_a_call_ends_with_its_program)
     }
 }
 
+#ifdef SYS_wait4
+/* The process between this one and the server is reaped too. */
+static int prepare_without_wait4(void)
+{
+    siginfo_t info;
+
+    if (deny(SYS_wait4, EPERM)) return NO_FILTER;
+    if (nido_procpool_prepare()) return 1;
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0) return 2;
+    return nido_run(call_a_worker, NULL, NULL) ? 3 : 0;
+}
+
+NIDO_TEST(filtered, a_fork_server_is_prepared_without_wait4)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    if (child == 0) _exit(prepare_without_wait4());
+    cr_expect(eq(int, waitpid(child, &status, 0), child));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NO_FILTER)
+        cr_skip_test("this process may set no filter");
+    cr_expect(eq(int, status, 0));
+}
+#endif
+
 /* glibc itself does without clone3 where it is lacking. */
 NIDO_TEST(filtered, threads_and_programs_start_without_clone3)
 {
