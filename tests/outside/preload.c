@@ -91,10 +91,18 @@ static int strike(int call)
 
 /* ---- Memory and threads ---- */
 
+/* glibc's dlsym may ask for memory itself. */
+#ifdef __GLIBC__
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
 extern void __libc_free(void *block);
+#else
+#define __libc_malloc  REAL(malloc)
+#define __libc_calloc  REAL(calloc)
+#define __libc_realloc REAL(realloc)
+#define __libc_free    REAL(free)
+#endif
 
 static bool fails(int call)
 {
