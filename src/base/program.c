@@ -57,6 +57,20 @@ static int inherit_stream(posix_spawn_file_actions_t *actions, int fd)
 
 #ifdef NIDOI_NO_SPAWN_CLOSEFROM
 
+/* Without /proc, as in a bare chroot: each number is tried, up to what a program is likely to have
+ * where the limit is higher. */
+static int close_each_from(posix_spawn_file_actions_t *actions, int least)
+{
+    enum { MOST = 1 << 16 };
+    long most = sysconf(_SC_OPEN_MAX);
+    int err = 0;
+
+    if (most < 0 || most > MOST) most = MOST;
+    for (int fd = least; fd < most && !err; fd++)
+        if (fcntl(fd, F_GETFD) >= 0) err = posix_spawn_file_actions_addclose(actions, fd);
+    return err;
+}
+
 /* musl, and glibc before 2.34: closes the present descriptors by number. A descriptor that another
  * thread opens meanwhile without O_CLOEXEC is inherited. */
 static int close_from(posix_spawn_file_actions_t *actions, int least)
@@ -65,7 +79,7 @@ static int close_from(posix_spawn_file_actions_t *actions, int least)
     struct dirent *entry;
     int err = 0;
 
-    if (!table) return errno;
+    if (!table) return errno == ENOENT ? close_each_from(actions, least) : errno;
     while (!err && (entry = readdir(table)) != NULL) {
         int fd = atoi(entry->d_name); /* 0: not a number */
 
