@@ -48,6 +48,13 @@ static int switch_path(long rounds)
     return nido_group_close(&group, rc);
 }
 
+/* The same while it is recorded: two events a switch. */
+static int recorded_path(long rounds)
+{
+    int rc = nido_trace_start(NULL);
+    return rc ? rc : switch_path(rounds);
+}
+
 static int spawn_join(void)
 {
     nido_group group;
@@ -222,15 +229,16 @@ static const struct {
     const char *name;
     path_fn *path;
 } paths[] = {
-    {"switch", switch_path},           /* a yield to another task */
-    {"spawn_join", spawn_path},        /* a group opened, one task, the group closed */
-    {"chan_handoff", chan_path},       /* an item from task to task, without a buffer */
-    {"scope", scope_path},             /* opened and closed */
-    {"scope_deadline", deadline_path}, /* the same with a deadline */
-    {"read_ready", read_path},         /* a byte that is there, from a pipe that nido owns */
-    {"stream_echo", stream_path},      /* a line read from a stream, and one written to it */
-    {"mutex_free", mutex_path},        /* locked and unlocked */
-    {"cancel_join", cancel_path},      /* spawn_join, but the task parks and is cancelled */
+    {"switch", switch_path},            /* a yield to another task */
+    {"switch_recorded", recorded_path}, /* the same, recorded (nido/trace.h) */
+    {"spawn_join", spawn_path},         /* a group opened, one task, the group closed */
+    {"chan_handoff", chan_path},        /* an item from task to task, without a buffer */
+    {"scope", scope_path},              /* opened and closed */
+    {"scope_deadline", deadline_path},  /* the same with a deadline */
+    {"read_ready", read_path},          /* a byte that is there, from a pipe that nido owns */
+    {"stream_echo", stream_path},       /* a line read from a stream, and one written to it */
+    {"mutex_free", mutex_path},         /* locked and unlocked */
+    {"cancel_join", cancel_path},       /* spawn_join, but the task parks and is cancelled */
 };
 
 enum { PATHS = sizeof paths / sizeof paths[0] };
