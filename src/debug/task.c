@@ -125,8 +125,9 @@ static void add_cancel(struct nidoi_text *text, const nido_scope *scope)
  * outermost on, each leads to the next as long as it is sound. */
 bool nidoi_debug_scopes_sound(const struct nidoi_task *task)
 {
-    const nido_scope *scope = &task->base;
+    const nido_scope *scope = &task->base, *above = scope->parent;
 
+    if (above && (nidoi_scope_poisoned(above) || !(above->flags & NIDOI_SCOPE_OPEN))) return false;
     while (scope != task->scope) {
         const nido_scope *inner = scope->inner;
 
