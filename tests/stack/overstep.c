@@ -28,7 +28,7 @@ static int writes_behind_the_guard(void *unused)
 
     (void)unused;
     memset(stack->bottom - NIDOI_STACK_GUARD - sizeof *stack, 0, sizeof *stack);
-    return 0;
+    return nido_sleep(1);
 }
 
 /* Above a task that has ended. */

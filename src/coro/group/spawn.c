@@ -98,7 +98,7 @@ static void task_main(struct nidoi_task *task)
     if (nidoi_timer_is_set(&task->slot->timer))
         nidoi_timers_remove(&loop->timers, &task->slot->timer);
     loop->live--;
-    if (__builtin_expect(!task->stack->class || nidoi_strict, 0)) nidoi_task_check_stack(task, 0);
+    if (__builtin_expect(!task->stack->class, 0)) nidoi_task_check_stack(task, 0);
     nidoi_stacks_put(&loop->stacks, task->stack, loop->sched.now);
 }
 

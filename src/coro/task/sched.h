@@ -200,7 +200,7 @@ static inline struct nidoi_task *nidoi_task_init(struct nidoi_sched *sched,
     return task;
 }
 
-/* The running task stands deeper than ever before, or ends: dies with a sentence if it has left its stack, or has
+/* The running task stands deeper than ever before, or, on memory of the program, ends: dies with a sentence if it has left its stack, or has
  * written below it. */
 NIDOI_RARE void nidoi_task_check_stack(const struct nidoi_task *task, size_t depth);
 
