@@ -59,7 +59,7 @@ static int listen_and_serve(void *arg)
     return nido_group_close(&group, rc);
 }
 
-int nido_serve(const struct load_plan *plan, int port_fd, nido_fn *serve)
+int load_serve_tasks(const struct load_plan *plan, int port_fd, nido_fn *serve)
 {
     struct server server = {.plan = plan, .port_fd = port_fd, .serve = serve};
     nido_options options;
@@ -70,7 +70,7 @@ int nido_serve(const struct load_plan *plan, int port_fd, nido_fn *serve)
 
 int nido_echo_server(const struct load_plan *plan, int port_fd)
 {
-    return nido_serve(plan, port_fd, echo);
+    return load_serve_tasks(plan, port_fd, echo);
 }
 
 static struct load_plan plan(const struct bench_ask *ask)

@@ -56,7 +56,7 @@ static int serve(void *arg)
 
 static int http_server(const struct load_plan *plan, int port_fd)
 {
-    return nido_serve(plan, port_fd, serve);
+    return load_serve_tasks(plan, port_fd, serve);
 }
 
 static void measure(const struct bench_ask *ask, struct bench_sample *out)

@@ -41,7 +41,7 @@ int load_tell_port(int port_fd, uint16_t port);
 int load_listen(int port_fd);
 
 /* A load_server with a task for each connection, which is its argument: (void *)(intptr_t)fd. */
-int nido_serve(const struct load_plan *plan, int port_fd, nido_fn *serve);
+int load_serve_tasks(const struct load_plan *plan, int port_fd, nido_fn *serve);
 
 int nido_echo_server(const struct load_plan *plan, int port_fd);
 int floor_echo_server(const struct load_plan *plan, int port_fd);
