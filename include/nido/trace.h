@@ -17,11 +17,10 @@ extern "C" {
 
 /* Zero is the default of every field except size. */
 typedef struct nido_trace_options {
-    size_t size; /* sizeof(nido_trace_options); nido_trace_options_init sets it */
-    size_t
-        bytes; /* of memory for events, of 32 bytes or more each, rounded down to a power of two, at
-                          least 16 KiB; the oldest are written over; 0: 1 MiB. As much again is touched when
-                          the trace is written */
+    size_t size;  /* sizeof(nido_trace_options); nido_trace_options_init sets it */
+    size_t bytes; /* of memory for events, of 32 bytes or more each, rounded down to a power of
+                          two, at least 16 KiB; the oldest are written over; 0: 1 MiB. As much again
+                          is touched when the trace is written */
     int64_t
         window_ns; /* only events that are younger when the trace is written; 0: all there are */
 } nido_trace_options;
@@ -59,6 +58,7 @@ NIDO_API void nido_trace_mark(const char *name);
  * last and not ended, however it is called. Outside a task both are instants. Cannot fail. Not a cancellation
  * point. */
 NIDO_API void nido_trace_begin(const char *name);
+/* See nido_trace_begin. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_trace_end(const char *name);
 
 #ifdef __cplusplus
