@@ -38,9 +38,16 @@ static inline void nidoi_scoped_group(nido_group *group)
         nido_scope nidoi_limit;                                                           \
         nido_timeout_open(&nidoi_limit, (ns));                                            \
         __typeof__(call) nidoi_rc = (call);                                               \
-        int nidoi_end = nido_scope_close(&nidoi_limit, nidoi_rc < 0 ? (int)nidoi_rc : 0); \
-        nidoi_rc < 0 ? (__typeof__(nidoi_rc))nidoi_end : nidoi_rc;                        \
+        int nidoi_end =                                                                   \
+            nido_scope_close(&nidoi_limit, nidoi_rc < 0 ? NIDOI_CAST(int, nidoi_rc) : 0); \
+        nidoi_rc < 0 ? NIDOI_CAST(__typeof__(nidoi_rc), nidoi_end) : nidoi_rc;            \
     })
+
+#ifdef __cplusplus
+#define NIDOI_CAST(type, value) static_cast<type>(value)
+#else
+#define NIDOI_CAST(type, value) ((type)(value))
+#endif
 
 /* NIDO_SPAWN(&g, greet, .who = "ada", .times = 2);  spawns greet with a copy of a struct
  * greet_args. */
