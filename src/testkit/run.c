@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "coro/scope/options.h"
+#include "base/options.h"
 #include "nido.h"
 #include "testkit/kit.h"
 
@@ -15,11 +15,21 @@ enum { KNOWN_FLAGS = NIDO_TEST_INNERMOST | NIDO_TEST_BRIEF | NIDO_TEST_LOOSE, MO
 
 /* ---- Options ---- */
 
+static const nido_test_options *kit_options_read(const nido_test_options *options,
+                                                 nido_test_options *room)
+{
+    char why[NIDOI_OPTIONS_TEXT];
+
+    options = nidoi_options_take(options, room, sizeof *room, "nido_test_options", why);
+    if (!options) fprintf(stderr, "nido: %s\n", why);
+    return options;
+}
+
 bool nidoi_kit_options_valid(const nido_test_options *options)
 {
     nido_test_options room;
 
-    options = NIDOI_OPTIONS(nido_test_options, options, &room);
+    options = kit_options_read(options, &room);
     return options && options->patience_ns >= 0 && !(options->flags & ~(uint32_t)KNOWN_FLAGS);
 }
 
@@ -53,7 +63,7 @@ void nidoi_kit_options_fill(const nido_test_options *options, nido_test_options 
 {
     nido_test_options room;
 
-    if (options) options = NIDOI_OPTIONS(nido_test_options, options, &room);
+    if (options) options = kit_options_read(options, &room);
     if (options)
         *out = *options;
     else

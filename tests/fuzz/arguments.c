@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/options.h"
 #include "base/sys.h"
-#include "coro/scope/options.h"
 #include "input.h"
 #include "nido.h"
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "coro/scope/options.h"
+#include "base/options.h"
 #include "procpool_help.h"
 
 enum { ROOM = NIDOI_OPTIONS_MOST + 64 };

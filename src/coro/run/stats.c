@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "base/options.h"
 #include "coro/run/remotes.h"
 #include "coro/runtime/counts.h"
 #include "coro/scope/options.h"

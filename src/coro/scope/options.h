@@ -12,8 +12,6 @@
 
 #include <stddef.h>
 
-enum { NIDOI_OPTIONS_MOST = 4096 }; /* bytes; a size above is garbage */
-
 /* `theirs` has another size than ours, or is NULL. */
 const void *nidoi_options_copy(const void *theirs, void *room, size_t ours, const char *type);
 
