@@ -23,6 +23,9 @@
 #elif defined(__SANITIZE_ADDRESS__)
 #define UNDER_ASAN 1
 #endif
+#ifndef UNDER_ASAN
+#define UNDER_ASAN 0
+#endif
 
 enum { FRESH = 0xA5, GONE = 0xDD, END = 8 };
 
@@ -103,8 +106,6 @@ long nido_test_memory_blocks(void)
 /* Before all other constructors that may ask for memory. */
 __attribute__((constructor(101))) static void check_memory(void)
 {
-#if !UNDER_ASAN
-    if (!RUNNING_ON_VALGRIND)
-        nidoi_mem = (struct nidoi_mem){checked_alloc, checked_resize, checked_release};
-#endif
+    if (UNDER_ASAN || RUNNING_ON_VALGRIND) return;
+    nidoi_mem = (struct nidoi_mem){checked_alloc, checked_resize, checked_release};
 }

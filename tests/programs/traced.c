@@ -106,7 +106,7 @@ static int everything(void *arg)
     if (rc) return rc;
     nido_chan_set_name(chan, "numbers");
     nido_group_open(&group, NIDO_FAIL_FAST, "everything");
-    for (int i = 0; i < 3 && !rc; i++) rc = nido_spawn(&group, worker, "abc" + i);
+    for (int i = 0; i < 3 && !rc; i++) rc = nido_spawn(&group, worker, &"abc"[i]);
     if (!rc) rc = nido_spawn(&group, sender, chan);
     if (!rc) rc = nido_spawn(&group, receiver, chan);
     if (!rc) rc = pipe_through(&group, ends);

@@ -8,6 +8,10 @@
 
 #ifdef NIDOI_USDT
 
+#ifdef __clang__ /* sys/sdt.h passes nothing for "..." */
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
+
 #define _SDT_HAS_SEMAPHORES 1 /* asks sys/sdt.h for them */
 #include <sys/sdt.h>
 
