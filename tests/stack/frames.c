@@ -117,7 +117,10 @@ NIDO_TEST(frames, no_more_are_found_than_there_is_room_for)
 
 APART static int here(void **frames)
 {
-    return nidoi_frames_here(frames, ROOM) * 1;
+    int n = nidoi_frames_here(frames, ROOM);
+
+    __asm__ volatile("" ::: "memory"); /* or the call would be a jump, and this no frame */
+    return n;
 }
 
 NIDO_TEST(frames, the_caller_of_the_look_is_its_first_frame)
