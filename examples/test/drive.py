@@ -401,7 +401,8 @@ class Metrics(Example):
         self.judge(first[2])
         before, after = self.values(first[2]), self.values(second[2])
         self.assertEqual((before["nido_tasks"], before["nido_runtimes"]), (8, 1))
-        self.assertEqual(before["nido_timers"], 8)  # the sleeps, and the deadline of the client
+        # The sleeps, and the deadline of the client if it has waited.
+        self.assertIn(before["nido_timers"], (7, 8))
         for name in before:
             if name.endswith("_total"):
                 self.assertGreaterEqual(after[name], before[name], name)
