@@ -29,8 +29,8 @@ static const char *kind_hint(const struct nidoi_wait_kind *kind)
          "no task can receive from it any more: nido_chan_close_recv, by the last "
          "receiver, gives its senders -EPIPE"},
         {"event", "no task can set it any more"},
-        {"semaphore", "no task can release a permit any more: a task that holds one must not wait "
-                      "for another (a nido_limiter knows the owners and refuses that)"},
+        {"semaphore", "no task can release a permit any more; if it is the holders that wait: a "
+                      "nido_limiter knows them, and refuses a second permit"},
         {"condition", "no task can signal it any more"},
         {"barrier",
          "no other task can come to it any more: nido_barrier_abort wakes those that have"},

@@ -61,7 +61,8 @@ static int limiter_borrow(nido_limiter *limiter, struct nidoi_loop *loop, nido_l
     int err = nidoi_bind(loop, &limiter->sync.thread);
 
     if (err) return err;
-    if (limiter_has_lent_to(limiter, task)) return -EDEADLK;
+    if (limiter_has_lent_to(limiter, task))
+        return nidoi_sync_has_it("has a permit of", "limiter", &limiter->sync);
     if (nidoi_linked(&token->held.link)) return -EBUSY;
     if (limiter->borrowed >= limiter->capacity) return -EAGAIN;
     limiter_lend(limiter, task, token);

@@ -79,7 +79,8 @@ static int mutex_take(nido_mutex *mutex, struct nidoi_loop *loop)
     int err = nidoi_bind(loop, &mutex->sync.thread);
 
     if (err) return err;
-    if (mutex->owner) return mutex->owner == task ? -EDEADLK : -EAGAIN;
+    if (mutex->owner)
+        return mutex->owner == task ? nidoi_sync_has_it("holds", "mutex", &mutex->sync) : -EAGAIN;
     mutex_own(mutex, task);
     return nidoi_mutex_state(mutex);
 }

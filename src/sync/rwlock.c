@@ -85,7 +85,7 @@ static int rwlock_take(nido_rwlock *lock, struct nidoi_loop *loop, enum access a
     int err = nidoi_bind(loop, &lock->sync.thread);
 
     if (err) return err;
-    if (lock->writer == task) return -EDEADLK;
+    if (lock->writer == task) return nidoi_sync_has_it("holds", "read-write lock", &lock->sync);
     if (!rwlock_admits(lock, access) || !nidoi_waitq_empty(&lock->sync.waiters)) return -EAGAIN;
     return rwlock_admit(lock, task, access);
 }

@@ -1,7 +1,10 @@
 #include "sync/sync.h"
 
+#include <errno.h>
 #include <stdio.h>
 
+#include "base/printable.h"
+#include "coro/scope/error.h"
 #include "debug/users.h"
 
 int nidoi_bind_first(const struct nidoi_loop *loop, uint64_t *thread)
@@ -16,6 +19,12 @@ int nidoi_bind_first(const struct nidoi_loop *loop, uint64_t *thread)
     return 0;
 }
 
+int nidoi_sync_has_it(const char *has, const char *what, const struct nidoi_sync *sync)
+{
+    return nidoi_fail(nidoi_sched_self->current, NULL, -EDEADLK, "the task %s %s \"%s\" already",
+                      has, what, sync->name ? sync->name : "");
+}
+
 void nidoi_sync_owner_died(const char *what, const struct nidoi_sync *sync)
 {
     struct nidoi_loop *loop = nidoi_loop_self();
@@ -27,5 +36,6 @@ void nidoi_sync_owner_died(const char *what, const struct nidoi_sync *sync)
              "gets it is told by -EOWNERDEAD\n",
              (unsigned long long)owner->id, owner->name ? owner->name : "", what,
              (const void *)sync, sync->name ? sync->name : "");
+    nidoi_make_printable(text, '\n');
     nidoi_loop_report(loop, text);
 }

@@ -16,6 +16,9 @@
 /* For a nidoi_wait_kind, if the waiter's object is the struct nidoi_sync that its type begins with. */
 #define NIDOI_SYNC_NAME offsetof(struct nidoi_sync, name)
 
+/* -EDEADLK for the running task, which has the object already, with a text: "holds" or "has a permit of". */
+NIDOI_RARE int nidoi_sync_has_it(const char *has, const char *what, const struct nidoi_sync *sync);
+
 /* Reports that the running task ends while it holds the object, a `what`. */
 void nidoi_sync_owner_died(const char *what, const struct nidoi_sync *sync);
 

@@ -110,6 +110,9 @@ SYNC_TEST(limiter, a_task_borrows_once)
     nido_limiter_init(&other, 3, "chairs");
     cr_expect(eq(int, nido_limiter_acquire(&limiter, &first), 0));
     cr_expect(eq(int, nido_limiter_acquire(&limiter, &second), -EDEADLK));
+    cr_expect(ne(ptr,
+                 strstr(nido_error_text(nido_error_last()), "the task has a permit of limiter \""),
+                 NULL));
     cr_expect(eq(int, nido_limiter_try_acquire(&limiter, &second), -EDEADLK));
     cr_expect(eq(int, nido_limiter_acquire(&other, &first), -EBUSY));
     cr_expect(eq(int, nido_limiter_acquire(&other, &second), 0));

@@ -49,6 +49,7 @@ SYNC_TEST(mutex, its_owner_cannot_lock_it_again)
     nido_mutex_init(&mutex, "m");
     cr_expect(eq(int, nido_mutex_lock(&mutex), 0));
     cr_expect(eq(int, nido_mutex_lock(&mutex), -EDEADLK));
+    cr_expect(ne(ptr, strstr(nido_error_text(nido_error_last()), "the task holds mutex \""), NULL));
     cr_expect(eq(int, nido_mutex_try_lock(&mutex), -EDEADLK));
     cr_expect(eq(int, nido_mutex_unlock(&mutex), 0));
     cr_expect(eq(int, nido_mutex_try_lock(&mutex), 0));
