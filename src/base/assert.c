@@ -1,8 +1,11 @@
 #include "base/assert.h"
+#include "base/printable.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { LONGEST = 1024 }; /* bytes of a sentence */
 
 _Thread_local bool nidoi_strict;
 _Thread_local void (*nidoi_crash_hook)(void);
@@ -29,9 +32,13 @@ void nidoi_assert_failed(const char *what, const char *file, int line)
 /* In one piece, even if other threads print. */
 static void print_sentence(const char *sentence, va_list args)
 {
+    char text[LONGEST];
+
+    vsnprintf(text, sizeof text, sentence, args);
+    nidoi_make_printable(text, 0);
     flockfile(stderr);
     fputs("nido: ", stderr);
-    vfprintf(stderr, sentence, args);
+    fputs(text, stderr);
     fputc('\n', stderr);
     run_crash_hook();
     funlockfile(stderr);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/printable.h"
 #include "coro/scope/error.h"
 
 /* ---- In words ---- */
@@ -15,7 +16,9 @@ void nidoi_text_add(char *text, size_t size, size_t *used, const char *format, .
     va_start(args, format);
     n = vsnprintf(text + *used, size - *used, format, args);
     va_end(args);
-    if (n > 0) *used = *used + (size_t)n < size ? *used + (size_t)n : size - 1;
+    if (n <= 0) return;
+    nidoi_make_printable(text + *used, '\n');
+    *used = *used + (size_t)n < size ? *used + (size_t)n : size - 1;
 }
 
 static bool kind_has_names(const struct nidoi_wait_kind *kind)

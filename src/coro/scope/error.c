@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/place.h"
+#include "base/printable.h"
 
 enum { CONSTANTS = 256 };
 static nido_error constants[CONSTANTS]; /* by errno; every thread writes the same value */
@@ -51,6 +52,7 @@ static nido_error *error_new(const struct nidoi_task *task, int code)
     error->spawned_at = task->spawned_at;
     error->when = task->sched->now;
     if (task->name) snprintf(error->task_name, sizeof error->task_name, "%s", task->name);
+    nidoi_make_printable(error->task_name, 0);
     return error;
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/place.h"
+#include "base/printable.h"
 #include "coro/task/probe.h"
 #include "coro/task/switch.h"
 #include "nido/time.h"
@@ -21,6 +22,7 @@ static void report_ignored_cancel(struct nidoi_loop *loop, const struct nidoi_ta
         (unsigned long long)task->id, task->name ? task->name : "",
         nidoi_place(&place, task->spawned_at), MANY_REFUSALS,
         nidoi_place(&scope, task->scope->place));
+    nidoi_make_printable(text, '\n');
     nidoi_loop_report(loop, text);
 }
 
