@@ -2,7 +2,7 @@
  *
  * A hash of 200 million rounds holds the loop: the ticker next to it misses its times. With NIDO_DEBUG=stall a watchdog
  * names the task while it happens. The cure: a long computation is a job of a worker (nido_offload), or gives way with
- * nido_check now and then.
+ * nido_yield now and then.
  *
  *     NIDO_DEBUG=stall ./sick_blocked_loop         NIDO_DEBUG=stall ./sick_blocked_loop cured
  */

@@ -3,6 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SEPARATORS ", "
+
+static const char words[][10] = {"1",      "all",   "cancel", "dump",  "locks", "overflow",
+                                 "stacks", "stall", "strict", "trace", "users"};
+
 static bool word_is(const char *start, size_t length, const char *word)
 {
     return strlen(word) == length && !memcmp(start, word, length);
@@ -15,16 +20,36 @@ static bool word_means(const char *start, size_t length, const char *wanted)
     return word_is(start, length, wanted) || (all && strcmp(wanted, "strict") != 0);
 }
 
+static bool word_is_known(const char *start, size_t length)
+{
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (word_is(start, length, words[i])) return true;
+    return !length;
+}
+
+const char *nidoi_debug_unknown(size_t *length)
+{
+    const char *rest = getenv("NIDO_DEBUG");
+
+    while (rest && *rest) {
+        *length = strcspn(rest, SEPARATORS);
+        if (!word_is_known(rest, *length)) return rest;
+        rest += *length;
+        rest += strspn(rest, SEPARATORS);
+    }
+    return NULL;
+}
+
 bool nidoi_debug_asks(const char *word)
 {
     const char *rest = getenv("NIDO_DEBUG");
 
     while (rest && *rest) {
-        size_t length = strcspn(rest, ", ");
+        size_t length = strcspn(rest, SEPARATORS);
 
         if (word_means(rest, length, word)) return true;
         rest += length;
-        rest += strspn(rest, ", ");
+        rest += strspn(rest, SEPARATORS);
     }
     return false;
 }

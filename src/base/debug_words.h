@@ -4,8 +4,12 @@
 #define NIDOI_DEBUG_WORDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Is the word in NIDO_DEBUG now? As getenv, not while another thread changes the environment. */
 bool nidoi_debug_asks(const char *word);
+
+/* The first word of NIDO_DEBUG that no report goes by, `length` bytes long; NULL: there is none. */
+const char *nidoi_debug_unknown(size_t *length);
 
 #endif

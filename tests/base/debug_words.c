@@ -40,3 +40,23 @@ Test(debug_words, without_the_variable_nothing_is_asked_for)
     cr_expect_not(nidoi_debug_asks("dump"));
     cr_expect_not(nidoi_debug_asks("1"));
 }
+
+static const char *unknown(const char *environment, size_t *length)
+{
+    setenv("NIDO_DEBUG", environment, 1);
+    return nidoi_debug_unknown(length);
+}
+
+Test(debug_words, a_word_that_nothing_goes_by_is_found)
+{
+    size_t length = 0;
+
+    cr_expect_not(unknown("", &length));
+    cr_expect_not(unknown("1, strict", &length));
+    cr_expect_not(unknown("cancel,dump locks overflow,stacks,stall,trace,users,all", &length));
+    cr_assert(unknown("dump,stal", &length));
+    cr_expect_eq(length, 4);
+    cr_assert(unknown("DUMP", &length));
+    cr_assert(unknown("dump:stacks", &length));
+    cr_expect_eq(length, 11);
+}

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/debug_words.h"
 #include "base/place.h"
+#include "base/printable.h"
 #include "coro/group/waits.h"
 #include "debug/trace_save.h"
 #include "debug/tree.h"
@@ -155,4 +156,22 @@ static void print_tasks_of_thread(void)
 void nidoi_report_crashes(void)
 {
     nidoi_crash_hook = print_tasks_of_thread;
+}
+
+static bool words_reported; /* atomic; once a process is enough */
+
+void nidoi_report_unknown_word(struct nidoi_loop *loop)
+{
+    char text[256];
+    size_t length;
+    const char *word = nidoi_debug_unknown(&length);
+
+    if (!word || __atomic_exchange_n(&words_reported, true, __ATOMIC_RELAXED)) return;
+    snprintf(text, sizeof text,
+             "nido: NIDO_DEBUG has the word \"%.*s\"; there are 1, all, cancel, dump, locks, "
+             "overflow, stacks, "
+             "stall, strict, trace and users, with commas or blanks between\n",
+             length < 32 ? (int)length : 32, word);
+    nidoi_make_printable(text, '\n');
+    nidoi_loop_report(loop, text);
 }

@@ -20,4 +20,7 @@ void nidoi_report_tasks(struct nidoi_loop *loop, FILE *file);
 /* From now on a broken law shows the tasks of its thread before it ends the program. */
 void nidoi_report_crashes(void);
 
+/* Once in a process: NIDO_DEBUG has a word that asks for nothing. */
+void nidoi_report_unknown_word(struct nidoi_loop *loop);
+
 #endif

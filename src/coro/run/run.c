@@ -113,6 +113,7 @@ static int run_open(struct nidoi_run *run, const nido_options *options)
     nidoi_fork_watch();
     nidoi_remotes_add(run->loop.remote);
     nidoi_report_crashes();
+    nidoi_report_unknown_word(&run->loop);
     nidoi_users_open(&run->loop);
     run->signals = (struct nidoi_receiver){.root = true};
     err = nidoi_cancel_on_signals(&run->loop, &run->signals);
