@@ -7,6 +7,7 @@ The programs are tests/tools/parked.c, linked in different ways; the first is th
 transcripts, which are compared with what is printed: addresses, times, sizes and lines of code are masked."""
 
 import argparse
+import ctypes
 import json
 import os
 import pathlib
@@ -116,6 +117,20 @@ def computing(tool, path):
         check(frames[:2] == ["compute", "root"], root)
         state = pathlib.Path(f"/proc/{program.pid}/status").read_text()
         check("TracerPid:\t0" in state and "State:\tR" in state, state)
+        several(tool, program.pid)
+
+
+def several(tool, pid):
+    """Two that must hold the same process take turns; who finds another tracer there is told of it."""
+    looking = [subprocess.Popen([tool.path, str(pid)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+               for _ in range(4)]
+    for one in looking:
+        said = one.communicate(timeout=30)[0]
+        check(one.returncode == 0, said)
+    seize = 0x4206
+    if ctypes.CDLL(None).ptrace(seize, pid, None, None) == 0:
+        tool.refuses(f"process {os.getpid()} (", pid)
+        tool.refuses("traces it already", pid)
 
 
 def under_load(tool, echo):
@@ -209,7 +224,11 @@ def refusals(tool, path):
     tool.refuses("which process?")
     tool.refuses("is no number of a process", "x1")
     tool.refuses("is no number of a process", "0")
+    tool.refuses("is no number of a process", "0x10")
+    tool.refuses("is no number of a process", "1e3")
     tool.refuses("only one of", "--tree", "--json", "1")
+    tool.refuses("are for --watch", "--interval", "1", "1")
+    tool.refuses("are for --watch", "--count", "1", "--core", "x")
     tool.refuses("--count takes a number", "--watch", "--count", "many", "1")
     tool.refuses("--interval takes seconds", "--watch", "--interval", "0", "1")
     tool.refuses("--watch is for processes", "--watch", "--core", "x")

@@ -19,7 +19,7 @@
 struct request {
     const char *core, *program;
     pid_t pid;
-    bool tree, json, watch, stacks, timing;
+    bool tree, json, watch, stacks, timing, repeats; /* --count or --interval */
     int count, interval_ms;
 };
 
@@ -90,23 +90,35 @@ static bool parse_option(struct request *request, int option)
         if (!parse_number(optarg, 1, INT_MAX, &number))
             return fail("--count takes a number, not %s", optarg);
         request->count = (int)number;
+        request->repeats = true;
         return true;
     case INTERVAL:
         if (!parse_number(optarg, 0.01, 86400, &number))
             return fail("--interval takes seconds, not %s", optarg);
         request->interval_ms = (int)(number * 1000);
+        request->repeats = true;
         return true;
     default:
         return fail("see nido-ps --help");
     }
 }
 
-static bool parse_operands(struct request *request, int count, char **operands)
+/* Digits, and nothing else. */
+static bool parse_pid(const char *text, pid_t *out)
 {
     double number;
 
+    if (text[strspn(text, "0123456789")] || !parse_number(text, 1, INT_MAX, &number)) return false;
+    *out = (pid_t)number;
+    return true;
+}
+
+static bool parse_operands(struct request *request, int count, char **operands)
+{
+
     if (request->tree + request->json + request->watch > 1)
         return fail("only one of --tree, --json and --watch");
+    if (request->repeats && !request->watch) return fail("--count and --interval are for --watch");
     if (request->core) {
         if (count > 1) return fail("--core takes one program, not %d", count);
         if (request->watch) return fail("a core file does not change: --watch is for processes");
@@ -114,10 +126,8 @@ static bool parse_operands(struct request *request, int count, char **operands)
         return true;
     }
     if (count != 1) return fail("which process? nido-ps PID, or nido-ps --core FILE");
-    if (!parse_number(operands[0], 1, INT_MAX, &number) || number != (int)number)
-        return fail("%s is no number of a process", operands[0]);
-    request->pid = (pid_t)number;
-    return true;
+    return parse_pid(operands[0], &request->pid) ||
+           fail("%s is no number of a process", operands[0]);
 }
 
 /* False: it is over, with this status. */

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 #include "failure.h"
+
+enum { HOLD_TRIES = 25, HOLD_PAUSE_MS = 20 };
 
 /* ---- Is it there, and ours to read? ---- */
 
@@ -40,6 +43,36 @@ static bool process_owner(pid_t pid, uid_t *out)
     return true;
 }
 
+/* The process that traces it; 0: none. */
+static pid_t process_tracer(pid_t pid)
+{
+    char path[64], line[256];
+    int tracer = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    file = fopen(path, "re");
+    if (!file) return 0;
+    while (fgets(line, sizeof line, file) && sscanf(line, "TracerPid: %d", &tracer) != 1) continue;
+    fclose(file);
+    return tracer;
+}
+
+static bool fail_traced(pid_t pid, pid_t tracer)
+{
+    char path[64], name[64] = "?";
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)tracer);
+    file = fopen(path, "re");
+    if (file && !fgets(name, sizeof name, file)) strcpy(name, "?");
+    if (file) fclose(file);
+    name[strcspn(name, "\n")] = '\0';
+    return fail("process %d is busy, so it must be held while it is read, and process %d (%s) "
+                "traces it already: a process has one tracer",
+                (int)pid, (int)tracer, name);
+}
+
 static bool fail_forbidden(pid_t pid)
 {
     uid_t owner = 0;
@@ -63,7 +96,7 @@ static bool fail_forbidden(pid_t pid)
             "is %d): run nido-ps with sudo",
             scope);
     return fail("reading process %d is not permitted: it is in a container or sandbox that forbids "
-                "ptrace, or is being traced already; run nido-ps where it runs, with sudo",
+                "ptrace; run nido-ps where it runs, with sudo",
                 (int)pid);
 }
 
@@ -186,8 +219,9 @@ static int hold_pass(DIR *tasks, struct threads *threads)
     return fresh;
 }
 
-/* Threads may be started while others are being stopped: until a pass finds no new one. */
-bool process_hold(pid_t pid, struct threads *threads)
+/* Threads may be started while others are being stopped: until a pass finds no new one. < 0: one cannot be
+ * held, and none is. */
+static int hold_all(pid_t pid, struct threads *threads)
 {
     char path[64];
     DIR *tasks;
@@ -195,12 +229,28 @@ bool process_hold(pid_t pid, struct threads *threads)
 
     snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
     tasks = opendir(path);
-    if (!tasks) return fail("process %d has ended", (int)pid);
+    if (!tasks) return -ESRCH;
     for (int i = 0; i < 16 && fresh > 0; i++) fresh = hold_pass(tasks, threads);
     closedir(tasks);
-    if (fresh >= 0 && threads->count) return true;
+    if (fresh >= 0 && threads->count) return 0;
     process_release(threads);
-    if (fresh == -EPERM) return fail_forbidden(pid);
+    threads_free(threads);
+    return fresh < 0 ? fresh : -ESRCH;
+}
+
+/* Another nido-ps lets go of it in a moment; a debugger does not. */
+bool process_hold(pid_t pid, struct threads *threads)
+{
+    pid_t tracer = 0;
+    int err = hold_all(pid, threads);
+
+    for (int i = 0; err == -EPERM && i < HOLD_TRIES; i++) {
+        tracer = process_tracer(pid);
+        poll(NULL, 0, HOLD_PAUSE_MS);
+        err = hold_all(pid, threads);
+    }
+    if (!err) return true;
+    if (err == -EPERM) return tracer ? fail_traced(pid, tracer) : fail_forbidden(pid);
     return fail("process %d has ended", (int)pid);
 }
 
