@@ -1,5 +1,6 @@
 #include "snapshot.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -439,20 +440,49 @@ static void runtimes_take(struct snapshot *snapshot, struct target *target)
     }
 }
 
-bool snapshot_take(struct snapshot *snapshot, struct target *target, bool stacks)
+/* A process may be held in the middle of a spawn or of an end: then its counts are not those of its tasks. */
+static bool runtime_adds_up(const struct runtime *runtime)
 {
-    int64_t start = clock_now();
+    uint64_t children = 0, listed = 0;
+
+    for (size_t i = 0; i < runtime->group_count; i++)
+        children += (uint64_t)runtime->groups[i].live + runtime->groups[i].services;
+    for (size_t i = 0; i < runtime->task_count; i++) listed += runtime->tasks[i].group != 0;
+    return !runtime->torn && runtime->live == runtime->task_count && children == listed;
+}
+
+static bool snapshot_adds_up(const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->count; i++)
+        if (!runtime_adds_up(&snapshot->runtimes[i])) return false;
+    return true;
+}
+
+static bool snapshot_try(struct snapshot *snapshot, struct target *target, bool stacks)
+{
     uint64_t sum;
-    bool idle, copied = true;
+    bool idle;
 
     *snapshot = (struct snapshot){0};
     if (target->is_core)
         copy(snapshot, target, stacks, &sum, &idle);
-    else
-        copied = copy_process(snapshot, target, stacks);
-    if (!copied) return false;
-    snapshot->read_ns = clock_now() - start;
+    else if (!copy_process(snapshot, target, stacks))
+        return false;
     runtimes_take(snapshot, target);
+    return true;
+}
+
+bool snapshot_take(struct snapshot *snapshot, struct target *target, bool stacks)
+{
+    int64_t start = clock_now();
+
+    if (!snapshot_try(snapshot, target, stacks)) return false;
+    for (int i = 1; i < TRIES && snapshot->held_ns && !snapshot_adds_up(snapshot); i++) {
+        clear(snapshot);
+        poll(NULL, 0, i); /* until it has gone on */
+        if (!snapshot_try(snapshot, target, stacks)) return false;
+    }
+    snapshot->read_ns = clock_now() - start;
     if (!target->is_core && !process_open(target->pid)) {
         clear(snapshot);
         return false;

@@ -1,7 +1,8 @@
 /* snapshot.h: the runtimes, groups and tasks of a target, as they were at one moment.
  *
  * 1. Of a process: it is read without being held, and counts if every runtime slept in its loop all the
- *    time, by its counters. Else, after three tries, its threads are held while it is read again.
+ *    time, by its counters. Else, after three tries, its threads are held while it is read again; and
+ *    again, if that was in the middle of a spawn or of an end.
  * 2. A task is kept if its record and the slot that leads to it agree; the others are counted as `torn`.
  * 3. Each walk ends: rings, chains and tables have a most. */
 #ifndef SNAPSHOT_H
