@@ -196,7 +196,22 @@ def cores(tool, programs):
                 check("abort" in functions(printed, ""), path, functions(printed, ""))
             if path == programs[0]:
                 check_transcript("nido-ps --tree --core core", tool.shows("--tree", "--core", core))
+                cut_short(tool, core)
                 damaged(tool, core)
+
+
+def cut_short(tool, core):
+    """It is called so first, wherever it ends; nothing else is said to be the cause."""
+    whole, cut = core.read_bytes(), core.with_name("cut")
+    for size in 4000, 100000, 1000000, len(whole) // 2, len(whole) - 1:
+        cut.write_bytes(whole[:size])
+        done = tool.run("--tree", "--core", cut)
+        lines = done.stderr.splitlines()
+        check("is cut short: it has" in lines[0] and "is cut short: it has" not in "".join(lines[1:]), size, lines)
+        check(not re.search("gcore|no runtime|no error", done.stderr), size, lines)
+        check((done.returncode == 0) == ("100 tasks" in done.stdout), size, done)
+    check("100 tasks" in done.stdout, "a byte is missing", done)
+    cut.unlink()
 
 
 def damaged(tool, core):

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/procfs.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "failure.h"
@@ -93,6 +94,24 @@ static void read_notes(struct core *core, const GElf_Phdr *segment)
 static bool core_look(struct core *core, const char *path)
 {
     GElf_Ehdr head;
+/* Has the file what its table says? A core that the kernel could not finish ends earlier. */
+static void core_measure(struct core *core, const char *path, const GElf_Ehdr *head)
+{
+    uint64_t end = head->e_phoff + core->segments * head->e_phentsize;
+    GElf_Phdr segment;
+    struct stat file;
+
+    for (size_t i = 0; i < core->segments; i++)
+        if (gelf_getphdr(core->elf, (int)i, &segment) && segment.p_filesz &&
+            segment.p_offset + segment.p_filesz > end)
+            end = segment.p_offset + segment.p_filesz;
+    if (fstat(core->fd, &file) || (uint64_t)file.st_size >= end) return;
+    core->is_cut = true;
+    warn("the core file %s is cut short: it has %llu of %llu bytes (was the disk full, or ulimit "
+         "-c too small?)",
+         path, (unsigned long long)file.st_size, (unsigned long long)end);
+}
+
     GElf_Phdr segment;
 
     if (elf_kind(core->elf) != ELF_K_ELF || !gelf_getehdr(core->elf, &head))
@@ -104,6 +123,7 @@ static bool core_look(struct core *core, const char *path)
     for (size_t i = 0; i < core->segments; i++)
         if (gelf_getphdr(core->elf, (int)i, &segment) && segment.p_type == PT_NOTE)
             read_notes(core, &segment);
+    core_measure(core, path, &head);
     return true;
 }
 

@@ -15,6 +15,7 @@ struct core {
     struct threads threads;
     size_t segments;
 };
+    bool is_cut; /* the file ends before its last segment does */
 
 /* Says why not. */
 bool core_open(struct core *core, const char *path);

@@ -16,6 +16,18 @@ bool fail(const char *format, ...)
     return false;
 }
 
+void warn(const char *format, ...)
+{
+    va_list args;
+
+    fflush(stdout);
+    fputs("nido-ps: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
 const char *failure(void)
 {
     return sentence[0] ? sentence : NULL;

@@ -42,7 +42,8 @@ Dwfl *image_of_core(const struct core *core, const char *program)
                !dwfl_report_end(dwfl, NULL, NULL)) {
         return dwfl;
     }
-    fail("no file of a program is found in the core file: %s", dwfl_errmsg(-1));
+    fail(core->is_cut ? "too little of the core file is there"
+                      : "no program is found in the core file");
     if (dwfl) dwfl_end(dwfl);
     return NULL;
 }

@@ -169,7 +169,10 @@ static void print_doubts(const struct target *target, const struct snapshot *sna
 
     fflush(stdout);
     for (size_t i = 0; i < snapshot->count; i++) torn += snapshot->runtimes[i].torn;
-    if (torn && target->is_core)
+    if (torn && target->is_core && target->core.is_cut)
+        fprintf(stderr, "nido-ps: %zu %s left out: missing in the core file, which is cut short\n",
+                torn, torn == 1 ? "task is" : "tasks are");
+    else if (torn && target->is_core)
         fprintf(
             stderr,
             "nido-ps: %zu %s left out: damaged or missing in the core file (gdb's gcore leaves out "
@@ -190,6 +193,7 @@ static bool show(struct target *target, const struct request *request)
     if (!snapshot_take(&snapshot, target, request->stacks)) return false;
     for (size_t i = 0; i < snapshot.count; i++)
         print_runtime(target, &snapshot.runtimes[i], request);
+    if (!snapshot.count && target->lost) fail("%s: the runtimes are not in it", target->name);
     if (!snapshot.count)
         fail("%s has nido, but no runtime: nido_run has not begun, or is over", target->name);
     print_doubts(target, &snapshot);
