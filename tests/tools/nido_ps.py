@@ -198,6 +198,7 @@ def cores(tool, programs):
                 check_transcript("nido-ps --tree --core core", tool.shows("--tree", "--core", core))
                 cut_short(tool, core)
                 damaged(tool, core)
+    overflowed(tool, programs[0])
 
 
 def cut_short(tool, core):
@@ -212,6 +213,15 @@ def cut_short(tool, core):
         check((done.returncode == 0) == ("100 tasks" in done.stdout), size, done)
     check("100 tasks" in done.stdout, "a byte is missing", done)
     cut.unlink()
+
+
+def overflowed(tool, path):
+    """The stack pointer of the task that runs lies in its guard."""
+    with tempfile.TemporaryDirectory() as folder:
+        core = dump_core(path, folder, "overflow")
+        if core:
+            printed = tool.shows("--json", "--stacks", "--core", core)
+            check(functions(printed, "")[:2] == ["overflow", "overflow"], functions(printed, "")[:2])
 
 
 def damaged(tool, core):

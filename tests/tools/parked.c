@@ -1,5 +1,6 @@
 /* A program that stands still, to be looked at from outside: 100 tasks that wait in different ways. It prints
- * "ready" when all of them do. With "json" it then prints what nido_dump_with says. With "busy" its root then computes for ever; with "abort" it dies. */
+ * "ready" when all of them do. With "json" it then prints what nido_dump_with says. With "busy" its root then computes for ever; with "abort" it dies,
+ * with "overflow" of its stack. */
 #include <errno.h>
 #include <nido.h>
 #include <nido/debug.h>
@@ -141,6 +142,14 @@ FRAME void compute(void)
     for (;;) sum++;
 }
 
+FRAME int overflow(int depth)
+{
+    volatile char frame[200];
+
+    frame[0] = (char)depth;
+    return depth < 1 << 30 ? overflow(depth + 1) + frame[0] : 0;
+}
+
 static int root(void *unused)
 {
     nido_group group;
@@ -164,6 +173,7 @@ static int root(void *unused)
     fflush(stdout);
     if (!strcmp(mode, "json")) nido_dump_with(stdout, NIDO_DUMP_JSON | NIDO_DUMP_STACKS);
     if (!strcmp(mode, "abort")) abort();
+    if (!strcmp(mode, "overflow")) overflow(0);
     if (!strcmp(mode, "busy")) compute();
     return nido_group_close(&group, 0);
 }

@@ -82,12 +82,12 @@ def check_transcript(command, printed):
     check(lines == expected, command, "\n".join(lines), "expected", "\n".join(expected))
 
 
-def dump_core(path, folder):
+def dump_core(path, folder, mode="abort"):
     """The kernel's own, in `folder`; None: this machine sends cores elsewhere."""
     pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text().strip()
     if "/" in pattern or pattern.startswith("|"):
         return None
-    subprocess.run([path, "abort"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    subprocess.run([path, mode], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                    check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (-1, -1)))
     cores = list(pathlib.Path(folder).iterdir())
     return cores[0] if cores else None

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+enum { GUARD = 64 << 10 /* bytes, as in every nido */ };
+
 /* What is being unwound: libdwfl asks for it by call-backs. */
 static struct {
     struct target *target;
@@ -103,6 +105,15 @@ static void leave_out_inside(struct stack *stack)
     stack->count -= first;
 }
 
+/* The thread that runs it. Of a task whose stack has overflowed the stack pointer is in the guard, which
+ * lies below the stack. */
+static const struct thread *thread_of(const struct target *target, const struct task *task)
+{
+    const struct thread *on = threads_on(&target->threads, task->stack_bottom, task->stack_top);
+
+    return on ? on : threads_on(&target->threads, task->stack_bottom - GUARD, task->stack_bottom);
+}
+
 static const char *why_not(const struct target *target, const struct task *task)
 {
     if (task->is_running && !unwound.thread) return "(it runs; its registers are not known)";
@@ -120,8 +131,7 @@ void stack_of(struct stack *stack, struct target *target, const struct task *tas
     stack->more = false;
     unwound.target = target;
     unwound.task = task;
-    unwound.thread =
-        task->is_running ? threads_on(&target->threads, task->stack_bottom, task->stack_top) : NULL;
+    unwound.thread = task->is_running ? thread_of(target, task) : NULL;
     stack->why = why_not(target, task);
     if (stack->why) return;
     if (attached != target && !dwfl_attach_state(target->image, NULL, 1, &callbacks, NULL)) {
