@@ -13,6 +13,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -199,6 +200,7 @@ def cores(tool, programs):
                 cut_short(tool, core)
                 damaged(tool, core)
     overflowed(tool, programs[0])
+    replaced(tool, programs[0], programs[1])
 
 
 def cut_short(tool, core):
@@ -222,6 +224,24 @@ def overflowed(tool, path):
         if core:
             printed = tool.shows("--json", "--stacks", "--core", core)
             check(functions(printed, "")[:2] == ["overflow", "overflow"], functions(printed, "")[:2])
+
+
+def replaced(tool, path, other):
+    """The file of the core's program is gone, or is another one now."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = pathlib.Path(folder, "program")
+        shutil.copy(path, program)
+        core = dump_core(program, folder)
+        whole = tool.shows("--tree", "--core", core)
+        program.unlink()
+        done = tool.run("--tree", "--core", core)
+        check("is not there" in done.stderr and done.returncode == 0 and "100 tasks" in done.stdout, done)
+        shutil.copy(other, program)
+        done = tool.run("--tree", "--core", core)
+        check("is another file now" in done.stderr and done.returncode == 0 and "100 tasks" in done.stdout, done)
+        done = tool.run("--tree", "--core", core, other)
+        check("is not the program of which" in done.stderr, done.stderr)
+        check(whole.replace("program(", "parked(") == tool.shows("--tree", "--core", core, path))
 
 
 def damaged(tool, core):

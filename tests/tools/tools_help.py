@@ -89,5 +89,5 @@ def dump_core(path, folder, mode="abort"):
         return None
     subprocess.run([path, mode], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                    check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (-1, -1)))
-    cores = list(pathlib.Path(folder).iterdir())
+    cores = list(pathlib.Path(folder).glob("core*"))
     return cores[0] if cores else None

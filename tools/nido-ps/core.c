@@ -26,11 +26,12 @@ static void note_thread(struct core *core, const char *words, size_t size)
 }
 
 /* NT_FILE: how many, the page's size, {from, to, page} of each, then the paths. The program is the file
- * that holds `inside`. */
+ * that holds `inside`; its mappings follow each other, that of its first page first. */
 static void note_files(struct core *core, const char *words, size_t size, uint64_t inside)
 {
     uint64_t head[2], map[3];
     const char *path, *end = words + size;
+    uint64_t start = 0;
 
     if (size < sizeof head) return;
     memcpy(head, words, sizeof head);
@@ -40,9 +41,11 @@ static void note_files(struct core *core, const char *words, size_t size, uint64
         size_t length = strnlen(path, (size_t)(end - path));
 
         memcpy(map, words + sizeof head + i * sizeof map, sizeof map);
+        if (!map[2]) start = map[0];
         if (inside >= map[0] && inside < map[1] && length < sizeof core->program) {
             memcpy(core->program, path, length);
             core->program[length] = '\0';
+            core->start = start;
         }
         path += length + 1;
     }
@@ -91,9 +94,6 @@ static void read_notes(struct core *core, const GElf_Phdr *segment)
 
 /* ---- Opening ---- */
 
-static bool core_look(struct core *core, const char *path)
-{
-    GElf_Ehdr head;
 /* Has the file what its table says? A core that the kernel could not finish ends earlier. */
 static void core_measure(struct core *core, const char *path, const GElf_Ehdr *head)
 {
@@ -112,6 +112,9 @@ static void core_measure(struct core *core, const char *path, const GElf_Ehdr *h
          path, (unsigned long long)file.st_size, (unsigned long long)end);
 }
 
+static bool core_look(struct core *core, const char *path)
+{
+    GElf_Ehdr head;
     GElf_Phdr segment;
 
     if (elf_kind(core->elf) != ELF_K_ELF || !gelf_getehdr(core->elf, &head))
@@ -120,10 +123,10 @@ static void core_measure(struct core *core, const char *path, const GElf_Ehdr *h
         return fail("%s is a program, no core file: nido-ps --core CORE %s", path, path);
     if (elf_getphdrnum(core->elf, &core->segments) || !core->segments)
         return fail("the core file %s is cut short: it has no table of segments", path);
+    core_measure(core, path, &head);
     for (size_t i = 0; i < core->segments; i++)
         if (gelf_getphdr(core->elf, (int)i, &segment) && segment.p_type == PT_NOTE)
             read_notes(core, &segment);
-    core_measure(core, path, &head);
     return true;
 }
 

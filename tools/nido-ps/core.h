@@ -13,9 +13,10 @@ struct core {
     pid_t pid;
     char program[1024]; /* path of its program, as far as the core tells; "" */
     struct threads threads;
+    uint64_t start; /* where its first page lies; 0: not known */
     size_t segments;
-};
     bool is_cut; /* the file ends before its last segment does */
+};
 
 /* Says why not. */
 bool core_open(struct core *core, const char *path);

@@ -1,5 +1,7 @@
 #include "image.h"
 
+#include <elfutils/libdwelf.h>
+#include <fcntl.h>
 #include <gelf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +37,6 @@ Dwfl *image_of_core(const struct core *core, const char *program)
 {
     Dwfl *dwfl = dwfl_begin(&of_core);
 
-    if (!program && core->program[0] && !access(core->program, R_OK)) program = core->program;
     if (program && access(program, R_OK)) {
         fail("the program %s cannot be read", program);
     } else if (dwfl && dwfl_core_file_report(dwfl, core->elf, program) > 0 &&
@@ -186,43 +187,51 @@ const struct image_symbol *image_symbol(Dwfl *dwfl, uint64_t address, bool after
     return &entry->symbol;
 }
 
-/* ---- The note that leads to the table ---- */
+/* ---- Notes in a program: one leads to the table ---- */
 
 enum { LAYOUT_NOTE = 1, MOST_SEGMENTS = 64, MOST_NOTES = 4096 };
 
-static uint64_t note_target(const unsigned char *notes, uint64_t size, uint64_t address)
+struct note {
+    const char *owner;
+    uint32_t owner_size, type;
+    uint32_t size; /* out: bytes of its words */
+};
+
+/* Where the words of the note are; 0: it is not among these. */
+static uint64_t note_find(struct note *note, const unsigned char *notes, uint64_t size,
+                          uint64_t address)
 {
     uint64_t at = 0;
 
     while (at + 12 <= size) {
         uint32_t head[3];
-        int32_t far;
         uint64_t words, next;
 
         memcpy(head, notes + at, sizeof head);
         words = at + 12 + (((uint64_t)head[0] + 3) & ~(uint64_t)3);
         next = words + (((uint64_t)head[1] + 3) & ~(uint64_t)3);
         if (next > size || next <= at) return 0;
-        if (head[0] == 5 && head[1] == 4 && head[2] == LAYOUT_NOTE &&
-            !memcmp(notes + at + 12, "nido", 5)) {
-            memcpy(&far, notes + words, sizeof far);
-            return address + words + (uint64_t)(int64_t)far;
+        if (head[0] == note->owner_size && head[2] == note->type &&
+            !memcmp(notes + at + 12, note->owner, note->owner_size)) {
+            note->size = head[1];
+            return address + words;
         }
         at = next;
     }
     return 0;
 }
 
-static uint64_t segment_target(struct blocks *memory, uint64_t bias, uint64_t at, uint64_t size)
+static uint64_t segment_note(struct note *note, struct blocks *memory, uint64_t bias, uint64_t at,
+                             uint64_t size)
 {
     unsigned char notes[MOST_NOTES];
 
     if (size > sizeof notes || !blocks_get(memory, bias + at, notes, size)) return 0;
-    return note_target(notes, size, bias + at);
+    return note_find(note, notes, size, bias + at);
 }
 
 /* Its program headers as they lie in memory, so that no file is needed. */
-static uint64_t find_64(struct blocks *memory, uint64_t start)
+static uint64_t find_64(struct note *note, struct blocks *memory, uint64_t start)
 {
     Elf64_Ehdr head;
     Elf64_Phdr segments[MOST_SEGMENTS];
@@ -237,7 +246,7 @@ static uint64_t find_64(struct blocks *memory, uint64_t start)
             bias = start - segments[i].p_vaddr;
     for (unsigned i = 0; i < head.e_phnum && !found; i++)
         if (segments[i].p_type == PT_NOTE)
-            found = segment_target(memory, bias, segments[i].p_vaddr, segments[i].p_filesz);
+            found = segment_note(note, memory, bias, segments[i].p_vaddr, segments[i].p_filesz);
     return found;
 }
 
@@ -250,13 +259,43 @@ static int look_at_module(Dwfl_Module *module, void **user, const char *name, Dw
                           void *arg)
 {
     struct search *search = arg;
+    struct note note = {"nido", 5, LAYOUT_NOTE, 0};
     unsigned char ident[EI_NIDENT];
+    uint64_t words = 0;
+    int32_t far;
 
     (void)module, (void)user, (void)name;
     if (!blocks_get(search->memory, start, ident, sizeof ident) || memcmp(ident, ELFMAG, SELFMAG))
         return DWARF_CB_OK;
-    if (ident[EI_CLASS] == ELFCLASS64) search->found = find_64(search->memory, start);
+    if (ident[EI_CLASS] == ELFCLASS64) words = find_64(&note, search->memory, start);
+    if (words && note.size == sizeof far && blocks_get(search->memory, words, &far, sizeof far))
+        search->found = words + (uint64_t)(int64_t)far;
     return search->found ? DWARF_CB_ABORT : DWARF_CB_OK;
+}
+
+/* ---- Is a file what was mapped? By its build-id ---- */
+
+static bool file_has_id(const char *path, const unsigned char *id, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ_MMAP, NULL);
+    const void *own = NULL;
+    ssize_t n = elf ? dwelf_elf_gnu_build_id(elf, &own) : 0;
+    bool same = n == (ssize_t)size && own && !memcmp(own, id, size);
+
+    elf_end(elf);
+    if (fd >= 0) close(fd);
+    return same;
+}
+
+bool image_fits(const char *path, struct blocks *memory, uint64_t start)
+{
+    struct note note = {"GNU", 4, NT_GNU_BUILD_ID, 0};
+    uint64_t words = start ? find_64(&note, memory, start) : 0;
+    unsigned char id[64];
+
+    if (!words || !note.size || note.size > sizeof id) return true;
+    return !blocks_get(memory, words, id, note.size) || file_has_id(path, id, note.size);
 }
 
 uint64_t image_find_layout(Dwfl *dwfl, struct blocks *memory)

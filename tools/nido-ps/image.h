@@ -16,6 +16,9 @@
 Dwfl *image_of_process(pid_t pid);
 Dwfl *image_of_core(const struct core *core, const char *program);
 
+/* Is the program that is mapped at `start` the file `path`? If that cannot be told: true. */
+bool image_fits(const char *path, struct blocks *memory, uint64_t start);
+
 /* Of memory that is not written to. */
 bool image_read(Dwfl *dwfl, struct piece *piece);
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "failure.h"
 #include "image.h"
@@ -23,7 +24,8 @@ static void read_core(void *source, struct piece *pieces, size_t n)
 
     core_read(&target->core, pieces, n);
     for (size_t i = 0; i < n; i++)
-        if (!pieces[i].read) pieces[i].read = image_read(target->image, &pieces[i]);
+        if (!pieces[i].read && target->image)
+            pieces[i].read = image_read(target->image, &pieces[i]);
 }
 
 /* ---- Opening ---- */
@@ -52,6 +54,26 @@ bool target_open_process(struct target *target, pid_t pid)
     return false;
 }
 
+/* The file of the core's program, `asked` or by its path in the core; NULL: it is not there. */
+static const char *core_program(struct target *target, const char *asked)
+{
+    const char *path = asked ? asked : target->core.program;
+
+    if (!path[0]) return NULL;
+    if (access(path, R_OK)) {
+        if (!asked) warn("%s, of which %s is, is not there: names are missing", path, target->name);
+        return asked;
+    }
+    if (image_fits(path, &target->memory, target->core.start)) return path;
+    if (asked)
+        warn("%s is not the program of which %s is: names and frames may be wrong", path,
+             target->name);
+    else
+        warn("%s, of which %s is, is another file now: it is not used, and names are missing", path,
+             target->name);
+    return asked;
+}
+
 bool target_open_core(struct target *target, const char *core, const char *program)
 {
     *target = (struct target){.is_core = true};
@@ -60,6 +82,8 @@ bool target_open_core(struct target *target, const char *core, const char *progr
     if (!core_open(&target->core, core)) return false;
     target->pid = target->core.pid;
     target->threads = target->core.threads;
+    program = core_program(target, program);
+    blocks_forget(&target->memory); /* without the program's files more cannot be read */
     target->image = image_of_core(&target->core, program);
     if (target->image && find_layout(target)) return true;
     target_close(target);
