@@ -49,7 +49,10 @@ static void put_cancel(FILE *file, const nido_scope *scope)
 {
     const nido_scope *cancel = nidoi_debug_cancel(scope);
 
-    if (!cancel) return;
+    if (!cancel) {
+        if (nidoi_debug_is_shielded(scope)) fputs(",\"shielded\":true", file);
+        return;
+    }
     fprintf(file, ",\"cancelled\":{\"code\":%d", (int)cancel->code);
     put_key_text(file, "reason", cancel->reason);
     if (cancel->by) fprintf(file, ",\"by\":%" PRIu64, cancel->by);

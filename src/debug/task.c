@@ -96,8 +96,7 @@ static void add_deadline(struct nidoi_text *text, const struct nidoi_task *task)
     if (!nidoi_debug_owns_deadline(task)) ADD(text, " (inherited)");
 }
 
-/* A cancel that is not felt here, because of a shield in between. */
-static bool is_shielded(const nido_scope *scope)
+bool nidoi_debug_is_shielded(const nido_scope *scope)
 {
     bool shield = false;
 
@@ -113,7 +112,7 @@ static void add_cancel(struct nidoi_text *text, const nido_scope *scope)
     const nido_scope *cancel = nidoi_debug_cancel(scope);
 
     if (!cancel) {
-        if (is_shielded(scope)) ADD(text, "  shielded from a cancel");
+        if (nidoi_debug_is_shielded(scope)) ADD(text, "  shielded from a cancel");
         return;
     }
     ADD(text, "  cancelled: %.200s", cancel->reason[0] ? cancel->reason : "no reason given");

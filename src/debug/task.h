@@ -16,6 +16,9 @@ const char *nidoi_policy_name(const nido_group *group);
 /* Why the scope is cancelled: the first cancel that is felt in it; NULL: it is not. */
 const nido_scope *nidoi_debug_cancel(const nido_scope *scope);
 
+/* Is there a cancel that is not felt in it, because of a shield in between? */
+bool nidoi_debug_is_shielded(const nido_scope *scope);
+
 /* Did the task open a scope with the deadline that holds for it, or does it come from above? */
 bool nidoi_debug_owns_deadline(const struct nidoi_task *task);
 

@@ -132,7 +132,8 @@ INSIDE(dump, in_the_middle_of_a_cancel_its_reason_and_its_author_are_shown)
         " \"chief\"\n",
         "\"worker\"  waits for sleep, 0.0 s  deadline in 10.0 s  shielded from a cancel  stack ");
     EXPECT_LINES(nido_dump_json,
-                 "\"cancelled\":{\"code\":0,\"reason\":\"out of \\\"paper\\\"\",\"by\":");
+                 "\"cancelled\":{\"code\":0,\"reason\":\"out of \\\"paper\\\"\",\"by\":",
+                 "\"shielded\":true");
     nido_scope_close(&shield, 0);
     nido_group_close(&group, 0);
 }

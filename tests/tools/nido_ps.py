@@ -94,6 +94,7 @@ def twins(tool, path):
         check(len(own["tasks"]) == len(seen["tasks"]) == 100, own, seen)
         for mine, theirs in zip(own["tasks"][1:], seen["tasks"][1:]): # without the root, which ran
             (mine, frames), (theirs, outer) = comparable(mine), comparable(theirs)
+            check(("shielded" in theirs) == (theirs["name"] == "stubborn"), theirs)
             # Outside nothing is shown below the call; inside, what of it is the library's.
             check(mine == theirs and outer and frames[-len(outer):] == outer, mine, frames, theirs, outer)
 

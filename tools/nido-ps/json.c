@@ -37,6 +37,14 @@ static json_t *cancel_json(const struct cancel *cancel)
     return object;
 }
 
+static void add_cancel(json_t *object, const struct cancel *cancel)
+{
+    if (cancel->is_felt)
+        json_object_set_new(object, "cancelled", cancel_json(cancel));
+    else if (cancel->is_shielded)
+        json_object_set_new(object, "shielded", json_true());
+}
+
 static json_t *wait_json(const struct runtime *runtime, const struct wait *wait)
 {
     json_t *object = json_pack("{s:o}", "kind", text(wait->kind));
@@ -110,7 +118,7 @@ static json_t *task_json(struct target *target, const struct runtime *runtime,
     if (task->wait.waits && !task->is_running)
         json_object_set_new(object, "wait", wait_json(runtime, &task->wait));
     add_deadline(object, runtime, task);
-    if (task->cancel.is_felt) json_object_set_new(object, "cancelled", cancel_json(&task->cancel));
+    add_cancel(object, &task->cancel);
     json_object_set_new(object, "stack", stack_json(target, task, stacks));
     json_object_set_new(object, "spawned_at", text(task->place));
     return object;
@@ -124,8 +132,7 @@ static json_t *group_json(const struct group *group)
                                number(group->live), "services", number(group->services), "limit",
                                number(group->limit), "failure", (int)group->failure);
 
-    if (group->cancel.is_felt)
-        json_object_set_new(object, "cancelled", cancel_json(&group->cancel));
+    add_cancel(object, &group->cancel);
     return object;
 }
 
