@@ -1,6 +1,6 @@
 /* pool/offload.c: a job from the side of the task that waits for it. */
-#include "coro/scope/options.h"
 #include "nido/offload.h"
+#include "coro/scope/options.h"
 #include "coro/scope/park.h"
 
 #include <limits.h>
@@ -106,7 +106,10 @@ static const char *job_named(const struct nidoi_waiter *waiter)
     return nidoi_container(waiter, struct nidoi_job, waiter)->options.name;
 }
 
-static const struct nidoi_wait_kind waiting = {.name = "job", .undo = job_undo, .named = job_named};
+static const struct nidoi_wait_kind waiting = {.name = "job",
+                                               .undo = job_undo,
+                                               .named = job_named,
+                                               .name_at = offsetof(struct nidoi_job, options.name)};
 
 /* Workers read no virtual clock: there a job takes from its submission until the loop hears of its end. */
 static void job_trace_begin(const struct nidoi_loop *loop, struct nidoi_job *job)
@@ -286,6 +289,7 @@ ssize_t nidoi_offload(nido_job_fn *fn, void *arg, const nido_offload_options *op
     options = NIDOI_OPTIONS(nido_offload_options, options, &job.options);
     if (!options || !offload_options_valid(options)) return -EINVAL;
     job.options = *options;
+    if (job.options.name) job.waiter.object = &job; /* where a reader outside finds the name */
     offload_set_ran(&job.options, false);
     return fn ? job_offload(&job) : offload_drop(&job.options, arg, -EINVAL);
 }

@@ -99,6 +99,18 @@ def twins(tool, path):
             check(mine == theirs and outer and frames[-len(outer):] == outer, mine, frames, theirs, outer)
 
 
+def named_job(tool, path):
+    with running(path, "job") as program:
+        settled(program)
+        for _ in range(100):
+            tree = tool.shows("--tree", program.pid)
+            if "waits for job" in tree:
+                break
+            time.sleep(0.05)
+        check('waits for job "books", ' in tree, tree)
+        check(json.loads(tool.shows("--json", program.pid))["tasks"][0]["wait"]["object"] == "books")
+
+
 def living_transcripts(tool, pid):
     check_transcript("nido-ps 4711", tool.shows(pid))
     check_transcript("nido-ps --tree --stacks 4711", tool.shows("--tree", "--stacks", pid))
@@ -327,6 +339,7 @@ def main():
     tool = Tool(arguments.nido_ps)
     living(tool, arguments.programs)
     twins(tool, arguments.programs[0])
+    named_job(tool, arguments.programs[0])
     computing(tool, arguments.programs[0])
     under_load(tool, arguments.echo)
     dying(tool, arguments.programs[0])

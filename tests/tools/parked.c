@@ -1,6 +1,6 @@
 /* A program that stands still, to be looked at from outside: 100 tasks that wait in different ways. It prints
- * "ready" when all of them do. With "json" it then prints what nido_dump_with says. With "busy" its root then computes for ever; with "abort" it dies,
- * with "overflow" of its stack. */
+ * "ready" when all of them do. With "json" it then prints what nido_dump_with says. With "busy"
+ * its root then computes for ever; with "job" it waits for one; with "abort" it dies, with "overflow" of its stack. */
 #include <errno.h>
 #include <nido.h>
 #include <nido/debug.h>
@@ -142,6 +142,13 @@ FRAME void compute(void)
     for (;;) sum++;
 }
 
+static ssize_t job(void *unused)
+{
+    (void)unused;
+    sleep(3600);
+    return 0;
+}
+
 FRAME int overflow(int depth)
 {
     volatile char frame[200];
@@ -174,6 +181,7 @@ static int root(void *unused)
     if (!strcmp(mode, "json")) nido_dump_with(stdout, NIDO_DUMP_JSON | NIDO_DUMP_STACKS);
     if (!strcmp(mode, "abort")) abort();
     if (!strcmp(mode, "overflow")) overflow(0);
+    if (!strcmp(mode, "job")) nido_offload_with(job, NULL, &NIDO_OFFLOAD_OPTIONS(.name = "books"));
     if (!strcmp(mode, "busy")) compute();
     return nido_group_close(&group, 0);
 }
