@@ -37,8 +37,9 @@ enum nido_dump_flag {
     NIDO_DUMP_JSON = 2 /* as nido_dump_json */
 };
 
-/* Prints what the flags ask for; without any, as nido_dump. Reading debug information opens files and needs
- * memory for them. 0; -EINVAL: file is NULL, or an unknown flag; -EPERM; -ENOMEM; -EIO: as nido_dump. Not a
+/* Prints what the flags ask for; without any, as nido_dump. A dump takes about 8 KiB of the caller's stack. Debug
+ * information is read on a thread of nido with a stack of its own, which lasts as long as the call; that opens files
+ * and needs memory for them. Where no thread can be started, names and lines are those known without it. 0; -EINVAL: file is NULL, or an unknown flag; -EPERM; -ENOMEM; -EIO: as nido_dump. Not a
  * cancellation point. */
 NIDO_API int nido_dump_with(FILE *file, uint32_t flags);
 

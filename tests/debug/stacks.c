@@ -168,6 +168,18 @@ INSIDE(stacks, they_are_shown_when_they_are_asked_for)
     cr_expect(eq(int, nido_dump_with(NULL, 0), -EINVAL));
 }
 
+NIDO_TEST(stacks, a_dump_on_a_small_stack_ends)
+{
+    nido_options options;
+    char *text = NULL;
+
+    nido_options_init(&options);
+    options.stack_size = 64 << 10;
+    cr_expect(zero(int, nido_run(stacks_dumps, &text, &options)));
+    if (can()) cr_expect(ne(ptr, strstr(text, " stacks_dumps+0x"), NULL), "%s", text);
+    free(text);
+}
+
 NIDO_TEST(stacks, a_symbol_is_that_of_the_call)
 {
     struct nidoi_symbol symbol;
