@@ -77,7 +77,8 @@ NIDO_API int nido_report_overflow(const void *address, const void *context);
 /* Asks a runtime to print what nido_dump prints on stderr, from its loop: if its task computes, when that
  * parks. The caller has a handle on it (nido_rt_self). From any thread, and from signal handlers. NULL: asks every
  * runtime of the process, and not from signal handlers. Requests that come before the answer to an earlier one get
- * one answer. 0; -ESHUTDOWN: its run is over; -EPERM: in a forked child. Not a cancellation point. */
+ * one answer. 0; -ESHUTDOWN: its run is over; -EPERM: in a forked child, for its parent's, or for NULL if it runs
+ * none of its own. Not a cancellation point. */
 NIDO_API int nido_dump_request(nido_rt *rt);
 
 #ifdef __cplusplus

@@ -226,6 +226,7 @@ static void threads_are_refused(void)
     REFUSED(nido_run_on(world.rt, do_nothing, NULL));
     REFUSED(nido_post(world.rt, do_nothing, NULL));
     REFUSED(nido_dump_request(world.rt));
+    REFUSED(nido_dump_request(NULL));
     REFUSED(nido_rt_shutdown(world.rt, "no"));
     REFUSED(nido_call_in_loop(do_nothing, NULL));
     REFUSED(nido_offload(job, NULL));

@@ -23,17 +23,19 @@ static int request_send(nido_rt *rt)
     return -ESHUTDOWN;
 }
 
-static void request_send_to_each(nido_rt *rt, void *unused)
+static void request_send_to_each(nido_rt *rt, void *asked)
 {
-    (void)unused;
     request_send(rt);
+    *(bool *)asked = true;
 }
 
 int nido_dump_request(nido_rt *rt)
 {
+    bool asked = false;
+
     if (rt) return request_send(rt);
     nidoi_remotes_lock();
-    nidoi_remotes_each(request_send_to_each, NULL);
+    nidoi_remotes_each(request_send_to_each, &asked);
     nidoi_remotes_unlock();
-    return 0;
+    return asked || !nidoi_forks ? 0 : -EPERM;
 }
