@@ -46,8 +46,8 @@ NIDO_API int nido_trace_stop(void);
 
 /* Writes what the calling thread's runtime has recorded to a descriptor, as JSON that ui.perfetto.dev and
  * chrome://tracing open ("Trace Event Format"). Blocks the thread for as long as write(2) does. Not a cancellation
- * point. 0; -ENODATA: nothing was ever started; -EPERM: the thread has no runtime; what write(2) says, a
- * descriptor that does not block -EAGAIN: a part is written then. */
+ * point. 0; -ENODATA: nothing was ever started; -EPERM: the thread has no runtime; what write(2) says (-EPIPE
+ * and -EFBIG without their signals), a descriptor that does not block -EAGAIN: a part is written then. */
 NIDO_API int nido_trace_write(int fd);
 
 /* An instant in the trace of the running task, or of the loop, by a name that is copied (62 bytes at most); NULL

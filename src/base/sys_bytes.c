@@ -4,33 +4,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifdef __linux__
 #include <sys/sendfile.h>
 #endif
 
+#include "base/held_signal.h"
+
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* then new sockets get SO_NOSIGPIPE */
 #endif
 
 /* ---- As the systems have it ---- */
-
-/* Takes a pending signal back, if there is one. */
-static void take_pending(const sigset_t *set)
-{
-#ifdef __APPLE__
-    sigset_t pending;
-    int taken;
-
-    if (sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE)) sigwait(set, &taken);
-#else
-    static const struct timespec now;
-
-    sigtimedwait(set, NULL, &now);
-#endif
-}
 
 /* Descriptors that come in a message are close-on-exec too. */
 #ifdef MSG_CMSG_CLOEXEC
@@ -111,49 +97,18 @@ static ssize_t send_file(int out, int in, off_t offset, size_t len)
 
 /* ---- Without SIGPIPE ---- */
 
-/* SIGPIPE of a write to a pipe is blocked around the call and, if the call raised one, taken back:
- * the handler of the process is never touched. Sockets do not come here, they have MSG_NOSIGNAL. */
-struct sigpipe {
-    sigset_t before;
-    bool pending; /* one was pending before us: it is not ours to take */
-};
-
-static void sigpipe_set(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGPIPE);
-}
-
-static void sigpipe_block(struct sigpipe *block)
-{
-    sigset_t set;
-
-    sigpipe_set(&set);
-    pthread_sigmask(SIG_BLOCK, &set, &block->before);
-    block->pending =
-        sigismember(&block->before, SIGPIPE) && sigpending(&set) == 0 && sigismember(&set, SIGPIPE);
-}
-
-static void sigpipe_restore(struct sigpipe *block, bool broken)
-{
-    sigset_t set;
-
-    sigpipe_set(&set);
-    if (broken && !block->pending) take_pending(&set);
-    pthread_sigmask(SIG_SETMASK, &block->before, NULL);
-}
-
+/* Of a write to a pipe. Sockets do not come here, they have MSG_NOSIGNAL. */
 static ssize_t call_without_sigpipe(ssize_t (*call)(int, const void *, size_t), int fd,
                                     const void *buf, size_t len)
 {
-    struct sigpipe block;
+    struct nidoi_held_signal held;
     ssize_t n;
 
-    sigpipe_block(&block);
+    nidoi_signal_hold(&held, SIGPIPE);
     do n = call(fd, buf, len);
     while (n < 0 && errno == EINTR);
     if (n < 0) n = -errno;
-    sigpipe_restore(&block, n == -EPIPE);
+    nidoi_signal_release(&held, SIGPIPE, n == -EPIPE);
     return n;
 }
 
@@ -193,13 +148,13 @@ ssize_t nidoi_os_readv_once(int fd, const struct iovec *iov, int n)
 
 ssize_t nidoi_os_writev_once(int fd, const struct iovec *iov, int n)
 {
-    struct sigpipe block;
+    struct nidoi_held_signal held;
     ssize_t put;
 
-    sigpipe_block(&block);
+    nidoi_signal_hold(&held, SIGPIPE);
     put = writev(fd, iov, n);
     if (put < 0) put = -errno;
-    sigpipe_restore(&block, put == -EPIPE);
+    nidoi_signal_release(&held, SIGPIPE, put == -EPIPE);
     return put;
 }
 

@@ -1,18 +1,23 @@
 #include "debug/trace_out.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/held_signal.h"
 #include "base/sys.h"
 #include "debug/quote.h"
 
 enum { MOST_AT_ONCE = 512 };
 
+/* A limit of the size of files is an error like others: it does not end the program by SIGXFSZ. */
 static void out_flush(struct nidoi_trace_out *out)
 {
+    struct nidoi_held_signal held;
     size_t done = 0;
 
+    nidoi_signal_hold(&held, SIGXFSZ);
     while (!out->err && done < out->used) {
         ssize_t n = nidoi_sys.write(out->fd, out->buffer + done, out->used - done);
 
@@ -21,6 +26,7 @@ static void out_flush(struct nidoi_trace_out *out)
         else
             out->err = n ? (int)n : -EIO;
     }
+    nidoi_signal_release(&held, SIGXFSZ, out->err == -EFBIG);
     out->used = 0;
 }
 

@@ -33,6 +33,7 @@ static int save(struct nidoi_loop *loop, char *path, size_t size, uint32_t numbe
     if (fd < 0) return fd;
     err = nidoi_trace_json(loop, fd);
     nidoi_sys.close(fd);
+    if (err) unlink(path); /* no viewer reads a part */
     return err;
 }
 
@@ -45,7 +46,12 @@ void nidoi_trace_save(struct nidoi_loop *loop, char *text, size_t size)
     text[0] = '\0';
     if (!nidoi_tracing_is_on(loop)) return;
     number = __atomic_add_fetch(&files, 1, __ATOMIC_RELAXED);
-    if (number > MOST_FILES) return;
+    if (number > MOST_FILES) {
+        snprintf(text, size,
+                 "nido: the trace was not written: a process writes %d at most (docs/trace.md)\n",
+                 MOST_FILES);
+        return;
+    }
     err = save(loop, path, sizeof path, number);
     if (err)
         snprintf(text, size, "nido: the trace was not written to %s: %s\n", path,

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -352,6 +353,27 @@ INSIDE(trace, a_pipe_without_a_reader_raises_no_signal)
     close(ends[1]);
 }
 
+static void limit_files(void)
+{
+    struct rlimit limit;
+
+    cr_assert(zero(int, getrlimit(RLIMIT_FSIZE, &limit)));
+    limit.rlim_cur = 600;
+    cr_assert(zero(int, setrlimit(RLIMIT_FSIZE, &limit)));
+}
+
+INSIDE(trace, a_file_that_grows_too_large_raises_no_signal)
+{
+    FILE *file = tmpfile();
+
+    cr_assert(ne(ptr, file, NULL));
+    limit_files();
+    cr_expect(zero(int, nido_trace_start(NULL)));
+    for (int i = 0; i < 100; i++) nido_trace_mark("more");
+    cr_expect(eq(int, nido_trace_write(fileno(file)), -EFBIG));
+    fclose(file);
+}
+
 /* ---- By itself ---- */
 
 static char report[4096];
@@ -421,6 +443,28 @@ NIDO_TEST(trace, a_file_that_cannot_be_written_is_a_sentence)
                  NULL),
               "%s", report);
     cr_expect(ne(ptr, strstr(report, "DEADLOCK"), NULL));
+}
+
+NIDO_TEST(trace, a_file_that_cannot_be_finished_is_removed)
+{
+    char directory[] = "/tmp/nido-trace-XXXXXX";
+
+    make_directory(directory);
+    limit_files();
+    run_into_deadlock();
+    cr_expect(ne(ptr, strstr(report, "nido: the trace was not written to /tmp/nido-trace-"), NULL),
+              "%s", report);
+    cr_expect(zero(int, rmdir(directory)));
+}
+
+NIDO_TEST(trace, the_seventeenth_file_is_not_written)
+{
+    setenv("NIDO_TRACE_DIR", "/nonexistent/directory", 1);
+    for (int i = 0; i < 16; i++) run_into_deadlock();
+    cr_expect(ne(ptr, strstr(report, "nido: the trace was not written to"), NULL), "%s", report);
+    run_into_deadlock();
+    cr_expect(ne(ptr, strstr(report, "not written: a process writes 16 at most"), NULL), "%s",
+              report);
 }
 
 static int holds_the_loop(void *unused)
