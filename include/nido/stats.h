@@ -22,7 +22,8 @@ typedef struct nido_stats {
         tasks_most; /* at once, alive or ended with a handle that is kept; of a process: the sum over its
                              runtimes */
     uint64_t
-        resumes; /* ever: a task went on; one that yields while it is the only one may not count */
+        resumes; /* ever: a task went on. Those of the batch that runs, with the caller's own, 64 at most,
+                  count when it ends; one that yields while it is the only one may not count */
     uint64_t turns;       /* ever: of the loop, with a look at the world */
     uint64_t polls;       /* ever: system calls that asked for reports of descriptors */
     uint64_t reports;     /* ever: what they have reported */
