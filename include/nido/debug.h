@@ -51,8 +51,9 @@ NIDO_API int nido_dump_with(FILE *file, uint32_t flags);
  * other. The program then ends as it would have, with its core.
  *
  * For this nido handles the signal while such a run lasts, if it has its default action at the start of the first
- * of them, on an alternate stack of the run's thread (its own, if it has one: sigaltstack). A handler that the
- * program has set by then, or sets later, is left alone; it may call the following. */
+ * of them, on an alternate stack of the run's thread (sigaltstack): its own, if that has sysconf(_SC_MINSIGSTKSZ)
+ * and 24 KiB, else one of nido's until the run ends. One that the thread gets later must be as large. A handler that
+ * the program has set by then, or sets later, is left alone; it may call the following. */
 
 /* For a handler of SIGSEGV or SIGBUS that runs on an alternate stack: if `address` (its si_addr) is in the guard of
  * the task that runs on this thread, says so on stderr as above, and 1; else 0. `context` is the handler's third

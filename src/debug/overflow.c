@@ -99,13 +99,15 @@ static void tell_repeated(void *const *frames, struct repeated repeated, bool cu
     write_text(&text);
 }
 
-static void tell_left_out(int n)
+static void tell_left_out(int n, bool cut)
 {
     char room[64];
     struct nidoi_text text = {room, sizeof room, 0};
 
-    if (n <= 0) return;
-    ADD(&text, "  and %d more\n", n);
+    if (n > 0)
+        ADD(&text, "  and %s%d more\n", cut ? "more than " : "", n);
+    else if (cut)
+        ADD(&text, "  and further frames\n");
     write_text(&text);
 }
 
@@ -115,11 +117,12 @@ static void tell_stack(void *const *frames, int n, bool cut)
     int rest = repeated.from + repeated.period * repeated.rounds;
 
     if (!n) return;
+    if (cut && n - rest < repeated.period) n = rest; /* the beginning of one more round */
     tell_frames(frames, repeated.from);
-    tell_left_out(repeated.from - MOST_LISTED);
+    tell_left_out(repeated.from - MOST_LISTED, false);
     if (repeated.rounds) tell_repeated(frames, repeated, cut && rest == n);
     tell_frames(frames + rest, n - rest);
-    tell_left_out(n - rest - MOST_LISTED);
+    tell_left_out(n - rest - MOST_LISTED, cut);
 }
 
 /* ---- All of it ---- */

@@ -113,10 +113,10 @@ static void asking_handler(int number, siginfo_t *info, void *context)
     _exit(3);
 }
 
-static void lend_stack(void)
+static void lend_stack(size_t size)
 {
     static char stack[64 << 10];
-    const stack_t own = {.ss_sp = stack, .ss_size = sizeof stack};
+    const stack_t own = {.ss_sp = stack + sizeof stack - size, .ss_size = size};
 
     sigaltstack(&own, NULL);
 }
@@ -125,7 +125,7 @@ static void handle(void)
 {
     const struct sigaction own = {.sa_handler = own_handler, .sa_flags = SA_ONSTACK};
 
-    lend_stack();
+    lend_stack(64 << 10);
     sigaction(SIGSEGV, &own, NULL);
     sigaction(SIGBUS, &own, NULL);
 }
@@ -135,7 +135,7 @@ static void handle_and_ask(void)
     const struct sigaction own = {.sa_sigaction = asking_handler,
                                   .sa_flags = SA_ONSTACK | SA_SIGINFO};
 
-    lend_stack();
+    lend_stack(64 << 10);
     sigaction(SIGSEGV, &own, NULL);
     sigaction(SIGBUS, &own, NULL);
 }
@@ -183,6 +183,15 @@ int runs_parser(void *fn)
 static int run(nido_fn *fn)
 {
     return nido_run(runs_parser, &fn, NULL);
+}
+
+static int run_with(size_t stack_size, nido_fn *fn)
+{
+    nido_options options;
+
+    nido_options_init(&options);
+    options.stack_size = stack_size;
+    return nido_run(runs_parser, &fn, &options);
 }
 
 static void *run_saying(void *unused)
@@ -250,6 +259,8 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IONBF, 0);
     if (!strcmp(what, "recursion")) return run(parses);
+    if (!strcmp(what, "large")) return run_with(16 << 20, parses);
+    if (!strcmp(what, "small-alternate")) return lend_stack(4096), run(parses);
     if (!strcmp(what, "mutual")) return run(parses_keys);
     if (!strcmp(what, "thread")) return thread(), 0;
     if (!strcmp(what, "steps")) return by_steps(), 0;

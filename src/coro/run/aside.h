@@ -13,7 +13,7 @@ struct nidoi_aside {
 };
 
 /* From now on handlers with SA_ONSTACK run aside on this thread: on the stack that the thread has for it
- * already, or on one of ours. Again is fine. 0 or -ENOMEM. */
+ * already if that is large enough, else on one of ours. Again is fine. 0 or -ENOMEM. */
 int nidoi_aside_need(struct nidoi_aside *aside);
 void nidoi_aside_end(struct nidoi_aside *aside);
 
