@@ -190,7 +190,9 @@ static void add_state(struct nidoi_text *text, const struct nidoi_stall_look *lo
 
 static void add_hint(struct nidoi_text *text, const struct nidoi_stall_look *look)
 {
-    if (look->thread.state == NIDOI_THREAD_CALLS)
+    if (look->is_known && look->is_loop)
+        ADD(text, "hint: let a task do it, on a worker if it takes long: nido_offload\n");
+    else if (look->thread.state == NIDOI_THREAD_CALLS)
         ADD(text, "hint: wait by nido's own call, or call it on a worker: nido_offload\n");
     else
         ADD(text, "hint: call nido_yield now and then, or compute on a worker: nido_offload\n");

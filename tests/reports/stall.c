@@ -21,6 +21,8 @@ enum { QUIET_MS = 300 }; /* where nothing is to be reported */
 
 static volatile int stop, count;
 static int own_stderr, ends[2], told_by = -1;
+static int others = 3; /* tasks beside the holder */
+static nido_fn *other;
 
 static void pause_ms(int ms)
 {
@@ -137,6 +139,18 @@ static int posts(void *unused)
     return nido_sleep(NIDO_MS(1));
 }
 
+static int sleeps_then_holds(void *unused)
+{
+    nido_sleep(NIDO_MS(5));
+    return thumbnailer(unused);
+}
+
+static int holds_then_yields(void *unused)
+{
+    thumbnailer(unused);
+    return nido_yield();
+}
+
 static int behaves(void *unused)
 {
     int64_t end = nido_after(NIDO_MS(QUIET_MS));
@@ -154,6 +168,12 @@ static int waits_ready(void *unused)
     return nido_yield();
 }
 
+static int waits_for_a_while(void *unused)
+{
+    (void)unused;
+    return nido_sleep(NIDO_MS(20));
+}
+
 int holds(void *fn)
 {
     nido_spawn_options options;
@@ -164,7 +184,8 @@ int holds(void *fn)
     options.name = "holder";
     nido_group_open(&group, NIDO_FAIL_FAST, "tasks");
     rc = nido_spawn_with(&group, *(nido_fn **)fn, NULL, &options, NULL);
-    for (int i = 0; i < 3 && !rc; i++) rc = nido_spawn(&group, waits_ready, NULL);
+    for (int i = 0; i < others && !rc; i++)
+        rc = nido_spawn(&group, other ? other : waits_ready, NULL);
     return nido_group_close(&group, rc);
 }
 
@@ -183,6 +204,33 @@ static int run(nido_fn *fn, int64_t limit, enum nido_clock clock, bool with_call
     options.clock = clock;
     if (with_callback) options.on_report = report;
     return nido_run(holds, &fn, &options);
+}
+
+/* With so many tasks beside it, which sleep. */
+static int run_beside(int sleepers, nido_fn *fn)
+{
+    others = sleepers;
+    other = waits_for_a_while;
+    return run(fn, NIDO_MS(50), NIDO_CLOCK_REAL, false);
+}
+
+/* Less than a report needs. How large; 0: the system takes none so small. */
+static size_t lend_small_stack(void)
+{
+    static char stack[64 << 10];
+    const stack_t own = {.ss_sp = stack + sizeof stack - 4096, .ss_size = 4096};
+
+    return sigaltstack(&own, NULL) ? 0 : own.ss_size;
+}
+
+static int keeps_small_stack(void)
+{
+    size_t lent = lend_small_stack();
+    stack_t now;
+
+    run(thumbnailer, NIDO_MS(50), NIDO_CLOCK_REAL, false);
+    sigaltstack(NULL, &now);
+    return lent && now.ss_size != lent;
 }
 
 static void step_with_pauses(nido_fn *fn)
@@ -218,6 +266,9 @@ static int run_case(const char *what)
     if (!strcmp(what, "reads")) return run(reads, limit, NIDO_CLOCK_REAL, false);
     if (!strcmp(what, "sleeps")) return run(sleeps, limit, NIDO_CLOCK_REAL, false);
     if (!strcmp(what, "posts")) return run(posts, limit, NIDO_CLOCK_REAL, false);
+    if (!strcmp(what, "sleeper")) return run_beside(1, sleeps_then_holds);
+    if (!strcmp(what, "alone")) return run_beside(0, holds_then_yields);
+    if (!strcmp(what, "small-alternate")) return keeps_small_stack();
     if (!strcmp(what, "behaves")) return run(behaves, limit, NIDO_CLOCK_REAL, false);
     if (!strcmp(what, "virtual"))
         return run(computes_for_a_while, limit, NIDO_CLOCK_VIRTUAL, false);

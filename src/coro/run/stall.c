@@ -7,6 +7,7 @@
 #include "coro/group/waits.h"
 #include "coro/run/question.h"
 #include "coro/run/run.h"
+#include "coro/scope/deadline.h"
 #include "debug/stall.h"
 #include "debug/trace_save.h"
 #include "nido/time.h"
@@ -16,19 +17,42 @@ enum { REPORT = 8192 };
 
 /* ---- Reports ---- */
 
+/* Without the holder, which is ready too if it has yielded. */
+static uint32_t ready_others(const struct nidoi_sched *sched, uint64_t holder)
+{
+    uint32_t others = 0;
+
+    for (uint32_t at = sched->head; at != sched->tail; at++)
+        others += sched->ready[at & sched->mask]->id != holder;
+    return others;
+}
+
+/* Those that were ready when it was told may have had their turn since, in the batch of the holder. */
+static uint32_t count_waited(const struct nidoi_loop *loop, const struct nidoi_stall *stall,
+                             int64_t end)
+{
+    uint32_t ready = ready_others(&loop->sched, stall->holder);
+
+    return (ready > stall->ready ? ready : stall->ready) +
+           nidoi_deadlines_due(loop, end, stall->holder);
+}
+
 static void stall_over(struct nidoi_loop *loop, struct nidoi_post *post)
 {
     struct nidoi_stall *stall = nidoi_container(post, struct nidoi_stall, over);
-    uint32_t ready = nidoi_sched_ready(&loop->sched);
+    uint32_t waited;
+    int64_t end;
     char room[512 + NIDOI_TRACE_SAVED], trace[NIDOI_TRACE_SAVED];
     struct nidoi_text text = {room, sizeof room, 0};
 
     nidoi_trace_save(loop, trace, sizeof trace);
     pthread_mutex_lock(stall->lock);
+    end = stall->ended ? stall->ended : nidoi_sys_now();
+    waited = count_waited(loop, stall, end);
     nidoi_text_add(room, sizeof room, &text.used, "nido: STALL over: the loop was held for ");
-    nidoi_stall_add_time(&text, (stall->ended ? stall->ended : nidoi_sys_now()) - stall->read);
-    nidoi_text_add(room, sizeof room, &text.used, " by %s; %u %s\n", stall->who, ready,
-                   ready == 1 ? "task has waited" : "tasks have waited");
+    nidoi_stall_add_time(&text, end - stall->read);
+    nidoi_text_add(room, sizeof room, &text.used, " by %s; %u %s\n", stall->who, waited,
+                   waited == 1 ? "task has waited" : "tasks have waited");
     nidoi_text_add(room, sizeof room, &text.used, "%s", trace);
     stall->told = false;
     pthread_mutex_unlock(stall->lock);
@@ -46,6 +70,8 @@ static void stall_tell(struct nidoi_run *run, struct nidoi_stall *stall,
     nidoi_stall_add(&text, look);
     nidoi_stall_add_who(&who, look);
     fputs(room, stderr);
+    stall->holder = look->is_known && !look->is_loop ? look->task.id : 0;
+    stall->ready = look->ready;
     stall->ended = 0;
     stall->told = nidoi_remote_post(run->loop.remote, &stall->over);
 }

@@ -24,10 +24,12 @@ struct nidoi_stall {
     int64_t read;  /* the loop's clock at the last look */
     int64_t used;  /* and the processor time of the thread */
     struct nidoi_post over;
-    bool told;     /* `over` is on its way */
-    int64_t ended; /* a stall that was told has ended, but `over` was not called yet: between two
+    bool told;       /* `over` is on its way */
+    int64_t ended;   /* a stall that was told has ended, but `over` was not called yet: between two
                       steps of a run in another loop; else 0 */
-    char who[256]; /* of the stall that was told */
+    char who[256];   /* of the stall that was told: in words, */
+    uint64_t holder; /* its number; 0: a function that the loop called, or not known */
+    uint32_t ready;  /* tasks that waited when it was told */
 };
 
 /* `lock` is held around nidoi_stall_look, and by nothing that waits for a loop. 0 or -ENOMEM. */

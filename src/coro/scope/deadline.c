@@ -92,3 +92,15 @@ bool nidoi_deadlines_fire(struct nidoi_loop *loop)
     nidoi_check(nidoi_timers_check(&loop->timers));
     return false;
 }
+
+uint32_t nidoi_deadlines_due(const struct nidoi_loop *loop, int64_t now, uint64_t but)
+{
+    uint32_t due = 0;
+
+    for (size_t i = 0; i < loop->timers.count; i++) {
+        const struct nidoi_task *task = timer_task(loop->timers.heap[i].timer);
+
+        if (task->waiter && task->id != but && task_due(task) <= now) due++;
+    }
+    return due;
+}

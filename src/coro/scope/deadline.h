@@ -13,4 +13,7 @@ int64_t nidoi_deadline_next(struct nidoi_loop *loop);
 /* Fires a piece of what is due by the loop's clock. True: that was not all. */
 bool nidoi_deadlines_fire(struct nidoi_loop *loop);
 
+/* How many parked tasks have a sleep or a deadline that was due by `now`, without task number `but`. */
+uint32_t nidoi_deadlines_due(const struct nidoi_loop *loop, int64_t now, uint64_t but);
+
 #endif
