@@ -73,7 +73,9 @@ NIDO_API int nido_report_overflow(const void *address, const void *context);
  *
  * nido_options.late_ns, or NIDO_DEBUG=cancel in the environment (5 s), reports each task that has not ended so long
  * after it was cancelled, with what keeps it: a shield, a wait that no cancel ends, or code that does not return when
- * its calls say -ECANCELED. */
+ * its calls say -ECANCELED. The loop looks for them, so only when it gets a turn: not while a task holds it, which
+ * nido_options.stall_ns reports, and one that blocks the thread between refused calls is found after some 128 of them,
+ * or, if it ends before, not at all; nor is one that makes no such call. */
 
 /* Asks a runtime to print what nido_dump prints on stderr, from its loop: if its task computes, when that
  * parks. The caller has a handle on it (nido_rt_self). From any thread, and from signal handlers. NULL: asks every

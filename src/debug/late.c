@@ -102,8 +102,11 @@ void nidoi_late_add_state(struct nidoi_text *text, const struct nidoi_task *task
     add_frames(text, task);
 }
 
-static const char *hint_for(const struct nidoi_task *task)
+static const char *hint_for(const struct nidoi_task *task, const nido_scope *shield)
 {
+    if (shield && shield->deadline != NIDO_NEVER && !nidoi_scope_cancelled(task->scope))
+        return "give the shield an earlier bound, or the run a grace: nido_shield_open, "
+               "nido_options.grace_ns";
     if (!nidoi_scope_cancelled(task->scope))
         return "give the shield a bound, or the run a grace: nido_shield_open, "
                "nido_options.grace_ns";
@@ -125,5 +128,5 @@ void nidoi_late_add(struct nidoi_text *text, const struct nidoi_task *task)
     add_cancel(text, cancel);
     if (shield) add_shield(text, shield, task->sched->now);
     nidoi_late_add_state(text, task);
-    ADD(text, "hint: %s\n", hint_for(task));
+    ADD(text, "hint: %s\n", hint_for(task, shield));
 }
