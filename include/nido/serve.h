@@ -7,8 +7,9 @@
  *         return nido_serve(nido_listen(NULL, "7000", NULL), answer, ctx, NULL);
  *     }
  *
- * On SIGTERM or SIGINT, or by nido_serve_stop, the server drains: no more is accepted, the listener
- * is closed, and nido_stream_wait of idle connections returns 0. What is in flight may go on for
+ * On SIGTERM or SIGINT, or by nido_serve_stop, the server drains: what the kernel has
+ * accepted by then is accepted too (at most 4096, and within the limit), the listener is closed, and
+ * nido_stream_wait of connections from which nothing has arrived returns 0. What is in flight may go on for
  * drain_ns and is cancelled then, or at once by a second signal. The third does what it did before
  * nido_serve. So a handler is a loop over nido_stream_wait, and needs nothing else to be drained.
  *
@@ -26,11 +27,12 @@ extern "C" {
 
 /* Serves one connection, in a task of its own that is named after the peer. When it has returned >=
  * 0, what is unsent is flushed, and the stream is closed in any case, unless the handler has closed
- * it. A failure is reported, and ends this connection only. */
+ * it. No other task may be in a call on it then: that ends the program with a sentence. A failure is
+ * reported, and ends this connection only; -ECANCELED without a cancel is reported as -EPROTO. */
 typedef int nido_serve_fn(nido_stream *connection, void *ctx);
 
-/* Makes the stream of an accepted descriptor, as nido_stream_open does; may park. < 0: the
- * descriptor is still the server's, which closes it and reports the failure. */
+/* Makes the stream of an accepted descriptor, as nido_stream_open does; may park. < 0, or
+ * nothing was opened: the descriptor is still the server's, which closes it and reports that. */
 typedef int nido_serve_open_fn(nido_stream *connection, int fd, const nido_stream_options *options,
                                void *ctx);
 
@@ -40,13 +42,15 @@ typedef struct nido_serve_options {
                             "connections" */
     uint32_t limit;      /* most connections at once; 0: no limit */
     uint32_t accepts;    /* accept so many and return when they have ended; 0: no end */
-    nido_serve_fn *busy; /* answers a connection above the limit, within 1 s, at most 16 at once;
+    nido_serve_fn *busy; /* answers a connection above the limit, within 1 s, at most 16 at once,
+                            those beyond are closed;
                             NULL: connections above the limit wait in the kernel's backlog */
     int64_t drain_ns;    /* 0: 10 s; NIDO_NEVER: no limit */
     size_t stack_size;   /* of the connections' tasks, bytes; 0: the run's */
     const nido_stream_options
         *stream;              /* of the connections' streams, but for the name, which is the
-                                          peer's; outlives the server. NULL: the defaults */
+                                          peer's; outlives the server, no keep_open. NULL: the
+                                          defaults */
     nido_serve_open_fn *open; /* NULL: nido_stream_open */
     /* A connection has failed with rc; nido_error_last() may say more. Must not park. NULL: a line
      * to nido_options.on_report. */

@@ -28,8 +28,10 @@
  * failure of the input are given first. Failures of the limits have a text (nido_error_last).
  *
  * One task at a time reads and one writes, as on a descriptor; a second one gets -EBUSY. A stream
- * belongs to the thread of the runtime in which it was opened (-EXDEV elsewhere). Every call on a
- * stream that is not open returns -EBADF. These three are not repeated below. */
+ * belongs to the thread of the runtime in which it was opened: elsewhere every call is -EXDEV, or
+ * -EPERM without a runtime, and changes nothing; nido_stream_fd, _unsent and _stopping are called on
+ * that thread only. Every call on a stream that is not open returns -EBADF. -EBUSY and -EINVAL have
+ * a text. These are not repeated below. */
 #ifndef NIDO_STREAM_H
 #define NIDO_STREAM_H
 
@@ -101,7 +103,8 @@ typedef struct nido_stream {
     int fd;
     int in_failure, out_failure; /* what ended a direction, or 0 */
     uint32_t flags;
-    uint64_t spare[8];
+    const void *reader, *sender; /* the tasks that use a direction now */
+    uint64_t spare[6];
 } nido_stream;
 
 /* Opens a stream over a descriptor, which is closed with it. `fd` < 0 (the failure of nido_dial,
@@ -116,7 +119,7 @@ NIDO_API int nido_stream_open_ops(nido_stream *stream, const nido_stream_ops *op
                                   const nido_stream_options *options);
 
 /* Closes the stream and what it is over. Bytes that were not flushed are dropped. Not a
- * cancellation point. 0; -ENOTEMPTY: it is closed, and bytes were dropped; -EBUSY: a task reads or
+ * cancellation point; also after the run, on its thread. 0; -ENOTEMPTY: it is closed, and bytes were dropped; -EBUSY: a task reads or
  * writes, and nothing is done; or the close's own, and it is closed. */
 NIDO_API int nido_stream_close(nido_stream *stream);
 
@@ -128,7 +131,7 @@ NIDO_API int nido_stream_fd(const nido_stream *stream);
 
 /* Waits, between two requests, until there is something to read. While it waits the stream has no
  * buffers, if nothing is left in them. Cancellation point. 1; 0: the end, or a stop was asked for
- * (nido_stream_stop) and the buffer is empty; -ETIMEDOUT: longer than idle_ns; -ECANCELED; -ENOMEM;
+ * (nido_stream_stop) and nothing has arrived; -ETIMEDOUT: longer than idle_ns; -ECANCELED; -ENOMEM;
  * or as nido_read and nido_write. */
 NIDO_API int nido_stream_wait(nido_stream *stream);
 
@@ -213,8 +216,8 @@ NIDO_API int nido_stream_copy_file(nido_stream *to, int file, int64_t offset, ui
 
 /* ---- Ending between two requests ---- */
 
-/* Asks a stream to stop: the nido_stream_wait that waits now, and every later one that finds the
- * buffer empty, returns 0. Other calls do not notice. Not a cancellation point. 0. */
+/* Asks a stream to stop: the nido_stream_wait that waits now, and every later one, does not wait any
+ * longer and returns 0 if nothing has arrived, in the buffer or at the descriptor. Other calls do not notice. Not a cancellation point. 0. */
 NIDO_API int nido_stream_stop(nido_stream *stream);
 
 /* True if nido_stream_stop was called: an answer may then say that it is the last. Cannot fail. Not

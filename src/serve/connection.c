@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
+#include "coro/scope/error.h"
 #include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/net.h"
 #include "nido/task.h"
 #include "nido/time.h"
 #include "serve/serve.h"
+#include "stream/stream.h"
 
 enum { NAME = 64 };
 #define REFUSAL_NS NIDO_SEC(1)
@@ -81,6 +84,11 @@ void nidoi_server_report(const struct nidoi_server *server, const char *peer, in
 
 /* ---- Serving ---- */
 
+static bool connection_is_open(const struct connection *connection)
+{
+    return nido_stream_fd(&connection->stream) != -EBADF;
+}
+
 static int connection_open(struct nidoi_server *server, struct connection *connection, int fd)
 {
     nido_stream_options options = server->stream;
@@ -91,13 +99,10 @@ static int connection_open(struct nidoi_server *server, struct connection *conne
         rc = server->options->open(&connection->stream, fd, &options, server->ctx);
     else
         rc = nido_stream_open(&connection->stream, fd, &options);
+    if (rc >= 0 && !connection_is_open(connection))
+        rc = nido_fail(-EINVAL, "nido_serve_options.open has opened no stream");
     if (rc < 0) nido_close(fd);
     return rc;
-}
-
-static bool connection_is_open(const struct connection *connection)
-{
-    return nido_stream_fd(&connection->stream) != -EBADF;
 }
 
 /* The peer may not have read the answer yet: closing a socket with unread input would take it away.
@@ -131,6 +136,21 @@ static int connection_handle(struct nidoi_server *server, struct connection *con
     return rc;
 }
 
+/* The task is of another group: it cannot be ended here, and the stream's memory is this stack. */
+static void connection_close(nido_stream *stream)
+{
+    const struct nidoi_task *self = nidoi_loop_self()->sched.current, *user;
+    const char *act;
+
+    nido_stream_close(stream);
+    if (nido_stream_fd(stream) == -EBADF) return;
+    user = nidoi_stream_user(stream, stream->flags, &act);
+    nidoi_panic("task #%llu \"%s\" returns from its handler while task #%llu \"%s\" %s the stream, "
+                "which ends with the handler",
+                (unsigned long long)self->id, self->name ? self->name : "",
+                (unsigned long long)user->id, user->name ? user->name : "", act);
+}
+
 static int connection_serve(struct nidoi_server *server, struct connection *connection,
                             const struct arrival *arrival)
 {
@@ -142,7 +162,7 @@ static int connection_serve(struct nidoi_server *server, struct connection *conn
     rc = arrival->refused ? connection_refuse(server, &connection->stream)
                           : connection_handle(server, connection);
     nidoi_list_remove(&connection->link);
-    if (connection_is_open(connection)) nido_stream_close(&connection->stream);
+    if (connection_is_open(connection)) connection_close(&connection->stream);
     return rc;
 }
 
@@ -165,6 +185,7 @@ static int connection_main(void *arg)
         server->cut++;
         return rc;
     }
+    if (rc == -ECANCELED) rc = nidoi_error_stray(nidoi_loop_self()->sched.current);
     if (rc < 0) nidoi_server_report(server, connection.peer, rc);
     return 0;
 }

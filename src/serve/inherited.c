@@ -1,11 +1,13 @@
 /* serve/inherited.c: listeners that the program was started with. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/serve.h"
 
@@ -18,18 +20,23 @@ static long environment_number(const char *name)
     char *end;
     long number = text ? strtol(text, &end, 10) : 0;
 
-    return text && *text && !*end && number > 0 ? number : 0;
+    return text && *text && !*end && number > 0 && number < INT_MAX - FIRST ? number : 0;
 }
 
 int nido_listen_inherited(unsigned number)
 {
+    long listeners = environment_number("LISTEN_FDS");
     int fd = FIRST + (int)number, listens = 0, err;
 
-    if (environment_number("LISTEN_PID") != getpid()) return -ENOENT;
-    if (number >= (unsigned long)environment_number("LISTEN_FDS")) return -ENOENT;
+    if (environment_number("LISTEN_PID") != getpid())
+        return nido_fail(-ENOENT, "listener %u: LISTEN_PID is not this process", number);
+    if (number >= (unsigned long)listeners)
+        return nido_fail(-ENOENT, "listener %u: LISTEN_FDS says %ld", number, listeners);
     err = nidoi_sys.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens);
-    if (err) return err == -ENOTSOCK ? -EINVAL : err;
-    if (!listens) return -EINVAL;
+    if (err && err != -ENOTSOCK)
+        return nido_fail(err, "listener %u: descriptor %d cannot be asked", number, fd);
+    if (err || !listens)
+        return nido_fail(-EINVAL, "listener %u: descriptor %d does not listen", number, fd);
     err = nido_fd_own(fd);
     if (err) return err;
     fcntl(fd, F_SETFD, FD_CLOEXEC);

@@ -2,18 +2,22 @@
 #include "serve/serve.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 
+#include "base/sys.h"
 #include "coro/run/signals.h"
 #include "coro/scope/options.h"
 #include "coro/scope/park.h"
+#include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/net.h"
 #include "nido/time.h"
+#include "stream/stream.h"
 
 #define DRAIN_NS NIDO_SEC(10)
 #define PAUSE_NS NIDO_MS(100)
-enum { MOST_REFUSING = 16 };
+enum { MOST_REFUSING = 16, MOST_LATE = 4096 };
 
 /* ---- The servers of this thread ---- */
 
@@ -152,7 +156,11 @@ static int server_accept(struct nidoi_server *server)
 
     if (rc < 0) return rc;
     fd = nido_accept(server->listener, (struct sockaddr *)&peer, &length);
-    if (fd >= 0) return server_hand_over(server, fd, &peer);
+    if (fd >= 0) {
+        rc = server_hand_over(server, fd, &peer);
+        server->accepted += rc >= 0;
+        return rc;
+    }
     if (server_has_places(server)) nido_sem_release(&server->places);
     return fd;
 }
@@ -163,14 +171,17 @@ static bool is_shortage(int rc)
     return rc == -ENOMEM || rc == -EAGAIN || rc == -ENOSPC;
 }
 
+static bool server_accepts_more(const struct nidoi_server *server)
+{
+    return !server->options->accepts || server->accepted < server->options->accepts;
+}
+
 static int server_accept_all(struct nidoi_server *server)
 {
-    uint32_t most = server->options->accepts, n = 0;
     int rc = 0;
 
-    while (rc >= 0 && !server->stopping && (!most || n < most)) {
+    while (rc >= 0 && !server->stopping && server_accepts_more(server)) {
         rc = server_accept(server);
-        n += rc >= 0;
         if (!is_shortage(rc)) continue;
         nidoi_server_report(server, "the next peer", rc);
         rc = nido_sleep(PAUSE_NS);
@@ -189,6 +200,22 @@ static int server_accept_until_stopped(struct nidoi_server *server)
     return nido_scope_close(&server->accepting, rc);
 }
 
+/* Those that the kernel has accepted before the stop: closing the listener would reset them. The
+ * limit is for one that is gone again, and for a place that is not there. */
+static void server_accept_backlog(struct nidoi_server *server)
+{
+    struct pollfd ask = {.fd = server->listener, .events = POLLIN};
+    nido_scope scope;
+    int rc = 0;
+
+    for (int i = 0; i < MOST_LATE && rc >= 0 && server_accepts_more(server); i++) {
+        if (nidoi_sys.poll(&ask, 1, 0) <= 0) return;
+        nido_timeout_open(&scope, NIDO_MS(1));
+        rc = server_accept(server);
+        nido_scope_close(&scope, rc < 0 ? rc : 0);
+    }
+}
+
 /* ---- The whole ---- */
 
 static int server_run(struct nidoi_server *server)
@@ -196,6 +223,7 @@ static int server_run(struct nidoi_server *server)
     int rc = signals_begin(server);
 
     if (rc == 0) rc = server_accept_until_stopped(server);
+    if (rc >= 0 && server->stopping) server_accept_backlog(server);
     nido_close(server->listener);
     rc = nido_group_close(&server->group, rc);
     if (server->receives) nido_signal_close(&server->signals);
@@ -205,17 +233,25 @@ static int server_run(struct nidoi_server *server)
 }
 
 /* The streams' options are copied, for each stream gets a name of its own. */
-static bool server_read_options(struct nidoi_server *server, const nido_serve_options *options)
+static int server_read_options(struct nidoi_server *server, const nido_serve_options *options)
 {
     nido_stream_options room;
     const nido_stream_options *stream;
+    int rc;
 
-    if (!options || options->drain_ns < 0) return false;
+    if (!options) return -EINVAL; /* which has a text */
+    if (options->drain_ns < 0)
+        return nido_fail(-EINVAL, "nido_serve_options.drain_ns is out of range");
     stream = NIDOI_OPTIONS(nido_stream_options, options->stream, &room);
-    if (!stream) return false;
+    if (!stream) return -EINVAL;
+    rc = nidoi_stream_check_options(stream);
+    if (rc) return rc;
+    if (stream->keep_open)
+        return nido_fail(-EINVAL, "nido_serve_options.stream: keep_open would leave every "
+                                  "connection open");
     server->options = options;
     server->stream = *stream;
-    return true;
+    return 0;
 }
 
 static void server_begin(struct nidoi_server *server)
@@ -242,8 +278,8 @@ int nido_serve(int listener, nido_serve_fn *handler, void *ctx, const nido_serve
 
     if (listener < 0) return listener;
     rc = nidoi_enter(&loop);
-    if (!rc && (!handler || !server_read_options(&server, NIDOI_OPTIONS(nido_serve_options, options, &room))))
-        rc = -EINVAL;
+    if (!rc && !handler) rc = nido_fail(-EINVAL, "nido_serve: no handler");
+    if (!rc) rc = server_read_options(&server, NIDOI_OPTIONS(nido_serve_options, options, &room));
     if (rc) {
         nido_close(listener);
         return rc;

@@ -32,7 +32,8 @@ struct nidoi_server {
     bool stopping;
     nido_sem places; /* with a limit */
     nido_signal signals;
-    bool receives;     /* signals is open */
+    bool receives; /* signals is open */
+    uint32_t accepted;
     unsigned refusing; /* tasks that run `busy` */
     int cut;           /* connections that were cancelled */
 };

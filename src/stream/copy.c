@@ -2,6 +2,7 @@
  * and the other has accepted them. */
 #include <errno.h>
 
+#include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/file.h"
 #include "nido/scope.h"
@@ -40,7 +41,7 @@ static int copy_buffered(struct copy *copy, struct nidoi_loop *loop)
     struct iovec part = {from->in + from->in_at, n};
     int err;
 
-    from->flags |= NIDOI_STREAM_READING; /* the buffer must not move */
+    nidoi_stream_reads(from, loop); /* the buffer must not move */
     err = nidoi_stream_accept(copy->to, loop, &part, 1, true, &done);
     from->flags &= ~(uint32_t)NIDOI_STREAM_READING;
     from->in_at += done;
@@ -90,8 +91,8 @@ NIDOI_IN_CALLER int copy_go_on(struct copy *copy, struct nidoi_loop **loop)
 {
     int err;
 
-    copy->from->flags |= NIDOI_STREAM_READING;
-    copy->to->flags |= NIDOI_STREAM_WRITING;
+    nidoi_stream_reads(copy->from, *loop);
+    nidoi_stream_writes(copy->to, *loop);
     err = nidoi_enter(loop);
     copy->from->flags &= ~(uint32_t)NIDOI_STREAM_READING;
     copy->to->flags &= ~(uint32_t)NIDOI_STREAM_WRITING;
@@ -119,7 +120,7 @@ int nido_stream_copy(nido_stream *to, nido_stream *from, uint64_t len, uint64_t 
     struct nidoi_loop *loop;
     int err = copy_enter(&copy, &loop);
 
-    if (!err && to == from) err = -EINVAL;
+    if (!err && to == from) err = nido_fail(-EINVAL, "nido_stream_copy: from a stream to itself");
     if (!err) {
         to->writer = loop->sched.current->id;
         copy.by_hand = to->ops || from->ops;
@@ -147,11 +148,12 @@ static int file_send_piece(nido_stream *to, int file, int64_t offset, size_t len
     return rc == -ETIMEDOUT && *done ? 0 : rc; /* slow, but it moves */
 }
 
-static int file_send(nido_stream *to, int file, int64_t offset, size_t len, size_t *done)
+static int file_send(nido_stream *to, struct nidoi_loop *loop, int file, int64_t offset, size_t len,
+                     size_t *done)
 {
     int rc;
 
-    to->flags |= NIDOI_STREAM_WRITING;
+    nidoi_stream_writes(to, loop);
     rc = file_send_piece(to, file, offset, len, done);
     to->flags &= ~(uint32_t)NIDOI_STREAM_WRITING;
     return rc;
@@ -165,7 +167,7 @@ static int file_read_and_write(nido_stream *to, struct nidoi_loop *loop, int fil
     struct iovec part = {bytes, 0};
     ssize_t n;
 
-    to->flags |= NIDOI_STREAM_WRITING;
+    nidoi_stream_writes(to, loop);
     n = nido_pread(file, bytes, at_most(len, sizeof bytes), offset);
     to->flags &= ~(uint32_t)NIDOI_STREAM_WRITING;
     if (n <= 0) return n ? (int)n : -EPIPE;
@@ -187,7 +189,8 @@ int nido_stream_copy_file(nido_stream *to, int file, int64_t offset, uint64_t le
     uint64_t sent = 0;
     int err = file_enter(to, &loop);
 
-    if (!err && (offset < 0 || len > (uint64_t)(INT64_MAX - offset))) err = -EINVAL;
+    if (!err && (offset < 0 || len > (uint64_t)(INT64_MAX - offset)))
+        err = nido_fail(-EINVAL, "nido_stream_copy_file: a bad offset or length");
     if (!err) {
         to->writer = loop->sched.current->id;
         err = nidoi_stream_push(to, loop);
@@ -198,7 +201,7 @@ int nido_stream_copy_file(nido_stream *to, int file, int64_t offset, uint64_t le
         if (to->ops)
             err = file_read_and_write(to, loop, file, offset + (int64_t)sent, piece, &n);
         else
-            err = file_send(to, file, offset + (int64_t)sent, piece, &n);
+            err = file_send(to, loop, file, offset + (int64_t)sent, piece, &n);
         sent += n;
     }
     if (done) *done = sent;

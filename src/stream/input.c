@@ -24,7 +24,7 @@ static int input_push(nido_stream *stream, struct nidoi_loop *loop)
     int err;
 
     if (!nidoi_stream_pending(stream)) return 0;
-    stream->flags |= NIDOI_STREAM_READING;
+    nidoi_stream_reads(stream, loop);
     err = nidoi_stream_push_own(stream, loop);
     stream->flags &= ~(uint32_t)NIDOI_STREAM_READING;
     return err;
@@ -129,7 +129,7 @@ int nido_stream_until(nido_stream *stream, const void *end, size_t n, char **out
     struct nidoi_loop *loop;
     ssize_t found = input_enter(stream, &loop);
 
-    if (!found && !n) found = -EINVAL;
+    if (!found && !n) found = nido_fail(-EINVAL, "nido_stream_until: an end of no bytes");
     if (!found) found = input_up_to(stream, loop, end, n, "what has an end");
     if (!found && nidoi_stream_have(stream)) found = -EPIPE;
     if (found <= 0) return (int)found;
@@ -175,7 +175,7 @@ NIDOI_IN_CALLER int input_go_on(nido_stream *stream)
     struct nidoi_loop *loop;
     int err;
 
-    stream->flags |= NIDOI_STREAM_READING;
+    nidoi_stream_reads(stream, nidoi_loop_self());
     err = nidoi_enter(&loop);
     stream->flags &= ~(uint32_t)NIDOI_STREAM_READING;
     return err;
@@ -249,7 +249,8 @@ int nido_stream_wait(nido_stream *stream)
         n = input_push(stream, loop);
     else
         return (int)n;
-    if (n || stream->flags & NIDOI_STREAM_STOPPED) return (int)n;
-    n = nidoi_stream_await(stream, loop);
+    if (n) return (int)n;
+    n = stream->flags & NIDOI_STREAM_STOPPED ? nidoi_stream_glance(stream, loop)
+                                             : nidoi_stream_await(stream, loop);
     return n > 0 ? 1 : (int)n;
 }

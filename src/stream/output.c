@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nido/error.h"
 #include "nido/task.h"
 #include "stream/stream.h"
 
@@ -39,7 +40,7 @@ NIDOI_IN_CALLER int output_go_on(nido_stream *stream)
     struct nidoi_loop *loop;
     int err;
 
-    stream->flags |= NIDOI_STREAM_WRITING; /* the entry may yield */
+    nidoi_stream_writes(stream, nidoi_loop_self()); /* the entry may yield */
     err = nidoi_enter(&loop);
     stream->flags &= ~(uint32_t)NIDOI_STREAM_WRITING;
     return err;
@@ -182,7 +183,8 @@ NIDOI_IN_CALLER int output_write(nido_stream *stream, const struct iovec *iov, i
 int nido_stream_writev(nido_stream *stream, const struct iovec *iov, int n, size_t *done)
 {
     if (done) *done = 0;
-    return n < 0 ? -EINVAL : output_write(stream, iov, n, done);
+    if (n < 0) return nido_fail(-EINVAL, "nido_stream_writev: %d parts", n);
+    return output_write(stream, iov, n, done);
 }
 
 int nido_stream_write(nido_stream *stream, const void *buf, size_t len, size_t *done)
@@ -205,7 +207,7 @@ static int output_format(nido_stream *stream, struct nidoi_loop *loop, const cha
     va_copy(again, args);
     n = vsnprintf(stream->out + stream->out_end, room + 1, format, again);
     va_end(again);
-    if (n < 0) return -EINVAL;
+    if (n < 0) return nido_fail(-EINVAL, "nido_stream_printf: a bad format");
     if ((size_t)n > room) {
         if (nidoi_stream_pending(stream)) err = nidoi_stream_push(stream, loop);
         if (!err) err = nidoi_stream_room_out(stream, (size_t)n);

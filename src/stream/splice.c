@@ -46,7 +46,7 @@ static ssize_t splice_in(nido_stream *from, struct nidoi_loop *loop, int pipe, s
     struct nidoi_stream_limit limit;
     ssize_t n;
 
-    from->flags |= NIDOI_STREAM_READING;
+    nidoi_stream_reads(from, loop);
     nidoi_stream_limit_open(&limit, from->read_ns);
     n = splice_step(loop, from->fd, NIDOI_READING, (struct splicing){from->fd, pipe, len});
     if (n == 0) from->flags |= NIDOI_STREAM_ENDED;
@@ -61,7 +61,7 @@ static ssize_t splice_out(nido_stream *to, struct nidoi_loop *loop, int pipe, si
     struct nidoi_stream_limit limit;
     ssize_t n;
 
-    to->flags |= NIDOI_STREAM_WRITING;
+    nidoi_stream_writes(to, loop);
     nidoi_stream_limit_open(&limit, to->write_ns);
     n = splice_step(loop, to->fd, NIDOI_WRITING, (struct splicing){pipe, to->fd, len});
     if (n == 0) n = -EPIPE;

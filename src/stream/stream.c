@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "coro/scope/options.h"
+#include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/scope.h"
 
@@ -10,20 +11,33 @@
 
 enum { BUFFER = 16 << 10, LONGEST = 64 << 10, LARGEST = 1 << 30 };
 
-static bool stream_options_valid(const nido_stream_options *options)
+static const char *options_bad_field(const nido_stream_options *options)
 {
-    return options && options->buffer_size <= LARGEST && options->longest <= LARGEST &&
-           options->idle_ns >= 0 && options->read_ns >= 0 && options->write_ns >= 0;
+    if (options->buffer_size > LARGEST) return "buffer_size";
+    if (options->longest > LARGEST) return "longest";
+    if (options->idle_ns < 0) return "idle_ns";
+    if (options->read_ns < 0) return "read_ns";
+    return options->write_ns < 0 ? "write_ns" : NULL;
+}
+
+int nidoi_stream_check_options(const nido_stream_options *options)
+{
+    const char *field = options_bad_field(options);
+
+    return field ? nido_fail(-EINVAL, "nido_stream_options.%s is out of range", field) : 0;
 }
 
 static int stream_open(nido_stream *stream, const nido_stream_options *options)
 {
     const struct nidoi_loop *loop = nidoi_loop_self();
     nido_stream_options room;
+    int err;
 
     if (!loop) return -EPERM;
     options = NIDOI_OPTIONS(nido_stream_options, options, &room);
-    if (!stream_options_valid(options)) return -EINVAL;
+    if (!options) return -EINVAL; /* which has a text */
+    err = nidoi_stream_check_options(options);
+    if (err) return err;
     *stream = (nido_stream){
         .name = options->name,
         .buffer_size = options->buffer_size ? options->buffer_size : BUFFER,
@@ -56,7 +70,8 @@ int nido_stream_open_ops(nido_stream *stream, const nido_stream_ops *ops, void *
 {
     int err;
 
-    if (!ops || !OPS_HAVE(ops, read) || !OPS_HAVE(ops, write)) return -EINVAL;
+    if (!ops || !OPS_HAVE(ops, read) || !OPS_HAVE(ops, write))
+        return nido_fail(-EINVAL, "nido_stream_ops lack size, read or write");
     err = stream_open(stream, options);
     if (err) return err;
     stream->ops = ops;
@@ -74,14 +89,16 @@ static int stream_close_transport(const nido_stream *stream)
     return OPS_HAVE(stream->ops, close) ? stream->ops->close(stream->ctx) : 0;
 }
 
-/* On a thread without a runtime: the run is over. */
+/* Its thread may have no runtime: the run is over. */
 static int stream_closable(const nido_stream *stream)
 {
     const struct nidoi_loop *loop = nidoi_loop_self();
+    uint32_t busy = NIDOI_STREAM_READING | NIDOI_STREAM_WRITING;
 
+    if (loop) return nidoi_stream_check(stream, loop, busy);
     if (!(stream->flags & NIDOI_STREAM_OPEN)) return -EBADF;
-    if (loop && stream->thread != loop->thread) return -EXDEV;
-    return stream->flags & (NIDOI_STREAM_READING | NIDOI_STREAM_WRITING) ? -EBUSY : 0;
+    if ((stream->thread & ~NIDOI_LOOP_NOTES_USERS) != nidoi_thread_number()) return -EXDEV;
+    return stream->flags & busy ? -EBUSY : 0;
 }
 
 int nido_stream_close(nido_stream *stream)
@@ -115,7 +132,7 @@ int nido_stream_shutdown(nido_stream *stream)
     if (err || stream->flags & NIDOI_STREAM_SHUT) return err;
     err = stream->out_failure ? stream->out_failure : nidoi_stream_push(stream, loop);
     if (err) return err;
-    stream->flags |= NIDOI_STREAM_WRITING;
+    nidoi_stream_writes(stream, loop);
     err = stream_end_output(stream);
     stream->flags &= ~(uint32_t)NIDOI_STREAM_WRITING;
     if (err) return err;

@@ -37,13 +37,47 @@ static inline size_t nidoi_stream_pending(const nido_stream *stream)
     return stream->out_end - stream->out_at;
 }
 
+/* The running task may park in a direction from here on; the flag is cleared afterwards. */
+static inline void nidoi_stream_reads(nido_stream *stream, const struct nidoi_loop *loop)
+{
+    stream->flags |= NIDOI_STREAM_READING;
+    stream->reader = loop->sched.current;
+}
+
+static inline void nidoi_stream_writes(nido_stream *stream, const struct nidoi_loop *loop)
+{
+    stream->flags |= NIDOI_STREAM_WRITING;
+    stream->sender = loop->sched.current;
+}
+
+/* The task that is in a call on the stream, which is busy, and in *act what it does with it. */
+static inline const struct nidoi_task *nidoi_stream_user(const nido_stream *stream, uint32_t busy,
+                                                         const char **act)
+{
+    bool reads = (stream->flags & busy & NIDOI_STREAM_READING) != 0;
+
+    *act = reads ? "reads from" : "writes to";
+    return reads ? stream->reader : stream->sender;
+}
+
+/* ---- stream/stream.c ---- */
+
+/* -EINVAL with a text that names the field, or 0. */
+int nidoi_stream_check_options(const nido_stream_options *options);
+
+/* ---- stream/transport.c ---- */
+
+/* Why the check refuses; -EBUSY has a text. */
+NIDOI_RARE int nidoi_stream_refuse(const nido_stream *stream, const struct nidoi_loop *loop,
+                                   uint32_t busy);
+
 /* After the entry of a public call; `busy`: the directions that it uses. 0, -EBADF, -EBUSY, -EXDEV.
  */
 static inline int nidoi_stream_check(const nido_stream *stream, const struct nidoi_loop *loop,
                                      uint32_t busy)
 {
     if ((stream->flags & (NIDOI_STREAM_OPEN | busy)) != NIDOI_STREAM_OPEN)
-        return stream->flags & NIDOI_STREAM_OPEN ? -EBUSY : -EBADF;
+        return nidoi_stream_refuse(stream, loop, busy);
     return stream->thread == loop->thread ? 0 : -EXDEV;
 }
 
@@ -64,6 +98,8 @@ void nidoi_stream_drop(nido_stream *stream);
 ssize_t nidoi_stream_receive(nido_stream *stream, struct nidoi_loop *loop, void *buf, size_t len);
 /* One read of the transport into the input, which may be given back meanwhile, within idle_ns. */
 ssize_t nidoi_stream_await(nido_stream *stream, struct nidoi_loop *loop);
+/* After a stop: what has arrived, without a wait. > 0 bytes of input; 0: none; or a failure. */
+ssize_t nidoi_stream_glance(nido_stream *stream, struct nidoi_loop *loop);
 /* One write of the transport, within write_ns. */
 ssize_t nidoi_stream_send(nido_stream *stream, struct nidoi_loop *loop, const struct iovec *iov,
                           int n);

@@ -11,6 +11,18 @@
 
 /* ---- Failures ---- */
 
+int nidoi_stream_refuse(const nido_stream *stream, const struct nidoi_loop *loop, uint32_t busy)
+{
+    const struct nidoi_task *user;
+    const char *act;
+
+    if (!(stream->flags & NIDOI_STREAM_OPEN)) return -EBADF;
+    if (stream->thread != loop->thread) return -EXDEV;
+    user = nidoi_stream_user(stream, busy, &act);
+    return nido_fail(-EBUSY, "%s: task #%llu \"%s\" %s it", stream->name ? stream->name : "stream",
+                     (unsigned long long)user->id, user->name ? user->name : "", act);
+}
+
 static bool is_passing(ssize_t err)
 {
     return err == -ECANCELED || err == -ENOMEM || err == -EBUSY || err == -EAGAIN;
@@ -53,7 +65,7 @@ ssize_t nidoi_stream_limit_close(struct nidoi_stream_limit *limit, const nido_st
     if (!limit->ns) return n;
     rc = nido_scope_close(&limit->scope, n < 0 ? (int)n : 0);
     if (n >= 0) return n;
-    if (n != -ECANCELED || rc == -ECANCELED) return rc;
+    if (n != -ECANCELED || rc != -ETIMEDOUT) return rc;
     return nido_fail(-ETIMEDOUT, "%s: %s for %.3g s", stream->name ? stream->name : "stream", what,
                      (double)limit->ns / 1e9);
 }
@@ -99,7 +111,7 @@ ssize_t nidoi_stream_receive(nido_stream *stream, struct nidoi_loop *loop, void 
     ssize_t n;
 
     if (len > SSIZE_MAX) len = SSIZE_MAX;
-    stream->flags |= NIDOI_STREAM_READING;
+    nidoi_stream_reads(stream, loop);
     nidoi_stream_limit_open(&limit, stream->read_ns);
     if (stream->ops)
         n = transport_result(stream, stream->ops->read(stream->ctx, buf, len), len);
@@ -161,6 +173,25 @@ static ssize_t await_within(nido_stream *stream, struct nidoi_loop *loop)
     return n;
 }
 
+/* Functions of the caller's might wait. */
+ssize_t nidoi_stream_glance(nido_stream *stream, struct nidoi_loop *loop)
+{
+    struct nidoi_io io;
+    ssize_t n =
+        stream->ops ? -EAGAIN : nidoi_io_begin_within(&io, loop, stream->fd, NIDOI_READING, true);
+
+    if (!n) {
+        n = nidoi_io_poll(&io);
+        if (!n) n = nidoi_stream_room_in(stream, 1);
+        if (!n) n = nidoi_io_try_read(&io, stream->in, stream->in_room);
+        nidoi_io_end(&io);
+    }
+    if (n == -EAGAIN || n == -EBUSY) return 0;
+    n = transport_received(stream, n);
+    if (n > 0) stream->in_end = (size_t)n;
+    return n;
+}
+
 /* The scope is there without a limit too: nido_stream_stop cancels it, with code 0. */
 ssize_t nidoi_stream_await(nido_stream *stream, struct nidoi_loop *loop)
 {
@@ -168,7 +199,7 @@ ssize_t nidoi_stream_await(nido_stream *stream, struct nidoi_loop *loop)
     struct nidoi_stream_limit limit;
     ssize_t n;
 
-    stream->flags |= NIDOI_STREAM_READING;
+    nidoi_stream_reads(stream, loop);
     nidoi_stream_limit_open(&limit, ns);
     stream->waiting = &limit.scope;
     n = await_within(stream, loop);
@@ -176,7 +207,8 @@ ssize_t nidoi_stream_await(nido_stream *stream, struct nidoi_loop *loop)
     stream->flags &= ~(uint32_t)NIDOI_STREAM_READING;
     if (n != -ECANCELED || !(stream->flags & NIDOI_STREAM_STOPPED))
         return nidoi_stream_limit_close(&limit, stream, n, "idle");
-    return nido_scope_close(&limit.scope, (int)n);
+    n = nido_scope_close(&limit.scope, (int)n);
+    return n ? n : nidoi_stream_glance(stream, loop);
 }
 
 /* ---- Writing ---- */
@@ -221,7 +253,7 @@ ssize_t nidoi_stream_send(nido_stream *stream, struct nidoi_loop *loop, const st
     struct nidoi_stream_limit limit;
     ssize_t put;
 
-    stream->flags |= NIDOI_STREAM_WRITING;
+    nidoi_stream_writes(stream, loop);
     nidoi_stream_limit_open(&limit, stream->write_ns);
     put = stream->ops ? send_to_ops(stream, iov) : send_to_fd(stream, loop, iov, n);
     if (!put) put = -EPIPE;

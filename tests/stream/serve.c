@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "abort_help.h"
 #include "faults.h"
 #include "stream_help.h"
 
@@ -151,6 +152,39 @@ NIDO_TEST(serve, what_is_in_flight_is_finished_in_the_drain)
     cr_expect(eq(int, io_run(serve_slow), 0));
 }
 
+/* The server has had no turn since. */
+static int late_client(void)
+{
+    nido_stream a, b;
+
+    cr_expect(eq(int, stream_dial(&a), 0));
+    cr_expect(ask(&a, "one", "<one>"));
+    cr_expect(eq(int, stream_dial(&b), 0));
+    nido_stream_printf(&b, "new\n");
+    nido_stream_flush(&b);
+    nido_stream_printf(&a, "two\n");
+    nido_stream_flush(&a);
+    nido_serve_stop(NULL);
+    cr_expect(stream_line_is(&a, "<two> last"));
+    cr_expect(stream_line_is(&b, "<new> last"));
+    cr_expect(is_over(&a) && is_over(&b));
+    return 0;
+}
+
+static int serve_late(void *unused)
+{
+    (void)unused;
+    world_begin();
+    cr_expect(eq(int, with_server(late_client), 0));
+    cr_expect(eq(int, world.rc, 0));
+    return 0;
+}
+
+NIDO_TEST(serve, what_has_arrived_before_a_stop_is_answered)
+{
+    cr_expect(eq(int, io_run(serve_late), 0));
+}
+
 static int hanging_client(void)
 {
     nido_stream a;
@@ -269,6 +303,101 @@ NIDO_TEST(serve, a_connection_that_fails_is_reported_and_the_others_go_on)
     cr_expect(eq(int, io_run(serve_failing), 0));
 }
 
+static int open_nothing(nido_stream *stream, int fd, const nido_stream_options *options, void *ctx)
+{
+    (void)stream, (void)fd, (void)options, (void)ctx;
+    return 0;
+}
+
+static int stray(nido_stream *stream, void *unused)
+{
+    (void)stream, (void)unused;
+    return -ECANCELED;
+}
+
+static int dial_in_vain(void)
+{
+    nido_stream a;
+
+    cr_expect(eq(int, stream_dial(&a), 0));
+    cr_expect(is_over(&a));
+    return 0;
+}
+
+static int serve_strays(void *unused)
+{
+    (void)unused;
+    return nido_serve(io_listen(), stray, NULL, &world.options);
+}
+
+static int serve_nothing(void *unused)
+{
+    nido_group group;
+
+    (void)unused;
+    world_begin();
+    world.options.report = note_report;
+    world.options.open = open_nothing;
+    cr_expect(eq(int, with_server(dial_in_vain), 0));
+    cr_expect(eq(int, reported.rc, -EINVAL));
+    world.options.open = NULL;
+    nido_group_open(&group, NIDO_FAIL_FAST, "both");
+    cr_expect(eq(int, nido_spawn(&group, serve_strays, NULL), 0));
+    nido_yield();
+    dial_in_vain();
+    cr_expect(eq(int, reported.rc, -EPROTO));
+    nido_serve_stop(NULL);
+    return nido_group_close(&group, 0);
+}
+
+NIDO_TEST(serve, a_stream_that_was_not_opened_and_a_stray_cancel_are_reported)
+{
+    cr_expect(eq(int, io_run(serve_nothing), 0));
+}
+
+static nido_group readers;
+
+static int read_elsewhere(void *stream)
+{
+    char byte;
+
+    nido_set_name("reader");
+    return (int)nido_stream_read(stream, &byte, 1);
+}
+
+static int leave_a_reader(nido_stream *stream, void *unused)
+{
+    (void)unused;
+    int rc = nido_spawn(&readers, read_elsewhere, stream);
+
+    return rc ? rc : nido_sleep(NIDO_MS(1));
+}
+
+static int serve_leaving(void *unused)
+{
+    (void)unused;
+    return nido_serve(io_listen(), leave_a_reader, NULL, &world.options);
+}
+
+static int serve_and_leave_a_reader(void *unused)
+{
+    nido_stream client;
+
+    (void)unused;
+    world_begin();
+    nido_group_open(&readers, NIDO_FAIL_FAST, "readers");
+    if (nido_spawn(&readers, serve_leaving, NULL)) return -EIO;
+    nido_yield();
+    stream_dial(&client);
+    return nido_group_close(&readers, nido_sleep(NIDO_SEC(1)));
+}
+
+NIDO_TEST(serve, a_handler_that_returns_while_a_task_uses_its_stream_is_named_with_it)
+{
+    EXPECT_LAST_WORDS(serve_and_leave_a_reader, "\"unix\" returns from its handler while task #",
+                      "\"reader\" reads from the stream");
+}
+
 /* ---- The limit ---- */
 
 static int limited_clients(void)
@@ -343,8 +472,14 @@ NIDO_TEST(serve, above_the_limit_a_function_may_say_so)
 
 /* ---- Options ---- */
 
+static bool tells(const char *text)
+{
+    return strstr(nido_error_text(nido_error_last()), text) != NULL;
+}
+
 static int bad_server(void *unused)
 {
+    nido_stream_options stream;
     nido_serve_options options;
 
     (void)unused;
@@ -353,6 +488,17 @@ static int bad_server(void *unused)
     cr_expect(eq(int, nido_serve(io_listen(), NULL, NULL, NULL), -EINVAL));
     options.drain_ns = -1;
     cr_expect(eq(int, nido_serve(io_listen(), answer, NULL, &options), -EINVAL));
+    cr_expect(tells("nido_serve_options.drain_ns"));
+    options.drain_ns = 0;
+    nido_stream_options_init(&stream);
+    options.stream = &stream;
+    stream.idle_ns = -1;
+    cr_expect(eq(int, nido_serve(io_listen(), answer, NULL, &options), -EINVAL));
+    cr_expect(tells("nido_stream_options.idle_ns"));
+    stream.idle_ns = 0;
+    stream.keep_open = true;
+    cr_expect(eq(int, nido_serve(io_listen(), answer, NULL, &options), -EINVAL));
+    cr_expect(tells("keep_open"));
     cr_expect(eq(int, nido_serve_stop(NULL), 0));
     return 0;
 }
@@ -372,7 +518,9 @@ static int inherit(void *unused)
     if (nido_listen_inherited(0) != 3) return __LINE__;
     if (fcntl(3, F_GETFD) != FD_CLOEXEC || !(fcntl(3, F_GETFL) & O_NONBLOCK)) return __LINE__;
     if (nido_listen_inherited(1) != -EINVAL) return __LINE__;
-    if (nido_listen_inherited(2) != -ENOENT) return __LINE__;
+    if (nido_listen_inherited(2) != -ENOENT || !tells("LISTEN_FDS says 2")) return __LINE__;
+    setenv("LISTEN_FDS", "99999999999", 1);
+    if (nido_listen_inherited(0) != -ENOENT || !tells("LISTEN_FDS")) return __LINE__;
     setenv("LISTEN_PID", "1", 1);
     return nido_listen_inherited(0) == -ENOENT ? 0 : __LINE__;
 }

@@ -1,5 +1,6 @@
 /* nido/stream.h: waiting between two requests, limits, and transports of the caller's. */
 #include <errno.h>
+#include <pthread.h>
 
 #include "faults.h"
 #include "stream_help.h"
@@ -62,10 +63,11 @@ static int stop_idle(void *unused)
     cr_expect(eq(int, nido_stream_stop(&pair.stream), 0));
     cr_expect(eq(int, nido_group_close(&group, 0), 0));
     cr_expect(nido_stream_stopping(&pair.stream));
-    stream_pair_say(&pair, "one\ntwo\n");
     cr_expect(eq(int, nido_stream_wait(&pair.stream), 0));
-    cr_expect(stream_line_is(&pair.stream, "one"));
+    stream_pair_say(&pair, "one\ntwo\n");
     cr_expect(eq(int, nido_stream_wait(&pair.stream), 1)); /* it has come already */
+    cr_expect(stream_line_is(&pair.stream, "one"));
+    cr_expect(eq(int, nido_stream_wait(&pair.stream), 1));
     cr_expect(stream_line_is(&pair.stream, "two"));
     cr_expect(eq(int, nido_stream_wait(&pair.stream), 0));
     stream_pair_close(&pair);
@@ -76,6 +78,77 @@ static int stop_idle(void *unused)
 NIDO_TEST(stream, a_stop_ends_the_wait_between_requests_and_no_other)
 {
     cr_expect(eq(int, io_run(stop_idle), 0));
+}
+
+static int arrive_before_a_stop(void *unused)
+{
+    struct stream_pair pair;
+    nido_group group;
+
+    (void)unused;
+    stream_pair_open(&pair, NULL);
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    cr_expect(eq(int, nido_spawn(&group, idle_pair, &pair), 0));
+    nido_yield();
+    stream_pair_say(&pair, "x\n");
+    cr_expect(eq(int, nido_stream_stop(&pair.stream), 0));
+    cr_expect(eq(int, nido_group_close(&group, 0), 0));
+    cr_expect(eq(int, (int)(pair.stream.in_end - pair.stream.in_at), 2));
+    cr_expect(stream_line_is(&pair.stream, "x"));
+    stream_pair_close(&pair);
+    return 0;
+}
+
+NIDO_TEST(stream, what_has_arrived_before_a_stop_is_read)
+{
+    cr_expect(eq(int, io_run(arrive_before_a_stop), 0));
+}
+
+static int elsewhere[3];
+
+static void *use_elsewhere(void *stream)
+{
+    elsewhere[0] = nido_stream_stop(stream);
+    elsewhere[1] = nido_stream_write(stream, "x", 1, NULL);
+    elsewhere[2] = nido_stream_close(stream);
+    return NULL;
+}
+
+static int use_on_a_bare_thread(void *unused)
+{
+    struct stream_pair pair;
+    pthread_t thread;
+
+    (void)unused;
+    stream_pair_open(&pair, NULL);
+    nido_stream_printf(&pair.stream, "y");
+    cr_assert(zero(int, pthread_create(&thread, NULL, use_elsewhere, &pair.stream)));
+    pthread_join(thread, NULL);
+    cr_expect(elsewhere[0] == -EPERM && elsewhere[1] == -EPERM && elsewhere[2] == -EXDEV);
+    cr_expect(nido_stream_stopping(&pair.stream) == false);
+    cr_expect(eq(int, nido_stream_flush(&pair.stream), 0));
+    cr_expect(eq(str, (char *)stream_pair_heard(&pair), "y"));
+    stream_pair_close(&pair);
+    return 0;
+}
+
+static nido_stream left;
+
+static int leave_open(void *unused)
+{
+    int fds[2];
+
+    (void)unused;
+    cr_assert(zero(int, nido_socketpair(AF_UNIX, SOCK_STREAM, 0, fds)));
+    nido_close(fds[1]);
+    return nido_stream_open(&left, fds[0], NULL);
+}
+
+NIDO_TEST(stream, a_thread_without_a_runtime_changes_nothing)
+{
+    cr_expect(eq(int, io_run(use_on_a_bare_thread), 0));
+    cr_expect(eq(int, io_run(leave_open), 0));
+    cr_expect(eq(int, nido_stream_close(&left), 0), "its own thread's, after the run");
 }
 
 static int cancel_idle(void *unused)
@@ -136,6 +209,57 @@ static int exceed_limits(void *unused)
 NIDO_TEST(stream, each_limit_has_a_text_and_leaves_the_stream_usable)
 {
     cr_expect(eq(int, io_run(exceed_limits), 0));
+}
+
+/* ---- Refusals ---- */
+
+static bool told(int rc, int code, const char *text)
+{
+    const char *said = nido_error_text(nido_error_last());
+
+    cr_expect(rc == code && strstr(said, text), "%d \"%s\", not %d \"%s\"", rc, said, code, text);
+    return rc == code;
+}
+
+static int wait_as_waiter(void *arg)
+{
+    nido_set_name("waiter");
+    return idle_pair(arg);
+}
+
+static int refuse(void *unused)
+{
+    nido_stream_ops none = {.size = sizeof none};
+    nido_stream_options options;
+    struct stream_pair pair;
+    nido_stream bad;
+    nido_group group;
+    size_t length;
+    char *bytes;
+
+    (void)unused;
+    nido_stream_options_init(&options);
+    options.idle_ns = -1;
+    told(nido_stream_open(&bad, 0, &options), -EINVAL, "nido_stream_options.idle_ns");
+    told(nido_stream_open_ops(&bad, &none, NULL, NULL), -EINVAL, "lack size, read or write");
+    stream_pair_open(&pair, NULL);
+    told(nido_stream_until(&pair.stream, "", 0, &bytes, &length), -EINVAL, "nido_stream_until");
+    told(nido_stream_writev(&pair.stream, NULL, -1, NULL), -EINVAL, "nido_stream_writev");
+    told(nido_stream_copy(&pair.stream, &pair.stream, 1, NULL), -EINVAL, "to itself");
+    told(nido_stream_copy_file(&pair.stream, 0, -1, 1, NULL), -EINVAL, "a bad offset");
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    cr_expect(eq(int, nido_spawn(&group, wait_as_waiter, &pair), 0));
+    nido_yield();
+    told(nido_stream_line(&pair.stream, &bytes, &length), -EBUSY, "\"waiter\" reads from it");
+    stream_pair_hang_up(&pair);
+    cr_expect(eq(int, nido_group_close(&group, 0), 0));
+    stream_pair_close(&pair);
+    return 0;
+}
+
+NIDO_TEST(stream, a_refusal_has_a_text)
+{
+    cr_expect(eq(int, io_run(refuse), 0));
 }
 
 /* ---- Options ---- */
@@ -256,6 +380,31 @@ static ssize_t lying_write(void *ctx, const void *buf, size_t len)
 {
     (void)ctx, (void)buf;
     return (ssize_t)len + 1;
+}
+
+static int wait_in_vain(void *unused)
+{
+    (void)unused;
+    return -ECANCELED;
+}
+
+static int wait_with_a_liar(void *unused)
+{
+    nido_stream_ops liar = fake_ops;
+    nido_stream stream;
+
+    (void)unused;
+    liar.wait = wait_in_vain;
+    cr_expect(eq(int, nido_stream_open_ops(&stream, &liar, NULL, NULL), 0));
+    cr_expect(eq(int, nido_stream_wait(&stream), -EPROTO));
+    cr_expect(zero(ptr, strstr(nido_error_text(nido_error_last()), "idle")));
+    nido_stream_close(&stream);
+    return 0;
+}
+
+NIDO_TEST(stream, a_cancel_that_none_asked_for_is_no_limit)
+{
+    cr_expect(eq(int, io_run(wait_with_a_liar), 0));
 }
 
 static int use_older_functions(void *unused)

@@ -22,8 +22,7 @@ static void read_options(struct nidoi_loop *loop, const nido_options *options)
     nidoi_strict = options->flags & NIDO_RUN_STRICT || nidoi_debug_asks("strict");
 }
 
-/* Of the calling thread, the same for all its runs. */
-static uint64_t thread_number(void)
+uint64_t nidoi_thread_number(void)
 {
     static uint64_t threads; /* atomic */
     static _Thread_local uint64_t number;
@@ -40,7 +39,7 @@ int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
     memset(loop, 0, sizeof *loop);
     read_options(loop, options);
     loop->number = __atomic_add_fetch(&runtimes, 1, __ATOMIC_RELAXED);
-    loop->thread = thread_number();
+    loop->thread = nidoi_thread_number();
     loop->batch = 1;
     loop->external_wait_ns = -1;
     loop->random = options->seed;

@@ -89,6 +89,9 @@ static inline struct nidoi_loop *nidoi_loop_self(void)
     return (struct nidoi_loop *)nidoi_sched_self;
 }
 
+/* Of the calling thread, the same for all its runs: struct nidoi_loop.thread. */
+uint64_t nidoi_thread_number(void);
+
 int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options);
 void nidoi_loop_deinit(struct nidoi_loop *loop);
 
