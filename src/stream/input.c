@@ -162,7 +162,9 @@ int nido_stream_take(nido_stream *stream, size_t n)
     int err = loop ? nidoi_stream_check(stream, loop, NIDOI_STREAM_READING) : -EPERM;
 
     if (err) return err;
-    if (n > nidoi_stream_have(stream)) return -EINVAL;
+    if (n > nidoi_stream_have(stream))
+        return nido_fail(-EINVAL, "nido_stream_take: %zu of %zu bytes", n,
+                         nidoi_stream_have(stream));
     stream->in_at += n;
     return 0;
 }
