@@ -3,8 +3,8 @@
 #include <errno.h>
 
 #include "base/debug_words.h"
-#include "coro/scope/options.h"
 #include "coro/runtime/tracing.h"
+#include "coro/scope/options.h"
 #include "debug/trace_json.h"
 #include "debug/trace_save.h"
 
