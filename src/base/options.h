@@ -38,7 +38,8 @@ static inline bool nidoi_options_understood(const void *theirs, size_t given, si
     bool sized = given >= sizeof given && given <= NIDOI_OPTIONS_MOST && given % sizeof given == 0;
 
     if (!sized) nidoi_options_bad_size(type, given, why);
-    if (!sized || given <= ours || !nidoi_options_beyond(theirs, ours, given)) return sized;
+    if (!sized || !theirs || given <= ours || !nidoi_options_beyond(theirs, ours, given))
+        return sized;
     snprintf(
         why, NIDOI_OPTIONS_TEXT,
         "%s asks for something that this version of nido, older than the header, does not know",

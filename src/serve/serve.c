@@ -43,8 +43,8 @@ static void servers_remove(struct nidoi_server *server)
 {
     struct nidoi_server **at = servers_first();
 
-    while (*at != server) at = &(*at)->next;
-    *at = server->next;
+    while (*at && *at != server) at = &(*at)->next;
+    if (*at) *at = server->next;
 }
 
 /* ---- Stopping ---- */
@@ -240,6 +240,7 @@ static int server_read_options(struct nidoi_server *server, const nido_serve_opt
     int rc;
 
     if (!options) return -EINVAL; /* which has a text */
+    server->options = options;
     if (options->drain_ns < 0)
         return nido_fail(-EINVAL, "nido_serve_options.drain_ns is out of range");
     stream = NIDOI_OPTIONS(nido_stream_options, options->stream, &room);
@@ -249,7 +250,6 @@ static int server_read_options(struct nidoi_server *server, const nido_serve_opt
     if (stream->keep_open)
         return nido_fail(-EINVAL, "nido_serve_options.stream: keep_open would leave every "
                                   "connection open");
-    server->options = options;
     server->stream = *stream;
     return 0;
 }
