@@ -34,7 +34,7 @@ def compare(gdb, script, path):
     running_task, parked_task = (addresses(part) for part in done.stdout.split("@@@\n")[1:3])
     # The innermost frames are the calls of the dump, which are over, and the switch, which is left out.
     check(len(own[1]) >= 3 and own[1][1:] == running_task[-len(own[1]) + 1:], path, own[1], done.stdout)
-    check(len(own[2]) >= 5 and own[2] == parked_task[-len(own[2]):], path, own[2], done.stdout)
+    check(len(own[2]) >= 4 and own[2] == parked_task[-len(own[2]):], path, own[2], done.stdout)
 
 
 parser = argparse.ArgumentParser()
