@@ -11,7 +11,7 @@
 
 static void put_text(FILE *file, const char *text)
 {
-    char quoted[NIDOI_QUOTED];
+    char quoted[NIDOI_QUOTED] = "";
 
     fputc('"', file);
     while (text && *text) fwrite(quoted, 1, nidoi_quote_next(quoted, &text), file);

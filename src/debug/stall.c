@@ -34,7 +34,7 @@ static void peek_text(char *to, size_t size, const char *from)
 /* By copies: all of it may change meanwhile, and the task be gone. */
 static bool see_task(const struct nidoi_loop *loop, int64_t read, struct nidoi_stall_look *look)
 {
-    struct nidoi_sched before, after;
+    struct nidoi_sched before = {0}, after = {0};
     bool is_there;
 
     look->is_known = !nidoi_peek(&before, &loop->sched, sizeof before);

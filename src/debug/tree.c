@@ -233,7 +233,7 @@ static NIDOI_RARE void tree_add_stack(struct tree *tree, const struct nidoi_task
     bool sound = nidoi_debug_scopes_sound(task);
     const char *branch = sound && group_from(task->base.inner) ? "│  " : "   ";
     void *frames[NIDOI_FRAMES_MOST];
-    char room[LINE];
+    char room[LINE] = "";
     int n = nidoi_debug_frames(tree->view, task, frames, NIDOI_FRAMES_MOST);
 
     for (int i = 0; i < n; i++) {
