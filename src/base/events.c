@@ -27,13 +27,13 @@ int nidoi_events_init(struct nidoi_events *events, size_t size, const struct nid
 void nidoi_events_deinit(struct nidoi_events *events)
 {
     if (events->cells)
-        nidoi_sys.unmap(events->cells, 2 * (events->mask + 1) * sizeof *events->cells);
+        nidoi_sys.unmap(events->cells, 2 * ((size_t)events->mask + 1) * sizeof *events->cells);
     events->cells = NULL;
 }
 
 void *nidoi_events_scratch(const struct nidoi_events *events, size_t *size)
 {
-    *size = (events->mask + 1) * sizeof *events->cells;
+    *size = ((size_t)events->mask + 1) * sizeof *events->cells;
     return events->cells + events->mask + 1;
 }
 
