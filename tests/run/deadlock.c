@@ -479,6 +479,7 @@ NIDO_TEST(deadlock, if_asked_the_last_users_of_an_object_are_told)
 
 /* ---- The tree that is shown may be what is broken ---- */
 
+#ifndef NIDOI_ASAN /* which ends the program at the first bad address, whoever handles SIGSEGV */
 static int break_the_tree(void *unused)
 {
     nido_group group;
@@ -496,6 +497,7 @@ NIDO_TEST(deadlock, a_broken_tree_does_not_hide_what_broke)
     EXPECT_LAST_WORDS(break_the_tree, "the law is broken", "\"victim\"  runs",
                       "(the tree of tasks is broken)\n  #1 \"victim\" runs, the root\n");
 }
+#endif
 
 static int turn_the_tree_into_a_circle(void *unused)
 {
