@@ -107,15 +107,20 @@ static int noted(int err, const void *lock, const char *kind, void *place)
 LOCKS(pthread_mutex_lock, pthread_mutex_t, "mutex")
 LOCKS(pthread_mutex_trylock, pthread_mutex_t, "mutex")
 LOCKS_UNTIL(pthread_mutex_timedlock, pthread_mutex_t, "mutex")
-LOCKS_UNTIL_OF(pthread_mutex_clocklock, pthread_mutex_t, "mutex")
 UNLOCKS(pthread_mutex_unlock, pthread_mutex_t)
 
 LOCKS(pthread_rwlock_rdlock, pthread_rwlock_t, "read-write lock")
 LOCKS(pthread_rwlock_tryrdlock, pthread_rwlock_t, "read-write lock")
 LOCKS_UNTIL(pthread_rwlock_timedrdlock, pthread_rwlock_t, "read-write lock")
-LOCKS_UNTIL_OF(pthread_rwlock_clockrdlock, pthread_rwlock_t, "read-write lock")
 LOCKS(pthread_rwlock_wrlock, pthread_rwlock_t, "read-write lock")
 LOCKS(pthread_rwlock_trywrlock, pthread_rwlock_t, "read-write lock")
 LOCKS_UNTIL(pthread_rwlock_timedwrlock, pthread_rwlock_t, "read-write lock")
-LOCKS_UNTIL_OF(pthread_rwlock_clockwrlock, pthread_rwlock_t, "read-write lock")
 UNLOCKS(pthread_rwlock_unlock, pthread_rwlock_t)
+
+#ifdef __GLIBC_PREREQ
+#if __GLIBC_PREREQ(2, 30)
+LOCKS_UNTIL_OF(pthread_mutex_clocklock, pthread_mutex_t, "mutex")
+LOCKS_UNTIL_OF(pthread_rwlock_clockrdlock, pthread_rwlock_t, "read-write lock")
+LOCKS_UNTIL_OF(pthread_rwlock_clockwrlock, pthread_rwlock_t, "read-write lock")
+#endif
+#endif
