@@ -23,10 +23,9 @@ void nidoi_stats_run_over(struct nidoi_loop *loop)
 {
     struct nidoi_counts last;
 
-    if (!nidoi_linked(&loop->remote->link)) return; /* counted already */
     nidoi_counts_read(loop, &last);
     nidoi_remotes_lock();
-    for (int i = 0; i < NIDOI_COUNTS; i++)
+    for (int i = 0; i < NIDOI_COUNTS && nidoi_linked(&loop->remote->link); i++) /* else counted */
         if (is_ever(i)) past.of[i] += last.of[i];
     nidoi_remotes_unlock();
 }
