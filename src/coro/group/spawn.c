@@ -52,6 +52,7 @@ static NIDOI_RARE _Noreturn void panic_left_open(const struct nidoi_task *task)
 {
     struct nidoi_place place, spawned;
 
+    nidoi_loop_of(task->sched)->frames_gone = true;
     nidoi_panic("task #%llu \"%s\", spawned at %s, has returned without closing the scope or group "
                 "opened at %s",
                 (unsigned long long)task->id, task->name ? task->name : "",

@@ -127,6 +127,10 @@ static void print_tree_or_less(struct nidoi_loop *loop)
     const struct sigaction action = {.sa_handler = tree_is_broken};
     struct sigaction segv, bus;
 
+    if (loop->frames_gone) {
+        nidoi_tasks_each(loop, print_line, stderr);
+        return;
+    }
     reporter = pthread_self();
     sigaction(SIGSEGV, &action, &segv);
     sigaction(SIGBUS, &action, &bus);

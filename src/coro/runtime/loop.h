@@ -73,6 +73,7 @@ struct nidoi_loop {
     struct nidoi_trace *probing; /* serves the static probes while `trace` is not on; NULL: none */
     bool served;                 /* their users have been noticed */
     bool deadlocked;
+    bool frames_gone; /* scopes lay in frames that have returned: their tree is not read any more */
     bool short_of_fds; /* said so once */
     int root_rc;
     nido_error *root_error;

@@ -190,6 +190,7 @@ void nidoi_scope_left_open(const struct nidoi_task *task)
 {
     struct nidoi_place place;
 
+    nidoi_loop_of(task->sched)->frames_gone = true;
     nidoi_panic("task #%llu: the scope or group opened at %s was never closed, and the function "
                 "that held it has returned",
                 (unsigned long long)task->id, nidoi_place(&place, task->opened_at));
@@ -221,10 +222,11 @@ void nidoi_scope_inspect_memory(const struct nidoi_task *task, nido_scope *scope
     nidoi_scope_check_content(task);
     for (const nido_scope *open = task->scope; open != &task->base; open = open->parent) {
         if (open->task != task) nidoi_scope_left_open(task);
-        if (scopes_overlap(open, scope))
-            nidoi_panic("task #%llu: the scope or group opened at %s was never closed, and another "
-                        "is opened in its memory",
-                        (unsigned long long)task->id, nidoi_place(&place, open->place));
+        if (!scopes_overlap(open, scope)) continue;
+        nidoi_loop_of(task->sched)->frames_gone = true;
+        nidoi_panic("task #%llu: the scope or group opened at %s was never closed, and another is "
+                    "opened in its memory",
+                    (unsigned long long)task->id, nidoi_place(&place, open->place));
     }
 }
 
