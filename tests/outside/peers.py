@@ -215,9 +215,8 @@ class AnyNumber(Forwarder):
 
 
 def servers():
-    ended = 128 + signal.SIGTERM
-    return [Server("echo_server", "0", HOUR_MS, code=ended), Sharded("sharded_echo", code=ended),
-            AnyNumber("forwarder", code=-signal.SIGTERM), Parser("isolated_parser", "0", code=-signal.SIGTERM)]
+    return [Server("echo_server", "0", HOUR_MS), Sharded("sharded_echo"),
+            AnyNumber("forwarder"), Parser("isolated_parser", "0", code=-signal.SIGTERM)]
 
 
 # ---- The pipeline, between two pipes ----
