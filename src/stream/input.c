@@ -46,7 +46,7 @@ ssize_t nidoi_stream_fill(nido_stream *stream, struct nidoi_loop *loop)
 
 static char *input_first(const nido_stream *stream)
 {
-    return stream->in + stream->in_at;
+    return stream->in ? stream->in + stream->in_at : NULL;
 }
 
 /* ---- Up to an end ---- */
@@ -60,9 +60,12 @@ static int input_too_long(const nido_stream *stream, const char *what)
 /* The first place of `end` in [from, have), or NULL. */
 static char *input_find(char *bytes, size_t from, size_t have, const char *end, size_t n)
 {
-    char *at = bytes + from, *limit = bytes + have;
+    char *at, *limit;
 
-    if (n == 1) return from < have ? memchr(at, end[0], have - from) : NULL;
+    if (from >= have) return NULL; /* there may be no buffer */
+    at = bytes + from;
+    limit = bytes + have;
+    if (n == 1) return memchr(at, end[0], have - from);
     while (at < limit && (size_t)(limit - at) >= n) {
         at = memchr(at, end[0], (size_t)(limit - at) - (n - 1));
         if (!at || memcmp(at, end, n) == 0) return at;

@@ -96,6 +96,7 @@ static struct iovec output_part(const struct output *output, int i)
 {
     size_t skip = i ? 0 : output->skip;
 
+    if (!skip) return output->iov[i]; /* whose address may be NULL */
     return (struct iovec){(char *)output->iov[i].iov_base + skip, output->iov[i].iov_len - skip};
 }
 
