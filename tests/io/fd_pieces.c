@@ -66,7 +66,7 @@ static void move_single_bytes(void)
 
 /* ---- The transfers ---- */
 
-static char *nowhere; /* is never looked at */
+static char nowhere[LONG]; /* is never looked at */
 
 static int read_all(void)
 {
