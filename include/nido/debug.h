@@ -58,7 +58,8 @@ NIDO_API int nido_dump_with(FILE *file, uint32_t flags);
 /* For a handler of SIGSEGV or SIGBUS that runs on an alternate stack: if `address` (its si_addr) is in the guard of
  * the task that runs on this thread, says so on stderr as above, and 1; else 0. `context` is the handler's third
  * argument, or NULL: without it, or in a run without NIDO_RUN_OVERFLOW, the functions are left out. Safe in a
- * signal handler, but for the loader's lock that looking up functions takes (dladdr). Not a cancellation point. */
+ * signal handler, but for the loader's lock that looking up functions takes (dladdr). Cannot fail. Not a
+ * cancellation point. */
 NIDO_API int nido_report_overflow(const void *address, const void *context);
 
 /* ---- A task that holds its loop ----

@@ -217,7 +217,8 @@ NIDO_API int nido_stream_copy_file(nido_stream *to, int file, int64_t offset, ui
 /* ---- Ending between two requests ---- */
 
 /* Asks a stream to stop: the nido_stream_wait that waits now, and every later one, does not wait any
- * longer and returns 0 if nothing has arrived, in the buffer or at the descriptor. Other calls do not notice. Not a cancellation point. 0. */
+ * longer and returns 0 if nothing has arrived, in the buffer or at the descriptor. Other calls do
+ * not notice. Not a cancellation point. 0; -EBADF, -EXDEV; -EPERM: the thread has no runtime. */
 NIDO_API int nido_stream_stop(nido_stream *stream);
 
 /* True if nido_stream_stop was called: an answer may then say that it is the last. Cannot fail. Not
