@@ -199,7 +199,7 @@ static void run_options(const struct numbers *n)
     of.options = options;
     sound = seen(&options, &of, sizeof options, of.options.size) &&
             !(options.flags & ~(uint32_t)(NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE | NIDO_RUN_DUMP |
-                                          NIDO_RUN_OVERFLOW)) &&
+                                          NIDO_RUN_OVERFLOW | NIDO_RUN_TRACE)) &&
             options.clock <= NIDO_CLOCK_MANUAL && options.stack_size <= (size_t)1 << 30 &&
             options.grace_ns >= 0 && options.spin_ns >= 0 && options.stall_ns >= 0 &&
             options.late_ns >= 0;
