@@ -44,9 +44,10 @@ ssize_t nidoi_stream_fill(nido_stream *stream, struct nidoi_loop *loop)
     return n;
 }
 
+/* There is a buffer. */
 static char *input_first(const nido_stream *stream)
 {
-    return stream->in ? stream->in + stream->in_at : NULL;
+    return stream->in + stream->in_at;
 }
 
 /* ---- Up to an end ---- */
@@ -60,12 +61,9 @@ static int input_too_long(const nido_stream *stream, const char *what)
 /* The first place of `end` in [from, have), or NULL. */
 static char *input_find(char *bytes, size_t from, size_t have, const char *end, size_t n)
 {
-    char *at, *limit;
+    char *at = bytes + from, *limit = bytes + have;
 
-    if (from >= have) return NULL; /* there may be no buffer */
-    at = bytes + from;
-    limit = bytes + have;
-    if (n == 1) return memchr(at, end[0], have - from);
+    if (n == 1) return from < have ? memchr(at, end[0], have - from) : NULL;
     while (at < limit && (size_t)(limit - at) >= n) {
         at = memchr(at, end[0], (size_t)(limit - at) - (n - 1));
         if (!at || memcmp(at, end, n) == 0) return at;
@@ -84,7 +82,7 @@ static ssize_t input_up_to(nido_stream *stream, struct nidoi_loop *loop, const c
     for (;;) {
         size_t have = nidoi_stream_have(stream);
         size_t look = have < stream->longest ? have : stream->longest;
-        char *found = input_find(input_first(stream), seen, look, end, n);
+        char *found = look ? input_find(input_first(stream), seen, look, end, n) : NULL;
         ssize_t got;
 
         if (found) return found - input_first(stream) + (ssize_t)n;
@@ -155,7 +153,7 @@ ssize_t nido_stream_peek(nido_stream *stream, size_t want, char **out)
         if (n > 0) n = 0;
     }
     if (n < 0) return n;
-    *out = input_first(stream);
+    *out = stream->in ? input_first(stream) : NULL;
     return (ssize_t)nidoi_stream_have(stream);
 }
 
