@@ -162,7 +162,7 @@ void nidoi_report_crashes(void)
     nidoi_crash_hook = print_tasks_of_thread;
 }
 
-static bool words_reported; /* atomic; once a process is enough */
+static int words_reported; /* atomic, once a process; not bool: some processors swap whole words only */
 
 void nidoi_report_unknown_word(struct nidoi_loop *loop)
 {
@@ -170,7 +170,7 @@ void nidoi_report_unknown_word(struct nidoi_loop *loop)
     size_t length;
     const char *word = nidoi_debug_unknown(&length);
 
-    if (!word || __atomic_exchange_n(&words_reported, true, __ATOMIC_RELAXED)) return;
+    if (!word || __atomic_exchange_n(&words_reported, 1, __ATOMIC_RELAXED)) return;
     snprintf(text, sizeof text,
              "nido: NIDO_DEBUG has the word \"%.*s\"; there are 1, all, cancel, dump, locks, "
              "overflow, stacks, "
