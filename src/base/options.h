@@ -26,7 +26,7 @@ static inline void nidoi_options_bad_size(const char *type, size_t given, char *
     char macro[64];
     size_t i = 0;
 
-    for (; type[i] && i < sizeof macro - 1; i++) macro[i] = (char)toupper((unsigned char)type[i]);
+    for (; i < sizeof macro - 1 && type[i]; i++) macro[i] = (char)toupper((unsigned char)type[i]);
     macro[i] = '\0';
     snprintf(why, NIDOI_OPTIONS_TEXT, "%s.size is %zu: fill the struct by %s_init or by %s(...)",
              type, given, type, macro);
