@@ -92,12 +92,15 @@ static void output_advance(struct output *output, size_t n)
     output->skip += n;
 }
 
-static struct iovec output_part(const struct output *output, int i)
+/* What is left of part i. False: nothing, and its address may be NULL. */
+static bool output_part(const struct output *output, int i, struct iovec *part)
 {
     size_t skip = i ? 0 : output->skip;
 
-    if (!skip) return output->iov[i]; /* whose address may be NULL */
-    return (struct iovec){(char *)output->iov[i].iov_base + skip, output->iov[i].iov_len - skip};
+    part->iov_len = output->iov[i].iov_len - skip;
+    if (!part->iov_len) return false;
+    part->iov_base = (char *)output->iov[i].iov_base + skip;
+    return true;
 }
 
 static int output_collect(nido_stream *stream, struct output *output)
@@ -106,9 +109,10 @@ static int output_collect(nido_stream *stream, struct output *output)
 
     if (err) return err;
     for (int i = 0; i < output->n; i++) {
-        struct iovec part = output_part(output, i);
+        struct iovec part;
 
-        if (part.iov_len) memcpy(stream->out + stream->out_end, part.iov_base, part.iov_len);
+        if (!output_part(output, i, &part)) continue;
+        memcpy(stream->out + stream->out_end, part.iov_base, part.iov_len);
         stream->out_end += part.iov_len;
     }
     output_advance(output, output->left);
@@ -124,11 +128,8 @@ static int output_gather(nido_stream *stream, struct nidoi_loop *loop, struct ou
     int count = 0;
 
     if (pending) parts[count++] = (struct iovec){stream->out + stream->out_at, pending};
-    for (int i = 0; i < output->n && count < PARTS; i++) {
-        struct iovec part = output_part(output, i);
-
-        if (part.iov_len) parts[count++] = part;
-    }
+    for (int i = 0; i < output->n && count < PARTS; i++)
+        if (output_part(output, i, &parts[count])) count++;
     n = nidoi_stream_send(stream, loop, parts, count);
     if (n < 0) return (int)n;
     output_advance(output, output_sent(stream, (size_t)n));
