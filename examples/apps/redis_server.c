@@ -1,0 +1,518 @@
+/* redis_server: the strings and lists of Redis, in memory, for redis-cli and redis-benchmark.
+ *
+ * Shows a server of a line protocol: nido_serve gives each connection a task and drains at SIGTERM;
+ * a stream reads lines and blocks of known length, and collects the answers of a pipeline, which
+ * are sent before the next request is waited for. The table needs no lock: no other task runs
+ * between two cancellation points.
+ *
+ *     ./example_redis_server PORT [HOST [CLIENTS]]
+ *     ./example_redis_server 6379
+ *     ./example_redis_server 0 127.0.0.1 100     (any free port, which is printed; 100 clients)
+ *     ./example_redis_server 0 unix:/run/redis
+ *
+ * Nothing is kept on a disk; an inline command knows no quotes. */
+#define _POSIX_C_SOURCE 200809L
+#include <arpa/inet.h>
+#include <errno.h>
+#include <nido.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+    BUCKETS = 1 << 18,
+    MOST_WORDS = 1024,         /* of a request */
+    LONGEST_REQUEST = 64 << 20 /* bytes of all its words */
+};
+
+/* ---- Words and values ---- */
+
+struct text {
+    struct text *before, *after; /* in a list */
+    size_t length;
+    char bytes[];
+};
+
+static struct text *text_new(const char *bytes, size_t length)
+{
+    struct text *text = malloc(sizeof *text + length + 2); /* read_word reads "\r\n" too */
+    if (!text) return NULL;
+    text->length = length;
+    if (bytes) memcpy(text->bytes, bytes, length);
+    return text;
+}
+
+static bool text_is(const struct text *text, const char *word)
+{
+    return text->length == strlen(word) && strncasecmp(text->bytes, word, text->length) == 0;
+}
+
+static bool number_of(const char *bytes, size_t length, int64_t *out)
+{
+    char digits[24], *end;
+    if (length == 0 || length >= sizeof digits) return false;
+    memcpy(digits, bytes, length);
+    digits[length] = 0;
+    errno = 0;
+    *out = strtoll(digits, &end, 10);
+    return errno == 0 && end == digits + length;
+}
+
+struct list {
+    struct text *end[2]; /* left, right */
+    int64_t count;
+};
+
+static void list_push(struct list *list, bool right, struct text *text)
+{
+    struct text *next = list->end[right];
+    *text = (struct text){right ? next : NULL, right ? NULL : next, text->length};
+    if (next) *(right ? &next->after : &next->before) = text;
+    list->end[right] = text;
+    if (list->count++ == 0) list->end[!right] = text;
+}
+
+static struct text *list_pop(struct list *list, bool right)
+{
+    struct text *text = list->end[right], *next = right ? text->before : text->after;
+    list->end[right] = next;
+    if (next) *(right ? &next->after : &next->before) = NULL;
+    if (--list->count == 0) list->end[!right] = NULL;
+    return text;
+}
+
+/* ---- The table ---- */
+
+struct entry {
+    struct entry *next; /* in the same bucket */
+    struct text *key;
+    struct text *text; /* NULL: it is a list */
+    struct list list;
+    int64_t expires; /* NIDO_NEVER: not at all */
+};
+
+static struct entry *buckets[BUCKETS];
+static size_t keys;
+static int clients;
+static unsigned long long commands;
+
+static void entry_clear(struct entry *entry)
+{
+    free(entry->text);
+    entry->text = NULL;
+    while (entry->list.count > 0) free(list_pop(&entry->list, false));
+}
+
+static void entry_remove(struct entry **place)
+{
+    struct entry *entry = *place;
+    *place = entry->next;
+    entry_clear(entry);
+    free(entry->key);
+    free(entry);
+    keys--;
+}
+
+static bool entry_has(const struct entry *entry, const struct text *key)
+{
+    return entry->key->length == key->length && !memcmp(entry->key->bytes, key->bytes, key->length);
+}
+
+/* The place that points to the entry of a key: to NULL if there is none, or none any more. */
+static struct entry **entry_find(const struct text *key)
+{
+    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+    for (size_t i = 0; i < key->length; i++)
+        hash = (hash ^ (unsigned char)key->bytes[i]) * 0x100000001b3;
+    struct entry **place = &buckets[(hash ^ hash >> 32) % BUCKETS];
+    while (*place && !entry_has(*place, key)) place = &(*place)->next;
+    if (!*place || (*place)->expires == NIDO_NEVER || (*place)->expires > nido_now()) return place;
+    entry_remove(place);
+    return entry_find(key);
+}
+
+/* The entry of a key, without text and items if it is new; takes the key then. */
+static struct entry *entry_make(struct text **key)
+{
+    struct entry **place = entry_find(*key);
+    if (*place) return *place;
+    if (!(*place = calloc(1, sizeof **place))) return NULL;
+    (*place)->key = *key;
+    (*place)->expires = NIDO_NEVER;
+    *key = NULL;
+    keys++;
+    return *place;
+}
+
+/* Takes the value, and the key if it is new. */
+static bool entry_set(struct text **key, struct text **value, int64_t expires)
+{
+    struct entry *entry = entry_make(key);
+    if (!entry) return false;
+    entry_clear(entry);
+    entry->text = *value;
+    entry->expires = expires;
+    *value = NULL;
+    return true;
+}
+
+static void table_clear(void)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        while (buckets[i]) entry_remove(&buckets[i]);
+}
+
+/* ---- Answers ---- */
+
+struct client {
+    nido_stream *stream;
+    struct entry *entry; /* of words[1], for commands with a kind */
+    bool quits;
+    size_t count;
+    struct text *words[MOST_WORDS]; /* of the request; a command that keeps one leaves NULL */
+};
+
+static const char NO_MEMORY[] = "-OOM out of memory\r\n";
+static const char NO_NUMBER[] = "-ERR value is not an integer or out of range\r\n";
+
+static int say(struct client *c, const char *line)
+{
+    return nido_stream_write(c->stream, line, strlen(line), NULL);
+}
+
+/* ":12\r\n"; "$12\r\n" and "*12\r\n" as lengths. By hand, for nearly every answer has one. */
+static int say_number(struct client *c, char kind, int64_t number)
+{
+    char line[32], *at = line + sizeof line;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    *--at = '\n';
+    *--at = '\r';
+    do *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (number < 0) *--at = '-';
+    *--at = kind;
+    return nido_stream_write(c->stream, at, (size_t)(line + sizeof line - at), NULL);
+}
+
+static int say_text(struct client *c, const struct text *text)
+{
+    if (!text) return say(c, "$-1\r\n");
+    int rc = say_number(c, '$', (int64_t)text->length);
+    if (rc == 0) rc = nido_stream_write(c->stream, text->bytes, text->length, NULL);
+    return rc == 0 ? say(c, "\r\n") : rc;
+}
+
+/* ---- Commands ---- */
+
+static bool word_number(const struct client *c, size_t i, int64_t *out)
+{
+    return number_of(c->words[i]->bytes, c->words[i]->length, out);
+}
+
+static int do_ok(struct client *c) /* SELECT, FLUSHALL, QUIT */
+{
+    if (text_is(c->words[0], "FLUSHALL")) table_clear();
+    c->quits = text_is(c->words[0], "QUIT");
+    return say(c, "+OK\r\n");
+}
+
+static int do_empty(struct client *c) /* COMMAND, and CONFIG GET: for the tools */
+{
+    if (c->count < 3) return say(c, "*0\r\n");
+    int rc = say(c, "*2\r\n");
+    if (rc == 0) rc = say_text(c, c->words[2]);
+    return rc == 0 ? say(c, "$0\r\n\r\n") : rc;
+}
+
+static int do_ping(struct client *c) /* and ECHO */
+{
+    return c->count > 1 ? say_text(c, c->words[1]) : say(c, "+PONG\r\n");
+}
+
+static int do_info(struct client *c)
+{
+    char lines[256];
+    int n = snprintf(lines, sizeof lines,
+                     "# Server\r\nredis_version:7.0.0\r\n# Clients\r\nconnected_clients:%d\r\n"
+                     "# Stats\r\ntotal_commands_processed:%llu\r\n# Keyspace\r\ndb0:keys=%zu\r\n",
+                     clients, commands, keys);
+    return nido_stream_printf(c->stream, "$%d\r\n%s\r\n", n, lines);
+}
+
+static int do_get(struct client *c)
+{
+    return say_text(c, c->entry ? c->entry->text : NULL);
+}
+
+static int do_mget(struct client *c)
+{
+    int rc = say_number(c, '*', (int64_t)c->count - 1);
+    for (size_t i = 1; i < c->count && rc == 0; i++) {
+        const struct entry *entry = *entry_find(c->words[i]);
+        rc = say_text(c, entry ? entry->text : NULL);
+    }
+    return rc;
+}
+
+static int do_set(struct client *c) /* and MSET */
+{
+    if (c->count % 2 == 0) return say(c, "-ERR wrong number of arguments for MSET\r\n");
+    for (size_t i = 1; i < c->count; i += 2)
+        if (!entry_set(&c->words[i], &c->words[i + 1], NIDO_NEVER)) return say(c, NO_MEMORY);
+    return say(c, "+OK\r\n");
+}
+
+static int do_del(struct client *c) /* and EXISTS */
+{
+    bool removes = text_is(c->words[0], "DEL");
+    int64_t found = 0;
+    for (size_t i = 1; i < c->count; i++) {
+        struct entry **place = entry_find(c->words[i]);
+        found += *place != NULL;
+        if (*place && removes) entry_remove(place);
+    }
+    return say_number(c, ':', found);
+}
+
+static int do_incr(struct client *c) /* INCRBY, DECR */
+{
+    const struct text *old = c->entry ? c->entry->text : NULL;
+    int64_t number = 0, change = text_is(c->words[0], "DECR") ? -1 : 1;
+    if (old && !number_of(old->bytes, old->length, &number)) return say(c, NO_NUMBER);
+    if (c->count > 2 && !word_number(c, 2, &change)) return say(c, NO_NUMBER);
+    if (change > 0 ? number > INT64_MAX - change : number < INT64_MIN - change)
+        return say(c, "-ERR increment or decrement would overflow\r\n");
+    number += change;
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)number);
+    struct text *text = text_new(digits, (size_t)length);
+    bool set = text && entry_set(&c->words[1], &text, c->entry ? c->entry->expires : NIDO_NEVER);
+    if (!set) free(text);
+    return set ? say_number(c, ':', number) : say(c, NO_MEMORY);
+}
+
+static int do_expire(struct client *c)
+{
+    struct entry *entry = *entry_find(c->words[1]);
+    int64_t seconds;
+    if (!word_number(c, 2, &seconds)) return say(c, NO_NUMBER);
+    if (entry) entry->expires = seconds > 0 ? nido_after(NIDO_SEC(seconds)) : 0;
+    return say_number(c, ':', entry != NULL);
+}
+
+static int do_ttl(struct client *c)
+{
+    const struct entry *entry = *entry_find(c->words[1]);
+    if (!entry || entry->expires == NIDO_NEVER) return say_number(c, ':', entry ? -1 : -2);
+    return say_number(c, ':', (entry->expires - nido_now() + NIDO_MS(500)) / NIDO_SEC(1));
+}
+
+static int do_push(struct client *c)
+{
+    bool right = text_is(c->words[0], "RPUSH");
+    struct entry *entry = c->entry ? c->entry : entry_make(&c->words[1]);
+    if (!entry) return say(c, NO_MEMORY);
+    for (size_t i = 2; i < c->count; i++) {
+        list_push(&entry->list, right, c->words[i]);
+        c->words[i] = NULL;
+    }
+    return say_number(c, ':', entry->list.count);
+}
+
+static int do_pop(struct client *c)
+{
+    if (!c->entry) return say_text(c, NULL);
+    struct text *text = list_pop(&c->entry->list, text_is(c->words[0], "RPOP"));
+    int rc = say_text(c, text);
+    free(text);
+    if (c->entry->list.count == 0) entry_remove(entry_find(c->words[1]));
+    return rc;
+}
+
+static int do_llen(struct client *c)
+{
+    return say_number(c, ':', c->entry ? c->entry->list.count : 0);
+}
+
+static int do_lrange(struct client *c)
+{
+    int64_t first, last, count = c->entry ? c->entry->list.count : 0;
+    if (!word_number(c, 2, &first) || !word_number(c, 3, &last)) return say(c, NO_NUMBER);
+    if (first < 0 && (first += count) < 0) first = 0;
+    if (last < 0) last += count;
+    if (last >= count) last = count - 1;
+    if (first > last) return say(c, "*0\r\n");
+    int rc = say_number(c, '*', last - first + 1);
+    const struct text *text = c->entry->list.end[0];
+    for (int64_t i = 0; i <= last && rc == 0; i++, text = text->after)
+        if (i >= first) rc = say_text(c, text);
+    return rc;
+}
+
+enum kind { ANY, TEXT, LIST };
+
+/* Sorted by name. `words` with the name; < 0: at least so many. */
+static const struct command {
+    const char *name;
+    int words;
+    enum kind kind; /* of the key in words[1] */
+    int (*run)(struct client *c);
+} table[] = {
+    {"COMMAND", -1, ANY, do_empty}, {"CONFIG", -2, ANY, do_empty}, {"DECR", 2, TEXT, do_incr},
+    {"DEL", -2, ANY, do_del},       {"ECHO", 2, ANY, do_ping},     {"EXISTS", -2, ANY, do_del},
+    {"EXPIRE", 3, ANY, do_expire},  {"FLUSHALL", -1, ANY, do_ok},  {"GET", 2, TEXT, do_get},
+    {"INCR", 2, TEXT, do_incr},     {"INCRBY", 3, TEXT, do_incr},  {"INFO", -1, ANY, do_info},
+    {"LLEN", 2, LIST, do_llen},     {"LPOP", 2, LIST, do_pop},     {"LPUSH", -3, LIST, do_push},
+    {"LRANGE", 4, LIST, do_lrange}, {"MGET", -2, ANY, do_mget},    {"MSET", -3, ANY, do_set},
+    {"PING", -1, ANY, do_ping},     {"QUIT", -1, ANY, do_ok},      {"RPOP", 2, LIST, do_pop},
+    {"RPUSH", -3, LIST, do_push},   {"SELECT", 2, ANY, do_ok},     {"SET", 3, ANY, do_set},
+    {"TTL", 2, ANY, do_ttl},
+};
+
+static int compare_name(const void *name, const void *command)
+{
+    const struct text *text = name;
+    const char *other = ((const struct command *)command)->name;
+    int order = strncasecmp(text->bytes, other, text->length);
+    return order == 0 && other[text->length] ? -1 : order;
+}
+
+static int run_command(struct client *c)
+{
+    const struct text *name = c->words[0];
+    const struct command *command =
+        bsearch(name, table, sizeof table / sizeof *table, sizeof *table, compare_name);
+    int count = (int)c->count;
+    commands++;
+    if (!command)
+        return nido_stream_printf(c->stream, "-ERR unknown command '%.*s'\r\n",
+                                  name->length < 64 ? (int)name->length : 64, name->bytes);
+    if (command->words < 0 ? count < -command->words : count != command->words)
+        return nido_stream_printf(c->stream, "-ERR wrong number of arguments for '%s' command\r\n",
+                                  command->name);
+    c->entry = command->kind == ANY ? NULL : *entry_find(c->words[1]);
+    if (c->entry && (command->kind == TEXT) != (c->entry->text != NULL))
+        return say(c, "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
+    return command->run(c);
+}
+
+/* ---- Requests ---- */
+
+static int refuse(struct client *c, const char *why)
+{
+    int rc = nido_stream_printf(c->stream, "-ERR Protocol error: %s\r\n", why);
+    return rc < 0 ? rc : 0;
+}
+
+static int read_inline(struct client *c, char *line)
+{
+    char *rest = NULL;
+    for (char *word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        if (c->count == MOST_WORDS) return refuse(c, "too many words");
+        if (!(c->words[c->count] = text_new(word, strlen(word)))) return -ENOMEM;
+        c->count++;
+    }
+    return 1;
+}
+
+/* "$3", the end of a line, three bytes and the end of a line. */
+static int read_word(struct client *c, int64_t *left)
+{
+    char *line;
+    size_t length;
+    int64_t size;
+    int rc = nido_stream_line(c->stream, &line, &length);
+    if (rc <= 0) return rc;
+    if (line[0] != '$') return refuse(c, "expected '$'");
+    if (!number_of(line + 1, length - 1, &size) || size < 0 || size > *left)
+        return refuse(c, "invalid bulk length");
+    *left -= size;
+    struct text *text = c->words[c->count] = text_new(NULL, (size_t)size);
+    if (!text) return -ENOMEM;
+    c->count++;
+    rc = nido_stream_read_full(c->stream, text->bytes, text->length + 2, NULL);
+    return rc < 0 ? rc : 1;
+}
+
+/* The words of the next request. 1; 0: the end, also after a refusal. */
+static int read_request(struct client *c)
+{
+    char *line;
+    size_t length;
+    int64_t count, left = LONGEST_REQUEST;
+    int rc = nido_stream_line(c->stream, &line, &length);
+    if (rc == -EMSGSIZE) return refuse(c, "too big inline request");
+    if (rc <= 0) return rc;
+    if (line[0] != '*') return read_inline(c, line);
+    if (!number_of(line + 1, length - 1, &count) || count > MOST_WORDS)
+        return refuse(c, "invalid multibulk length");
+    while ((int64_t)c->count < count && rc > 0) rc = read_word(c, &left);
+    return rc;
+}
+
+/* ---- The server ---- */
+
+static int serve_client(nido_stream *stream, void *unused)
+{
+    struct client c; /* no initialiser: it would write all the words */
+    int rc = 1;
+    (void)unused;
+    c.stream = stream;
+    c.count = 0;
+    c.quits = false;
+    clients++;
+    while (rc > 0) {
+        rc = nido_stream_wait(stream);
+        if (rc > 0) rc = read_request(&c);
+        if (rc > 0 && c.count > 0 && (rc = run_command(&c)) >= 0) rc = !c.quits;
+        while (c.count > 0) free(c.words[--c.count]);
+    }
+    clients--;
+    return rc;
+}
+
+static int too_many(nido_stream *stream, void *unused)
+{
+    (void)unused;
+    return nido_stream_printf(stream, "-ERR max number of clients reached\r\n");
+}
+
+struct settings {
+    const char *port, *host;
+    uint32_t clients;
+};
+
+static int app(void *arg)
+{
+    const struct settings *settings = arg;
+    struct sockaddr_in address = {0};
+    socklen_t length = sizeof address;
+    int fd = nido_listen(settings->host, settings->port, NULL);
+    if (fd < 0) return fd; /* nido_listen has kept a text that says where and why */
+    if (getsockname(fd, (void *)&address, &length) == 0 && address.sin_family == AF_INET)
+        printf("listening on port %d\n", ntohs(address.sin_port));
+    int rc =
+        nido_serve(fd, serve_client, NULL,
+                   &NIDO_SERVE_OPTIONS(.limit = settings->clients, .busy = too_many,
+                                       /* inside a request, and of a reader that is slow */
+                                       .stream = &NIDO_STREAM_OPTIONS(.read_ns = NIDO_SEC(30),
+                                                                      .write_ns = NIDO_SEC(30))));
+    table_clear();
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2 || argc > 4) {
+        fprintf(stderr, "usage: %s PORT [HOST [CLIENTS]]\n", argv[0]);
+        return 2;
+    }
+    struct settings settings = {.port = argv[1],
+                                .host = argc > 2 ? argv[2] : "127.0.0.1",
+                                .clients = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 10000};
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* The port is to be seen at once, through a pipe too. */
+    int rc = nido_run(app, &settings, NULL);
+    if (rc > 0) printf("stopped: %d clients were cut\n", rc);
+    return nido_exit_status(rc);
+}
