@@ -153,6 +153,115 @@ class RedisServer(App):
         self.stop(server)
 
 
+class Jobs(App):
+    PARROT = r"""case $1 in fail) exit 3;; stop) exit 255;; die) kill -9 $$;; esac; echo "<$1>" """
+
+    def start_jobs(self, *args, **options):
+        return self.start(*drive.COMMAND, *args, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+    def run_jobs(self, *args, text, code=0):
+        return self.run_tool(*drive.COMMAND, *args, text=text, code=code)
+
+    def test_usage(self):
+        _, err = self.run_jobs("-x", text="", code=2)
+        self.assertIn("usage: ", err)
+
+    def test_it_does_what_xargs_does(self):
+        xargs = self.tool("xargs")
+        for text in ("", "a\nb\nc\n", "no end", "\n", "two words\n  'quoted' \\\\\n", "a\nfail\nb\nfail\n", "stop\n",
+                     "die\n", "fail\nstop\n", "\xe4\u20ac\n" * 50, "x" * 100000 + "\n"):
+            for limit in "1", "4", "0":
+                with self.subTest(text=text[:20], limit=limit):
+                    command = "-P", limit, "sh", "-c", self.PARROT, "sh"
+                    judge = subprocess.run((xargs, "-r", "-d", "\n", "-n", "1", *command), input=text, text=True,
+                                           capture_output=True, check=False, timeout=PATIENCE_S)
+                    out, _ = self.run_jobs(*command, text=text, code=judge.returncode)
+                    self.assertEqual(sorted(out.splitlines()), sorted(judge.stdout.splitlines()))
+
+    def test_what_cannot_run(self):
+        xargs = self.tool("xargs")
+        for command, code in (("/nonesuch", 127), ("/", 126)):
+            self.run_tool(xargs, command, text="x", code=code)
+            _, err = self.run_jobs(command, text="x\ny\n", code=code)
+            self.assertRegex(err, rf"\Ajobs: {command}: E\w+: .*\n\Z")
+
+    def test_lines_are_commands(self):
+        out, _ = self.run_jobs(text="echo 'a b'; echo c >&2\nexit 7\necho d", code=123)
+        self.assertEqual(out, "a b\nd\n")
+
+    def test_no_more_are_begun_after_255(self):
+        process = self.start_jobs(stdin=subprocess.PIPE)
+        process.stdin.write("exit 255\n")
+        process.stdin.flush()  # and is not closed
+        process.wait(PATIENCE_S)
+        self.assertEqual((process.returncode, process.stdout.read()), (124, ""))
+
+    def test_so_many_at_once(self):
+        meet = 'touch $1; while [ "$(ls | wc -l)" -lt 3 ]; do sleep 0.01; done'
+        process = self.start_jobs("-P", "3", "sh", "-c", meet, "sh", stdin=subprocess.PIPE, cwd=self.folder())
+        out, err = process.communicate("1\n2\n3\n", PATIENCE_S)
+        self.assertEqual((process.returncode, out, err), (0, "", ""))
+
+    def test_output_is_not_mixed(self):
+        job = 'for i in 1 2 3 4 5 6 7 8; do echo "$1"; sleep 0.001; done; printf %70000s "$1"; echo'
+        out, _ = self.run_jobs("-P", "8", "sh", "-c", job, "sh", text="".join(f"{i}\n" for i in range(16)))
+        lines = out.splitlines()
+        self.assertEqual(len(lines), 16 * 9)
+        for at in range(0, len(lines), 9):
+            self.assertEqual([line.strip() for line in lines[at:at + 9]], [lines[at]] * 9)
+
+    def test_input_from_a_file_and_from_nowhere(self):
+        path = self.folder() / "lines"
+        path.write_text("a\nb\n", encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            self.assertEqual(self.expect(self.start_jobs("echo", stdin=file), 0), ("a\nb\n", ""))
+        self.assertEqual(self.expect(self.start_jobs("echo", stdin=subprocess.DEVNULL), 0), ("", ""))
+        process = self.start("sh", "-c", 'exec "$@" <&-', "sh", *drive.COMMAND, "echo", text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        _, err = self.expect(process, 1)
+        self.assertIn("standard input (EBADF", err)
+
+    def test_input_from_a_terminal(self):
+        ours, theirs = os.openpty()
+        self.addCleanup(os.close, ours)
+        process = self.start_jobs("echo", stdin=theirs)
+        os.close(theirs)
+        os.write(ours, b"one\n")
+        self.assertEqual(process.stdout.readline(), "one\n")
+        os.write(ours, b"two\n\x04")
+        self.assertEqual(self.expect(process, 0), ("two\n", ""))
+
+    def test_a_signal_stops_all(self):
+        stubborn = "echo begun; trap '' TERM; echo $$ >$1.new; mv $1.new $1; while :; do sleep 1000; done"
+        for number in signal.SIGINT, signal.SIGTERM:
+            with self.subTest(signal=number):
+                folder = self.folder()
+                process = self.start_jobs("-P", "2", "-g", "20", "sh", "-c", stubborn, "sh", cwd=folder,
+                                          stdin=subprocess.PIPE)
+                process.stdin.write("1\n2\n3\n")
+                process.stdin.flush()
+                while len(list(folder.glob("?"))) < 2 and process.poll() is None:
+                    os.sched_yield()
+                process.send_signal(number)
+                process.wait(PATIENCE_S)
+                self.assertEqual((process.returncode, process.stdout.read()), (128 + number, "begun\n" * 2))
+                for file in folder.iterdir():
+                    with self.assertRaises(ProcessLookupError):
+                        os.kill(int(file.read_text(encoding="utf-8")), 0)
+
+    def test_an_output_that_is_closed_stops_all(self):
+        read, write = os.pipe()
+        os.close(read)
+        process = self.start(*drive.COMMAND, "-P", "2", text=True, stdin=subprocess.PIPE, stdout=write,
+                             stderr=subprocess.PIPE)
+        os.close(write)
+        process.stdin.write("sleep 1000\necho x\n")
+        process.stdin.flush()
+        process.wait(PATIENCE_S)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("output of a job (EPIPE", process.stderr.read())
+
+
 if __name__ == "__main__":
     name, *drive.COMMAND = sys.argv[1:]
     socket.setdefaulttimeout(PATIENCE_S)
