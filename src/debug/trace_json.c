@@ -4,12 +4,11 @@
 #include <unistd.h>
 
 #include "coro/runtime/tracing.h"
-#include "coro/task/waiter.h"
 #include "debug/trace_runs.h"
 #include "debug/trace_scopes.h"
 #include "nido/version.h"
 
-enum { BUFFER = 4096 };
+enum { BUFFER = 4096, SHARE_OF_OPENS = 4 };
 
 static void read_task_event(struct nidoi_trace_reader *reader, const struct nidoi_event *event,
                             struct nidoi_trace_task *task)
@@ -78,7 +77,7 @@ static void read_event(struct nidoi_trace_reader *reader, const struct nidoi_eve
         nidoi_trace_read_job(reader, event);
         break;
     case NIDOI_EVENT_JOB_END:
-        nidoi_trace_read_job_end(reader, event);
+        nidoi_trace_read_job_end(reader);
         break;
     case NIDOI_EVENT_CANCEL:
         if (task || !nidoi_event_task(event)) nidoi_trace_read_cancel(reader, event, task);
@@ -93,42 +92,11 @@ static void read_event(struct nidoi_trace_reader *reader, const struct nidoi_eve
     }
 }
 
-/* Before the events: what is open at the first of them. */
-static void nest_count(struct nidoi_trace_nest *nest, int change)
-{
-    nest->depth += change;
-    if (nest->depth < nest->lowest) nest->lowest = nest->depth;
-}
-
 static void count_event(struct nidoi_trace_reader *reader, const struct nidoi_event *event)
 {
     struct nidoi_trace_task *task = nidoi_trace_find(reader, nidoi_event_task(event));
 
-    if (!task) return;
-    if (event->kind == NIDOI_EVENT_OPEN) nest_count(&task->scopes, 1);
-    if (event->kind == NIDOI_EVENT_CLOSE) nest_count(&task->scopes, -1);
-    if (event->kind == NIDOI_EVENT_BEGIN) nest_count(&task->marks, 1);
-    if (event->kind == NIDOI_EVENT_FINISH) nest_count(&task->marks, -1);
-}
-
-static void nest_begin(struct nidoi_trace_reader *reader, uint32_t track,
-                       struct nidoi_trace_nest *nest)
-{
-    for (int32_t i = nest->lowest; i < 0; i++) {
-        nidoi_line_slice(reader, track, reader->begin, "since before the trace");
-        nidoi_line_end(reader);
-    }
-    *nest = (struct nidoi_trace_nest){-nest->lowest, 0};
-}
-
-static void nest_end(struct nidoi_trace_reader *reader, uint32_t track,
-                     const struct nidoi_trace_nest *nest)
-{
-    for (int32_t i = 0; i < nest->depth; i++) {
-        nidoi_line_begin(reader, 'E', track, reader->end);
-        NIDOI_TRACE_ADD(reader, ",\"args\":{\"still\":\"open\"}");
-        nidoi_line_end(reader);
-    }
+    if (task) nidoi_trace_count_nested(task, event);
 }
 
 static void each_task(struct nidoi_trace_reader *reader,
@@ -139,26 +107,16 @@ static void each_task(struct nidoi_trace_reader *reader,
         if (reader->tasks.table[i].id) call(reader, &reader->tasks.table[i]);
 }
 
-static void task_begin(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
-{
-    if (task->scopes.lowest < 0 || task->marks.lowest < 0) nidoi_track_name_task(reader, task);
-    nest_begin(reader, nidoi_track_task(task, NIDOI_TRACK_SCOPES), &task->scopes);
-    nest_begin(reader, nidoi_track_task(task, NIDOI_TRACK_MARKS), &task->marks);
-}
-
 /* It has been parked all the time, or since before the oldest event. */
 static void show_wait(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
 {
-    const struct nidoi_waiter *waiter = task->live->waiter;
-    int64_t since = waiter->since;
+    int64_t since = task->live->waiter->since;
 
     nidoi_track_name_task(reader, task);
     if (since < reader->begin) since = reader->begin;
-    nidoi_trace_wait_begin(reader, nidoi_track_task(task, NIDOI_TRACK_STATE),
-                           since < reader->end ? since : reader->end, waiter->kind->name,
-                           nidoi_waiter_name(waiter));
+    nidoi_trace_state_begin(reader, task, NIDOI_TRACE_PARKED,
+                            since < reader->end ? since : reader->end);
     nidoi_line_end(reader);
-    task->state = NIDOI_TRACE_PARKED;
 }
 
 static void task_end(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
@@ -171,8 +129,7 @@ static void task_end(struct nidoi_trace_reader *reader, struct nidoi_trace_task 
         nidoi_line_arrow(reader, 'f', nidoi_track_task(task, NIDOI_TRACK_STATE), task->arrow - 1,
                          "wake");
     nidoi_trace_state_end(reader, task);
-    nest_end(reader, nidoi_track_task(task, NIDOI_TRACK_SCOPES), &task->scopes);
-    nest_end(reader, nidoi_track_task(task, NIDOI_TRACK_MARKS), &task->marks);
+    nidoi_trace_nests_end(reader, task);
 }
 
 /* The tasks that live: those of which the oldest events are gone too have a name. */
@@ -237,9 +194,11 @@ static void write_head(struct nidoi_trace_reader *reader)
 static void write_events(struct nidoi_trace_reader *reader, uint64_t first)
 {
     each_event(reader, first, count_event);
-    each_task(reader, task_begin);
+    reader->now = reader->begin;
+    each_task(reader, nidoi_trace_nests_begin);
     each_event(reader, first, read_event);
     reader->now = reader->end;
+    reader->is_over = true;
     if (reader->running) nidoi_trace_run_end(reader);
     if (reader->asleep) nidoi_trace_read_awake(reader);
     nidoi_trace_loop_hide(reader);
@@ -257,7 +216,9 @@ int nidoi_trace_json(struct nidoi_loop *loop, int fd)
 
     reader.scale = nidoi_events_scale(events);
     reader.out = (struct nidoi_trace_out){.fd = fd, .buffer = memory, .size = BUFFER};
-    nidoi_trace_tasks_init(&reader.tasks, memory + BUFFER, size - BUFFER);
+    nidoi_trace_opens_init(&reader.opens, memory + BUFFER, size / SHARE_OF_OPENS);
+    nidoi_trace_tasks_init(&reader.tasks, memory + BUFFER + size / SHARE_OF_OPENS,
+                           size - size / SHARE_OF_OPENS - BUFFER);
     reader.end = nidoi_events_ns(&reader.scale, nidoi_tracing_is_on(loop) ? nidoi_events_now(events)
                                                                           : events->ended);
     first = first_event(&reader);

@@ -50,24 +50,19 @@ void nidoi_line_end(struct nidoi_trace_reader *reader)
     NIDOI_TRACE_ADD(reader, "}");
 }
 
-void nidoi_line_slice(struct nidoi_trace_reader *reader, uint32_t track, int64_t when,
-                      const char *name)
+void nidoi_line_slice(struct nidoi_trace_reader *reader, char end, uint32_t track, int64_t when,
+                      const char *category, const char *name)
 {
-    nidoi_line_begin(reader, 'B', track, when);
+    nidoi_line_begin(reader, end, track, when);
+    nidoi_line_text(reader, "cat", category);
     nidoi_line_text(reader, "name", name);
 }
 
-void nidoi_line_slice_end(struct nidoi_trace_reader *reader, uint32_t track, int64_t when)
+void nidoi_line_instant(struct nidoi_trace_reader *reader, uint32_t track, const char *category,
+                        const char *name)
 {
-    nidoi_line_begin(reader, 'E', track, when);
-    nidoi_line_end(reader);
-}
-
-void nidoi_line_instant(struct nidoi_trace_reader *reader, uint32_t track, const char *name)
-{
-    nidoi_line_begin(reader, 'i', track, reader->now);
+    nidoi_line_slice(reader, 'i', track, reader->now, category, name);
     NIDOI_TRACE_ADD(reader, ",\"s\":\"t\"");
-    nidoi_line_text(reader, "name", name);
 }
 
 void nidoi_line_arrow(struct nidoi_trace_reader *reader, char kind, uint32_t track, uint64_t event,
@@ -82,13 +77,14 @@ void nidoi_line_arrow(struct nidoi_trace_reader *reader, char kind, uint32_t tra
 /* ---- Tracks and their names ---- */
 
 /* "#3 conn": by its name, else by its function. */
-void nidoi_line_label(struct nidoi_trace_reader *reader, const struct nidoi_trace_task *task)
+void nidoi_line_label(struct nidoi_trace_reader *reader, const struct nidoi_trace_task *task,
+                      uint64_t named_by)
 {
     struct nidoi_place place;
     const char *name = task->live ? task->live->name : NULL;
     struct nidoi_trace_text text;
 
-    if (task->named_by) name = nidoi_trace_text_of(reader, task->named_by - 1, 0, &text);
+    if (named_by) name = nidoi_trace_text_of(reader, named_by - 1, 0, &text);
     if (!name && task->function) name = nidoi_place(&place, (void *)(uintptr_t)task->function);
     NIDOI_TRACE_ADD(reader, "#%" PRIu64 " ", task->id);
     nidoi_trace_out_quote(&reader->out, name);
@@ -122,7 +118,7 @@ void nidoi_track_name_task(struct nidoi_trace_reader *reader, struct nidoi_trace
     task->named = true;
     for (int which = 0; which < NIDOI_TRACK_EACH; which++) {
         track_begin(reader, nidoi_track_task(task, which), "thread_name");
-        nidoi_line_label(reader, task);
+        nidoi_line_label(reader, task, task->named_by);
         NIDOI_TRACE_ADD(reader, "%s", parts[which]);
         track_end(reader);
     }

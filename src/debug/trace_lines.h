@@ -4,6 +4,7 @@
 
 #include "coro/runtime/loop.h"
 #include "coro/task/trace.h"
+#include "debug/trace_nests.h"
 #include "debug/trace_out.h"
 #include "debug/trace_tasks.h"
 
@@ -17,13 +18,17 @@ struct nidoi_trace_reader {
     struct nidoi_event_scale scale;
     struct nidoi_trace_out out;
     struct nidoi_trace_tasks tasks;
+    struct nidoi_trace_opens opens;
     struct nidoi_trace_task *running; /* NULL: the loop */
+    uint64_t running_name;            /* its `named_by` when it went on */
+    uint64_t job;                     /* the cell of the last event of a job's beginning */
     uint64_t at;                      /* the present cell */
     int64_t begin, end, now;          /* of the trace, and of the present event */
     int64_t latest;                   /* of the events read so far */
     int64_t stopped;                  /* since when the loop runs */
     bool loop_shown;                  /* it has a slice */
     bool asleep;
+    bool is_over;     /* all events are read: what ends now is still open */
     uint64_t workers; /* a bit each: its track has a name */
 };
 
@@ -72,18 +77,18 @@ void nidoi_track_name_task(struct nidoi_trace_reader *reader, struct nidoi_trace
 
 void nidoi_line_begin(struct nidoi_trace_reader *reader, char kind, uint32_t track, int64_t when);
 void nidoi_line_text(struct nidoi_trace_reader *reader, const char *key, const char *text);
-/* "#3 conn". */
-void nidoi_line_label(struct nidoi_trace_reader *reader, const struct nidoi_trace_task *task);
+/* "#3 conn"; named_by: the cell of the event that named it, and 1; 0: none. */
+void nidoi_line_label(struct nidoi_trace_reader *reader, const struct nidoi_trace_task *task,
+                      uint64_t named_by);
 void nidoi_line_end(struct nidoi_trace_reader *reader);
 
-/* Begin a slice, or an instant, with a name. */
-void nidoi_line_slice(struct nidoi_trace_reader *reader, uint32_t track, int64_t when,
-                      const char *name);
-void nidoi_line_instant(struct nidoi_trace_reader *reader, uint32_t track, const char *name);
+/* Begin the line of a slice's beginning ('B') or end ('E'), which has the same category and name; or of an instant. */
+void nidoi_line_slice(struct nidoi_trace_reader *reader, char end, uint32_t track, int64_t when,
+                      const char *category, const char *name);
+void nidoi_line_instant(struct nidoi_trace_reader *reader, uint32_t track, const char *category,
+                        const char *name);
 
 /* ---- Whole lines ---- */
-
-void nidoi_line_slice_end(struct nidoi_trace_reader *reader, uint32_t track, int64_t when);
 
 /* One end ('s', 'f') of an arrow between two slices, by the number of the event that it stands for. */
 void nidoi_line_arrow(struct nidoi_trace_reader *reader, char end, uint32_t track, uint64_t event,

@@ -2,24 +2,28 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "coro/task/waiter.h"
 
 /* ---- The loop ---- */
+
+static void loop_line(struct nidoi_trace_reader *reader, char end, int64_t when, const char *name)
+{
+    nidoi_line_slice(reader, end, NIDOI_TRACK_LOOP, when, "loop", name);
+    nidoi_line_end(reader);
+}
 
 /* Something happened in the loop itself: it has a slice between two tasks. */
 void nidoi_trace_loop_show(struct nidoi_trace_reader *reader)
 {
     if (reader->loop_shown || reader->running) return;
     reader->loop_shown = true;
-    nidoi_line_slice(reader, NIDOI_TRACK_LOOP, reader->stopped, "loop");
-    nidoi_line_end(reader);
+    loop_line(reader, 'B', reader->stopped, "loop");
 }
 
 void nidoi_trace_loop_hide(struct nidoi_trace_reader *reader)
 {
-    if (reader->loop_shown) nidoi_line_slice_end(reader, NIDOI_TRACK_LOOP, reader->now);
+    if (reader->loop_shown) loop_line(reader, 'E', reader->now, "loop");
     reader->loop_shown = false;
 }
 
@@ -27,56 +31,121 @@ void nidoi_trace_read_sleep(struct nidoi_trace_reader *reader)
 {
     nidoi_trace_loop_show(reader);
     reader->asleep = true;
-    nidoi_line_slice(reader, NIDOI_TRACK_LOOP, reader->now, "sleeps");
-    nidoi_line_end(reader);
+    loop_line(reader, 'B', reader->now, "sleeps");
 }
 
 /* It may have fallen asleep before the oldest event. */
 void nidoi_trace_read_awake(struct nidoi_trace_reader *reader)
 {
     nidoi_trace_loop_show(reader);
-    if (!reader->asleep) {
-        nidoi_line_slice(reader, NIDOI_TRACK_LOOP, reader->stopped, "sleeps");
-        nidoi_line_end(reader);
-    }
+    if (!reader->asleep) loop_line(reader, 'B', reader->stopped, "sleeps");
     reader->asleep = false;
-    nidoi_line_slice_end(reader, NIDOI_TRACK_LOOP, reader->now);
+    loop_line(reader, 'E', reader->now, "sleeps");
 }
 
-/* ---- Running ---- */
+/* ---- What a task does: one slice after the other ---- */
+
+static void add_wait_name(struct nidoi_trace_reader *reader, const char *kind, const char *name)
+{
+    nidoi_trace_out_quote(&reader->out, kind);
+    if (!name || !name[0]) return;
+    NIDOI_TRACE_ADD(reader, " ");
+    nidoi_trace_out_quote(&reader->out, name);
+}
+
+/* As the event of its beginning says. */
+static void add_noted_wait(struct nidoi_trace_reader *reader, uint64_t at)
+{
+    const struct nidoi_event *event = &nidoi_trace_cell(reader, at)->event;
+    const struct nidoi_wait_kind *kind = (const void *)(uintptr_t)event->other;
+    bool copied = event->number & NIDOI_EVENT_KIND_COPIED;
+    struct nidoi_trace_text own, name;
+
+    nidoi_trace_text_of(reader, at, copied, &name);
+    if (event->number & NIDOI_EVENT_FD)
+        snprintf(name.text, sizeof name.text, "%d", (int)event->object);
+    add_wait_name(reader, copied ? nidoi_trace_text_of(reader, at, 0, &own) : kind->name,
+                  name.text);
+}
+
+static void add_wait(struct nidoi_trace_reader *reader, const struct nidoi_trace_task *task)
+{
+    const struct nidoi_waiter *waiter;
+
+    if (task->parked_by) {
+        add_noted_wait(reader, task->parked_by - 1);
+        return;
+    }
+    waiter = task->live->waiter;
+    add_wait_name(reader, waiter->kind->name, nidoi_waiter_name(waiter));
+}
+
+static bool is_in_slice(const struct nidoi_trace_task *task)
+{
+    return task->state != NIDOI_TRACE_UNKNOWN && task->state != NIDOI_TRACE_OVER;
+}
+
+/* Begins the line of the beginning ('B') or the end ('E') of what task->state says. */
+static void state_line(struct nidoi_trace_reader *reader, char end,
+                       const struct nidoi_trace_task *task, int64_t when)
+{
+    static const char *const names[][2] = {[NIDOI_TRACE_PARKED] = {"wait", NULL},
+                                           [NIDOI_TRACE_WAITED] = {"wait", "waits"},
+                                           [NIDOI_TRACE_READY] = {"ready", "ready"},
+                                           [NIDOI_TRACE_RUNNING] = {"run", "runs"}};
+    const char *const *name = names[task->state];
+
+    nidoi_line_begin(reader, end, nidoi_track_task(task, NIDOI_TRACK_STATE), when);
+    NIDOI_TRACE_ADD(reader, ",\"cat\":\"%s\",\"name\":\"%s", name[0], name[1] ? name[1] : "");
+    if (!name[1]) add_wait(reader, task);
+    NIDOI_TRACE_ADD(reader, "\"");
+}
+
+void nidoi_trace_state_begin(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task,
+                             enum nidoi_trace_state state, int64_t when)
+{
+    task->state = (uint8_t)state;
+    state_line(reader, 'B', task, when);
+}
 
 /* The slice of what the task did until now, whose beginning may be older than the oldest event. */
 void nidoi_trace_state_end(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
 {
-    uint32_t track = nidoi_track_task(task, NIDOI_TRACK_STATE);
+    if (!is_in_slice(task)) return;
+    state_line(reader, 'E', task, reader->now);
+    nidoi_line_end(reader);
+}
 
-    if (task->state == NIDOI_TRACE_UNKNOWN || task->state == NIDOI_TRACE_OVER) return;
-    nidoi_line_slice_end(reader, track, reader->now);
+/* ---- Running ---- */
+
+static void loop_task_line(struct nidoi_trace_reader *reader, char end,
+                           const struct nidoi_trace_task *task, int64_t when)
+{
+    nidoi_line_begin(reader, end, NIDOI_TRACK_LOOP, when);
+    NIDOI_TRACE_ADD(reader, ",\"cat\":\"run\",\"name\":\"");
+    nidoi_line_label(reader, task, reader->running_name);
+    NIDOI_TRACE_ADD(reader, "\"}");
 }
 
 static void run_begin(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task,
                       int64_t when)
 {
     nidoi_trace_loop_hide(reader);
-    nidoi_line_begin(reader, 'B', NIDOI_TRACK_LOOP, when);
-    NIDOI_TRACE_ADD(reader, ",\"cat\":\"run\",\"name\":\"");
-    nidoi_line_label(reader, task);
-    NIDOI_TRACE_ADD(reader, "\"}");
-    nidoi_line_slice(reader, nidoi_track_task(task, NIDOI_TRACK_STATE), when, "runs");
-    NIDOI_TRACE_ADD(reader, ",\"cat\":\"run\"");
+    reader->running = task;
+    reader->running_name = task->named_by;
+    loop_task_line(reader, 'B', task, when);
+    nidoi_trace_state_begin(reader, task, NIDOI_TRACE_RUNNING, when);
     nidoi_line_end(reader);
     if (task->arrow)
         nidoi_line_arrow(reader, 'f', nidoi_track_task(task, NIDOI_TRACK_STATE), task->arrow - 1,
                          "wake");
     task->arrow = 0;
-    task->state = NIDOI_TRACE_RUNNING;
-    reader->running = task;
 }
 
 void nidoi_trace_run_end(struct nidoi_trace_reader *reader)
 {
-    nidoi_line_slice_end(reader, NIDOI_TRACK_LOOP, reader->now);
-    nidoi_line_slice_end(reader, nidoi_track_task(reader->running, NIDOI_TRACK_STATE), reader->now);
+    loop_task_line(reader, 'E', reader->running, reader->now);
+    nidoi_trace_state_end(reader, reader->running);
     reader->running->state = NIDOI_TRACE_UNKNOWN;
     reader->running = NULL;
     reader->stopped = reader->now;
@@ -106,51 +175,30 @@ static void stop(struct nidoi_trace_reader *reader, struct nidoi_trace_task *tas
     nidoi_trace_run_end(reader);
 }
 
-void nidoi_trace_wait_begin(struct nidoi_trace_reader *reader, uint32_t track, int64_t when,
-                            const char *kind, const char *name)
-{
-    nidoi_line_begin(reader, 'B', track, when);
-    NIDOI_TRACE_ADD(reader, ",\"cat\":\"wait\",\"name\":\"");
-    nidoi_trace_out_quote(&reader->out, kind);
-    if (name && name[0]) {
-        NIDOI_TRACE_ADD(reader, " ");
-        nidoi_trace_out_quote(&reader->out, name);
-    }
-    NIDOI_TRACE_ADD(reader, "\"");
-}
-
 void nidoi_trace_read_park(struct nidoi_trace_reader *reader, const struct nidoi_event *event,
                            struct nidoi_trace_task *task)
 {
-    const struct nidoi_wait_kind *kind = (const void *)(uintptr_t)event->other;
-    bool copied = event->number & NIDOI_EVENT_KIND_COPIED;
-    struct nidoi_trace_text own, name;
-    char number[16];
-
     stop(reader, task);
-    nidoi_trace_text_of(reader, reader->at, copied, &name);
-    if (event->number & NIDOI_EVENT_FD) {
-        snprintf(number, sizeof number, "%d", (int)event->object);
-        memcpy(name.text, number, sizeof number);
-    }
-    nidoi_trace_wait_begin(reader, nidoi_track_task(task, NIDOI_TRACK_STATE), reader->now,
-                           copied ? nidoi_trace_text_of(reader, reader->at, 0, &own) : kind->name,
-                           name.text);
+    task->parked_by = reader->at + 1;
+    nidoi_trace_state_begin(reader, task, NIDOI_TRACE_PARKED, reader->now);
     if (!(event->number & NIDOI_EVENT_FD) && event->object)
         NIDOI_TRACE_ADD(reader, ",\"args\":{\"object\":\"0x%" PRIx64 "\"}", event->object);
     nidoi_line_end(reader);
-    task->state = NIDOI_TRACE_PARKED;
 }
 
-static void ready_begin(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task,
-                        uint64_t by)
+static void ready_begin(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
+{
+    nidoi_trace_state_begin(reader, task, NIDOI_TRACE_READY, reader->now);
+    nidoi_line_end(reader);
+}
+
+/* By the task with this id, or the loop. */
+static void made_ready(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task,
+                       uint64_t by)
 {
     struct nidoi_trace_task *waker = nidoi_trace_find(reader, by);
 
-    nidoi_line_slice(reader, nidoi_track_task(task, NIDOI_TRACK_STATE), reader->now, "ready");
-    NIDOI_TRACE_ADD(reader, ",\"cat\":\"ready\"");
-    nidoi_line_end(reader);
-    task->state = NIDOI_TRACE_READY;
+    ready_begin(reader, task);
     if (by && !waker) return;
     if (!waker) nidoi_trace_loop_show(reader);
     task->arrow = reader->at + 1;
@@ -162,10 +210,7 @@ static void ready_begin(struct nidoi_trace_reader *reader, struct nidoi_trace_ta
 void nidoi_trace_read_yield(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
 {
     stop(reader, task);
-    nidoi_line_slice(reader, nidoi_track_task(task, NIDOI_TRACK_STATE), reader->now, "ready");
-    NIDOI_TRACE_ADD(reader, ",\"cat\":\"ready\"");
-    nidoi_line_end(reader);
-    task->state = NIDOI_TRACE_READY;
+    ready_begin(reader, task);
 }
 
 void nidoi_trace_read_end(struct nidoi_trace_reader *reader, const struct nidoi_event *event,
@@ -173,7 +218,7 @@ void nidoi_trace_read_end(struct nidoi_trace_reader *reader, const struct nidoi_
 {
     stop(reader, task);
     task->state = NIDOI_TRACE_OVER;
-    nidoi_line_instant(reader, nidoi_track_task(task, NIDOI_TRACK_STATE), "end");
+    nidoi_line_instant(reader, nidoi_track_task(task, NIDOI_TRACK_STATE), "run", "end");
     NIDOI_TRACE_ADD(reader, ",\"args\":{\"result\":%d}", (int)event->object);
     nidoi_line_end(reader);
 }
@@ -181,18 +226,16 @@ void nidoi_trace_read_end(struct nidoi_trace_reader *reader, const struct nidoi_
 void nidoi_trace_read_wake(struct nidoi_trace_reader *reader, const struct nidoi_event *event,
                            struct nidoi_trace_task *task)
 {
-    uint32_t track = nidoi_track_task(task, NIDOI_TRACK_STATE);
-
     if (task->state == NIDOI_TRACE_UNKNOWN) {
-        nidoi_trace_wait_begin(reader, track, task->named ? reader->now : reader->begin, "waits",
-                               NULL);
+        nidoi_trace_state_begin(reader, task, NIDOI_TRACE_WAITED,
+                                task->named ? reader->now : reader->begin);
         nidoi_line_end(reader);
     }
     if (!task->named) nidoi_track_name_task(reader, task);
-    nidoi_line_begin(reader, 'E', track, reader->now);
+    state_line(reader, 'E', task, reader->now);
     NIDOI_TRACE_ADD(reader, ",\"args\":{\"result\":%" PRId64 "}", (int64_t)event->other);
     nidoi_line_end(reader);
-    ready_begin(reader, task, event->object);
+    made_ready(reader, task, event->object);
 }
 
 void nidoi_trace_read_spawn(struct nidoi_trace_reader *reader, const struct nidoi_event *event,
@@ -203,7 +246,7 @@ void nidoi_trace_read_spawn(struct nidoi_trace_reader *reader, const struct nido
         reader->at + 1 < reader->events->written)
         task->named_by = reader->at + 1;
     nidoi_track_name_task(reader, task);
-    ready_begin(reader, task, event->object);
+    made_ready(reader, task, event->object);
 }
 
 void nidoi_trace_read_name(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)

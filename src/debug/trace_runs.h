@@ -12,11 +12,11 @@ void nidoi_trace_loop_hide(struct nidoi_trace_reader *reader);
 void nidoi_trace_read_sleep(struct nidoi_trace_reader *reader);
 void nidoi_trace_read_awake(struct nidoi_trace_reader *reader);
 
-/* End what a task has done until now; what runs; begin a wait, whose line the caller ends. */
+/* Begin what a task does now, in a line that the caller ends; end what it has done until now; end what runs. */
+void nidoi_trace_state_begin(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task,
+                             enum nidoi_trace_state state, int64_t when);
 void nidoi_trace_state_end(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task);
 void nidoi_trace_run_end(struct nidoi_trace_reader *reader);
-void nidoi_trace_wait_begin(struct nidoi_trace_reader *reader, uint32_t track, int64_t when,
-                            const char *kind, const char *name);
 
 void nidoi_trace_read_run(struct nidoi_trace_reader *reader, const struct nidoi_event *event,
                           struct nidoi_trace_task *task);

@@ -12,6 +12,7 @@ struct nidoi_task;
 enum nidoi_trace_state {
     NIDOI_TRACE_UNKNOWN, /* nothing was told of it yet */
     NIDOI_TRACE_PARKED,
+    NIDOI_TRACE_WAITED, /* parked, and what for is not known */
     NIDOI_TRACE_READY,
     NIDOI_TRACE_RUNNING,
     NIDOI_TRACE_OVER
@@ -20,6 +21,8 @@ enum nidoi_trace_state {
 /* Slices that nest: how many are open, and the fewest that were: those below 0 began before the trace. */
 struct nidoi_trace_nest {
     int32_t depth, lowest;
+    uint32_t top;    /* the open slice that began last (debug/trace_nests.h); 0: none is known */
+    uint32_t unseen; /* so many above it are not shown: there was no room for them */
 };
 
 struct nidoi_trace_task {
@@ -28,6 +31,7 @@ struct nidoi_trace_task {
     uint64_t named_by;             /* the cell of the event that names it, and 1; 0: none */
     uint64_t function;             /* 0: not known */
     uint64_t arrow;                /* it was made ready by this event, and 1; 0: not told */
+    uint64_t parked_by;            /* and parked by this one, and 1; 0: see `live` */
     struct nidoi_trace_nest scopes, marks;
     uint32_t number; /* of its tracks */
     uint8_t state;

@@ -118,19 +118,22 @@ INSIDE(trace, a_task_is_ready_runs_waits_and_is_woken)
     cr_expect(zero(int, nido_sleep(NIDO_MS(5))));
     nido_event_set(&event);
     cr_expect(zero(int, nido_group_close(&group, 0)));
-    EXPECT_EVENTS("#2 waits", "B 0 ready", "E 0 ", "B 0 runs", "f 0 wake", "E 0 ", "B 0 event go",
-                  "E 5 ", "B 5 ready", "E 5 ", "B 5 runs", "f 5 wake", "s 5 wake", "E 5 ",
-                  "i 5 end");
-    EXPECT_EVENTS("#3 sleeps", "B 0 ready", "E 0 ", "B 0 runs", "f 0 wake", "E 0 ", "B 0 sleep",
-                  "E 3 ", "B 3 ready", "E 3 ", "B 3 runs", "f 3 wake", "E 3 ", "i 3 end");
-    EXPECT_EVENTS("#1 main", "B 0 runs", "s 0 wake", "s 0 wake", "E 0 ", "B 0 sleep", "E 5 ",
-                  "B 5 ready", "E 5 ", "B 5 runs", "f 5 wake", "s 5 wake", "E 5 ",
-                  "B 5 children of group all", "E 5 ", "B 5 ready", "E 5 ", "B 5 runs", "f 5 wake",
-                  "E 5 ");
-    EXPECT_EVENTS("#1 main scopes", "B 0 group all", "E 5 ");
-    EXPECT_EVENTS("loop", "B 0 #1 main", "E 0 ", "B 0 #2 waits", "E 0 ", "B 0 #3 sleeps", "E 0 ",
-                  "B 0 loop", "s 3 wake", "E 3 ", "B 3 #3 sleeps", "E 3 ", "B 3 loop", "s 5 wake",
-                  "E 5 ", "B 5 #1 main", "E 5 ", "B 5 #2 waits", "E 5 ", "B 5 #1 main", "E 5 ");
+    EXPECT_EVENTS("#2 waits", "B 0 ready", "E 0 ready", "B 0 runs", "f 0 wake", "E 0 runs",
+                  "B 0 event go", "E 5 event go", "B 5 ready", "E 5 ready", "B 5 runs", "f 5 wake",
+                  "s 5 wake", "E 5 runs", "i 5 end");
+    EXPECT_EVENTS("#3 sleeps", "B 0 ready", "E 0 ready", "B 0 runs", "f 0 wake", "E 0 runs",
+                  "B 0 sleep", "E 3 sleep", "B 3 ready", "E 3 ready", "B 3 runs", "f 3 wake",
+                  "E 3 runs", "i 3 end");
+    EXPECT_EVENTS("#1 main", "B 0 runs", "s 0 wake", "s 0 wake", "E 0 runs", "B 0 sleep",
+                  "E 5 sleep", "B 5 ready", "E 5 ready", "B 5 runs", "f 5 wake", "s 5 wake",
+                  "E 5 runs", "B 5 children of group all", "E 5 children of group all", "B 5 ready",
+                  "E 5 ready", "B 5 runs", "f 5 wake", "E 5 runs");
+    EXPECT_EVENTS("#1 main scopes", "B 0 group all", "E 5 group all");
+    EXPECT_EVENTS("loop", "B 0 #1 main", "E 0 #1 main", "B 0 #2 waits", "E 0 #2 waits",
+                  "B 0 #3 sleeps", "E 0 #3 sleeps", "B 0 loop", "s 3 wake", "E 3 loop",
+                  "B 3 #3 sleeps", "E 3 #3 sleeps", "B 3 loop", "s 5 wake", "E 5 loop",
+                  "B 5 #1 main", "E 5 #1 main", "B 5 #2 waits", "E 5 #2 waits", "B 5 #1 main",
+                  "E 5 #1 main");
 }
 
 INSIDE(trace, a_deadline_and_a_cancel_tell_what_they_end_and_why)
@@ -149,16 +152,16 @@ INSIDE(trace, a_deadline_and_a_cancel_tell_what_they_end_and_why)
     cr_expect(zero(int, nido_yield()));
     nido_group_cancel(&group, 0, "enough");
     cr_expect(zero(int, nido_group_close(&group, 0)));
-    EXPECT_EVENTS("#1 main scopes", "B 0 deadline", "f 2 cancel", "E 2 ", "B 2 group victims",
-                  "f 2 cancel", "E 2 ");
-    EXPECT_EVENTS("#2 victim", "B 2 ready", "E 2 ", "B 2 runs", "f 2 wake", "E 2 ", "B 2 event",
-                  "E 2 ", "B 2 ready", "E 2 ", "B 2 runs", "f 2 wake", "s 2 wake", "E 2 ",
-                  "i 2 end");
-    cr_expect(is_written(
-        "\"name\":\"deadline\",\"cat\":\"cancel\",\"args\":{\"scope of\":\"#1\",\"code\":-110"));
-    cr_expect(is_written(
-        "\"name\":\"cancel\",\"cat\":\"cancel\",\"args\":{\"scope of\":\"#1\",\"code\":0,"
-        "\"reason\":\"enough\"}"));
+    EXPECT_EVENTS("#1 main scopes", "B 0 deadline", "f 2 cancel", "E 2 deadline",
+                  "B 2 group victims", "f 2 cancel", "E 2 group victims");
+    EXPECT_EVENTS("#2 victim", "B 2 ready", "E 2 ready", "B 2 runs", "f 2 wake", "E 2 runs",
+                  "B 2 event", "E 2 event", "B 2 ready", "E 2 ready", "B 2 runs", "f 2 wake",
+                  "s 2 wake", "E 2 runs", "i 2 end");
+    cr_expect(is_written("\"cat\":\"cancel\",\"name\":\"deadline\",\"s\":\"t\",\"args\":{\"scope "
+                         "of\":\"#1\",\"code\":-110"));
+    cr_expect(is_written("\"cat\":\"cancel\",\"name\":\"cancel\",\"s\":\"t\",\"args\":{\"scope "
+                         "of\":\"#1\",\"code\":0,"
+                         "\"reason\":\"enough\"}"));
     cr_expect(is_written("\"args\":{\"result\":-125}"));
 }
 
@@ -178,9 +181,9 @@ INSIDE(trace, a_job_is_a_slice_of_its_worker)
     options.name = "hash";
     cr_expect(zero(int, nido_trace_start(NULL)));
     cr_expect(eq(i64, nido_offload_with(job, &done, &options), 7));
-    EXPECT_EVENTS("worker 1", "B 0 hash", "E 0 ");
-    EXPECT_EVENTS("#1 main", "B 0 runs", "E 0 ", "B 0 job hash", "E 0 ", "B 0 ready", "E 0 ",
-                  "B 0 runs", "f 0 wake", "E 0 ");
+    EXPECT_EVENTS("worker 1", "B 0 hash", "E 0 hash");
+    EXPECT_EVENTS("#1 main", "B 0 runs", "E 0 runs", "B 0 job hash", "E 0 job hash", "B 0 ready",
+                  "E 0 ready", "B 0 runs", "f 0 wake", "E 0 runs");
     cr_expect(is_written("\"args\":{\"for\":\"#1\"}"));
 }
 
@@ -199,8 +202,9 @@ INSIDE(trace, marks_of_the_user_are_copied)
     nido_trace_end("one too many");
     nido_trace_begin("not ended");
     nido_trace_mark(NULL);
-    EXPECT_EVENTS("#1 main marks", "B 0 since before the trace", "B 0 quoted \\", "i 1 now", "E 1 ",
-                  "E 1 ", "B 1 not ended", "i 1 ", "E 1 ");
+    EXPECT_EVENTS("#1 main marks", "B 0 since before the trace", "B 0 quoted \\", "i 1 now",
+                  "E 1 quoted \\", "E 1 since before the trace", "B 1 not ended", "i 1 ",
+                  "E 1 not ended");
     cr_expect(is_written("quoted \\\"name\\\"\\u000a"));
 }
 
@@ -222,14 +226,14 @@ INSIDE(trace, a_start_in_the_middle_sees_the_wakes_of_those_who_sleep)
     cr_expect(zero(int, nido_sleep(NIDO_MS(1))));
     cr_expect(zero(int, nido_trace_start(NULL)));
     cr_expect(eq(int, nido_trace_start(NULL), -EALREADY));
-    EXPECT_EVENTS("#3 other", "B 1 event old", "E 1 ");
+    EXPECT_EVENTS("#3 other", "B 1 event old", "E 1 event old");
     nido_event_set(&event);
     cr_expect(zero(int, nido_group_close(&group, 0)));
     cr_expect(zero(int, nido_trace_stop()));
     cr_expect(eq(int, nido_trace_stop(), -EALREADY));
-    EXPECT_EVENTS("#2 sleeper", "B 1 waits", "E 1 ", "B 1 ready", "E 1 ", "B 1 runs", "f 1 wake",
-                  "E 1 ", "i 1 end");
-    EXPECT_EVENTS("#1 main scopes", "B 1 since before the trace", "E 1 ");
+    EXPECT_EVENTS("#2 sleeper", "B 1 waits", "E 1 waits", "B 1 ready", "E 1 ready", "B 1 runs",
+                  "f 1 wake", "E 1 runs", "i 1 end");
+    EXPECT_EVENTS("#1 main scopes", "B 1 since before the trace", "E 1 since before the trace");
 }
 
 /* Parked while the trace is on, woken when it is off, and the other way round. */

@@ -2,6 +2,7 @@
  *
  *   whole      a bit of everything
  *   overflow   so much that the ring holds a part of it alone, written in the middle of it
+ *   deep       more scopes inside one another than a reader of a small ring has room for
  *   stopped    recorded for a while
  *   guest      inside another loop
  *   shards     two threads: FILE.0, FILE.1
@@ -157,6 +158,25 @@ static int overflow(void *arg)
     return nido_group_close(&group, rc);
 }
 
+static int deep(void *unused)
+{
+    enum { DEPTH = 300, CLOSED = 60 };
+    nido_trace_options options;
+    nido_scope scopes[DEPTH];
+    int rc, i;
+
+    (void)unused;
+    nido_trace_options_init(&options);
+    options.bytes = 1;
+    nido_trace_stop();
+    rc = nido_trace_start(&options);
+    for (i = 0; i < DEPTH; i++) nido_scope_open(&scopes[i]);
+    while (i > DEPTH - CLOSED) nido_scope_close(&scopes[--i], 0);
+    if (!rc) rc = write_to(path);
+    while (i > 0) nido_scope_close(&scopes[--i], 0);
+    return rc;
+}
+
 static int stopped(void *arg)
 {
     int rc;
@@ -214,11 +234,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         nido_fn *fn;
-    } modes[] = {{"whole", whole},
-                 {"overflow", overflow},
-                 {"stopped", stopped},
-                 {"deadlock", never},
-                 {"panic", panic}};
+    } modes[] = {{"whole", whole},     {"overflow", overflow}, {"deep", deep},
+                 {"stopped", stopped}, {"deadlock", never},    {"panic", panic}};
     nido_options options;
 
     if (argc != 3) return 2;
