@@ -72,25 +72,50 @@ static char *input_find(char *bytes, size_t from, size_t have, const char *end, 
     return NULL;
 }
 
-/* The bytes up to and with the next `end`: how many; 0: it was not found before the input ended.
- * Whether it is too long depends on the bytes only, not on how they arrive. */
-static ssize_t input_up_to(nido_stream *stream, struct nidoi_loop *loop, const char *end, size_t n,
-                           const char *what)
+/* Of what has arrived, as much as may be searched: whether it is too long depends on the bytes only,
+ * not on how they arrive. */
+static size_t input_look(const nido_stream *stream)
 {
-    size_t seen = 0;
+    size_t have = nidoi_stream_have(stream);
 
-    for (;;) {
-        size_t have = nidoi_stream_have(stream);
-        size_t look = have < stream->longest ? have : stream->longest;
-        char *found = look ? input_find(input_first(stream), seen, look, end, n) : NULL;
+    return have < stream->longest ? have : stream->longest;
+}
+
+/* How many bytes there are up to and with the next `end`, of which the first `seen` have none; 0:
+ * none is there. */
+static inline ssize_t input_search(const nido_stream *stream, size_t seen, const char *end,
+                                   size_t n)
+{
+    size_t look = input_look(stream);
+    char *found = seen < look ? input_find(input_first(stream), seen, look, end, n) : NULL;
+
+    return found ? found - input_first(stream) + (ssize_t)n : 0;
+}
+
+/* The same with more input, after a search without success. 0: the input ended. */
+static NIDOI_RARE ssize_t input_search_on(nido_stream *stream, struct nidoi_loop *loop,
+                                          const char *end, size_t n, const char *what)
+{
+    ssize_t found;
+
+    do {
+        size_t look = input_look(stream);
         ssize_t got;
 
-        if (found) return found - input_first(stream) + (ssize_t)n;
-        if (have >= stream->longest) return input_too_long(stream, what);
-        seen = look < n ? 0 : look - (n - 1);
+        if (look == stream->longest) return input_too_long(stream, what);
         got = nidoi_stream_fill(stream, loop);
         if (got <= 0) return got;
-    }
+        found = input_search(stream, look < n ? 0 : look - (n - 1), end, n);
+    } while (!found);
+    return found;
+}
+
+static inline ssize_t input_up_to(nido_stream *stream, struct nidoi_loop *loop, const char *end,
+                                  size_t n, const char *what)
+{
+    ssize_t found = input_search(stream, 0, end, n);
+
+    return found ? found : input_search_on(stream, loop, end, n, what);
 }
 
 /* The first n bytes are the caller's until the next call. */

@@ -171,29 +171,43 @@ int nidoi_stream_accept(nido_stream *stream, struct nidoi_loop *loop, const stru
 
 /* ---- The calls ---- */
 
-NIDOI_IN_CALLER int output_write(nido_stream *stream, const struct iovec *iov, int n, size_t *done)
+int nido_stream_writev(nido_stream *stream, const struct iovec *iov, int n, size_t *done)
 {
     struct nidoi_loop *loop;
     size_t accepted = 0;
-    int err = output_enter(stream, &loop);
+    int err;
 
+    if (done) *done = 0;
+    if (n < 0) return nido_fail(-EINVAL, "nido_stream_writev: %d parts", n);
+    err = output_enter(stream, &loop);
     if (!err) err = nidoi_stream_accept(stream, loop, iov, n, false, &accepted);
     if (done) *done = accepted;
     return err;
 }
 
-int nido_stream_writev(nido_stream *stream, const struct iovec *iov, int n, size_t *done)
+/* What most writes are: bytes that fit into the memory that is there. */
+static inline bool output_put(nido_stream *stream, const void *buf, size_t len)
 {
-    if (done) *done = 0;
-    if (n < 0) return nido_fail(-EINVAL, "nido_stream_writev: %d parts", n);
-    return output_write(stream, iov, n, done);
+    if (!len || len > stream->out_room - stream->out_end) return false;
+    if (nidoi_stream_pending(stream) + len > stream->buffer_size) return false;
+    memcpy(stream->out + stream->out_end, buf, len);
+    stream->out_end += len;
+    return true;
 }
 
 int nido_stream_write(nido_stream *stream, const void *buf, size_t len, size_t *done)
 {
     struct iovec part = {(void *)(intptr_t)buf, len};
+    struct nidoi_loop *loop;
+    size_t accepted = 0;
+    int err = output_enter(stream, &loop);
 
-    return output_write(stream, &part, 1, done);
+    if (!err && output_put(stream, buf, len))
+        accepted = len;
+    else if (!err)
+        err = nidoi_stream_accept(stream, loop, &part, 1, false, &accepted);
+    if (done) *done = accepted;
+    return err;
 }
 
 /* The text fits if that is told by a first try, which also says how long it is. */
