@@ -16,6 +16,7 @@ bench_fn floor_rendezvous, floor_stream, floor_select;
 bench_fn floor_lock_free, floor_lock_handoff, floor_turns, floor_barrier;
 bench_fn floor_offload, floor_offload_spin;
 bench_fn floor_process;
+bench_fn floor_lines, floor_requests;
 bench_fn floor_pages_time, floor_pages_memory;
 
 #endif

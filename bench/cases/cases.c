@@ -50,6 +50,8 @@ const struct bench_case *const bench_cases[] = {
     &case_echo_5000,
     &case_echo_calls,
     &case_echo_shards,
+    &case_stream_lines,
+    &case_stream_requests,
     &case_churn,
     &case_http_hello,
     NULL,

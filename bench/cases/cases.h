@@ -24,6 +24,7 @@ extern const struct bench_case case_offload_1024;
 extern const struct bench_case case_procpool_call;
 extern const struct bench_case case_echo_1, case_echo_1_spin, case_echo_100, case_echo_1000;
 extern const struct bench_case case_echo_5000, case_echo_calls, case_echo_shards;
+extern const struct bench_case case_stream_lines, case_stream_requests;
 extern const struct bench_case case_churn, case_http_hello;
 
 #endif

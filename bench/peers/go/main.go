@@ -2,6 +2,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -56,6 +58,7 @@ var cases = []peerCase{
 	{"echo_100", echo},
 	{"echo_1000", echo},
 	{"echo_5000", echo},
+	{"stream_lines", streamLines},
 	{"churn", churn},
 	{"http_hello", httpHello},
 }
@@ -213,7 +216,7 @@ func timers(a ask) {
 	cpu, start := cpuTime(), time.Now()
 	group.Wait()
 	wall := time.Since(start)
-	sayResult(wall, (cpuTime() - cpu).Seconds()*1000, wall.Seconds()*1000)
+	sayResult(wall, (cpuTime()-cpu).Seconds()*1000, wall.Seconds()*1000)
 }
 
 // CLOCK_MONOTONIC, as the stamps of the waker are; package time does not give it away.
@@ -335,6 +338,56 @@ func echo(a ask) {
 		goMany(&group, 1, func() { serve(connection) })
 	}
 	group.Wait()
+}
+
+const (
+	textLines  = 50000
+	textBuffer = 16 * 1024
+)
+
+// The lines of bench/harness/text.c.
+func writeLines(file *os.File) (length int) {
+	var text bytes.Buffer
+	for i := 0; i < textLines; i++ {
+		n := int(uint32(i)*2654435761>>7) % 80
+		text.Write(bytes.Repeat([]byte{byte('a' + i%26)}, n))
+		text.WriteByte('\n')
+		length += n
+	}
+	if _, err := file.Write(text.Bytes()); err != nil {
+		log.Fatal(err)
+	}
+	return length
+}
+
+func readLines(reader *bufio.Reader) (length int) {
+	for {
+		line, err := reader.ReadSlice('\n')
+		if err == io.EOF {
+			return length
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		length += len(line) - 1
+	}
+}
+
+func streamLines(a ask) {
+	file, err := os.CreateTemp("", "lines")
+	if err != nil {
+		log.Fatal(err)
+	}
+	os.Remove(file.Name())
+	length := writeLines(file)
+	start := cpuTime()
+	for i := 0; i < a.rounds; i++ {
+		file.Seek(0, io.SeekStart)
+		if readLines(bufio.NewReaderSize(file, textBuffer)) != length {
+			log.Fatal("lines are missing")
+		}
+	}
+	sayPerOperation(cpuTime()-start, a.rounds*textLines)
 }
 
 // Until it is killed.
