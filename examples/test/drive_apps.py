@@ -7,12 +7,14 @@ A server that a test starts lives in a folder of its own, on loopback or a Unix 
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import drive
@@ -260,6 +262,115 @@ class Jobs(App):
         process.wait(PATIENCE_S)
         self.assertEqual(process.returncode, 1)
         self.assertIn("output of a job (EPIPE", process.stderr.read())
+
+
+class PgPool(App):
+    """One server for all tests: it is costly to make."""
+
+    @classmethod
+    def setUpClass(cls):
+        found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+        if not found and not shutil.which("postgres"):
+            raise unittest.SkipTest("postgresql is not installed")
+        cls.bin = found[-1].parent if found else pathlib.Path(shutil.which("postgres")).parent
+        cls.root = pathlib.Path(tempfile.mkdtemp(prefix="nido-"))
+        cls.addClassCleanup(shutil.rmtree, cls.root, ignore_errors=True)
+        cls.user = []
+        if os.getuid() == 0:  # for whom PostgreSQL does not run
+            cls.user = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+            shutil.chown(cls.root, "nobody", "nogroup")
+        data = cls.root / "data"
+        quiet = {"stdout": subprocess.DEVNULL, "cwd": cls.root}
+        subprocess.run(cls.user + [cls.bin / "initdb", "-D", data, "-U", "nido", "--auth=trust", "--no-sync", "-E", "UTF8",
+                                   "--locale=C"], check=True, timeout=300, **quiet)
+        server = subprocess.Popen(["setpriv", "--pdeathsig", "INT"] + cls.user + [
+            cls.bin / "postgres", "-D", data, "-F", "-k", cls.root, "-c", "listen_addresses=", "-c",
+            "log_min_messages=panic"], stderr=subprocess.DEVNULL, **quiet)
+        cls.addClassCleanup(server.wait)
+        cls.addClassCleanup(server.send_signal, signal.SIGINT)  # it stops its sessions, and then itself
+        cls.conninfo = f"host={cls.root} user=nido dbname=postgres"
+        for _ in range(3000):
+            if subprocess.run([cls.bin / "pg_isready", "-q", "-h", cls.root], check=False).returncode == 0:
+                return
+            if server.poll() is not None:
+                raise unittest.SkipTest("PostgreSQL does not start")
+            time.sleep(0.02)
+
+    def query(self, *lines, connections=1, timeout_ms=drive.HOUR_MS, code=0):
+        out, err = self.run_tool(*drive.COMMAND, self.conninfo, connections, timeout_ms,
+                                 text="".join(f"{line}\n" for line in lines), code=code)
+        self.assertEqual(err, "")
+        return sorted(out.splitlines())
+
+    def test_rows_commands_and_errors(self):
+        self.assertEqual(self.query("select 1, 'x'", "create temp table t (a int)", "insert into t values (1), (2)",
+                                    "select a from t", "no sql", "select a from t where false", code=1), [
+            "1: 1|x", "2: CREATE TABLE", "3: INSERT 0 2", "4: 1", "4: 2",
+            '5: query: ERROR:  syntax error at or near "no"', "6: SELECT 0"])
+
+    def test_so_many_at_once(self):
+        meet = ("do $$begin perform pg_advisory_lock_shared(7); while (select count(*) from pg_locks "
+                "where locktype = 'advisory') < 3 loop perform pg_sleep(0.01); end loop; end$$")
+        self.assertEqual(self.query(*[meet] * 3, connections=3), ["1: DO", "2: DO", "3: DO"])
+
+    def test_more_queries_than_connections(self):
+        self.assertEqual(self.query(*[f"select {i}" for i in range(1, 101)], connections=3),
+                         sorted(f"{i}: {i}" for i in range(1, 101)))
+
+    def test_a_late_query_is_stopped_and_its_connection_lives_on(self):
+        before, late, after = self.query("select pg_backend_pid()", "select pg_sleep(1000)", "select pg_backend_pid()",
+                                         timeout_ms=500, code=1)
+        self.assertRegex(late, "2: ETIMEDOUT")
+        self.assertEqual(before.split()[1], after.split()[1])
+
+    def test_a_broken_connection_is_replaced(self):
+        before, broken, after = self.query("select pg_backend_pid()", "select pg_terminate_backend(pg_backend_pid())",
+                                           "select pg_backend_pid()", code=1)
+        self.assertRegex(broken, "2: (query|receive): .*terminat")
+        self.assertNotEqual(before.split()[1], after.split()[1])
+
+    def test_what_a_query_leaves_open_is_not_handed_on(self):
+        self.assertEqual(self.query("begin", "select now() = statement_timestamp()", "copy pg_class to stdout",
+                                    "select 1", code=1), ["1: BEGIN", "2: f", "3: COPY needs calls of its own", "4: 1"])
+
+    def test_one_that_breaks_while_it_is_free_is_replaced(self):
+        process = self.start(*drive.COMMAND, self.conninfo, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process.stdin.write("select pg_backend_pid()\n")
+        process.stdin.flush()
+        pid = process.stdout.readline().split()[1]
+        self.run_tool(self.bin / "psql", "-qAt", self.conninfo, "-c", f"select pg_terminate_backend({pid})")
+        while pathlib.Path("/proc", pid).exists():
+            os.sched_yield()
+        self.assertEqual(process.communicate("select 1\n", PATIENCE_S)[0], "2: 1\n")
+        self.assertEqual(process.returncode, 0)
+
+    def test_a_signal_stops_the_query_at_the_server(self):
+        process = self.start(*drive.COMMAND, self.conninfo, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+        process.stdin.write("select pg_sleep(1000)\n")
+        process.stdin.flush()
+        sleeps = "select count(*) from pg_stat_activity where query like 'select pg_sleep%' and state = 'active'"
+
+        def wait_for(count):
+            while self.run_tool(self.bin / "psql", "-qAt", self.conninfo, "-c", sleeps)[0] != f"{count}\n":
+                self.assertIsNone(process.poll() if count else None)
+
+        wait_for(1)
+        process.terminate()
+        process.wait(PATIENCE_S)
+        self.assertEqual(process.returncode, 128 + signal.SIGTERM)
+        wait_for(0)
+
+    def test_a_cancel_at_each_point(self):
+        if not (swept := os.environ.get("NIDO_SWEPT")):
+            self.skipTest("NIDO_SWEPT does not name the program that sweeps")
+        _, err = self.run_tool(*drive.COMMAND[:-1], swept, self.conninfo)
+        self.assertNotIn("BROKEN", err)
+        self.assertGreater(int(re.search(r"cancels of the innermost scope: (\d+) points", err)[1]), 5, err)
+
+    def test_no_server(self):
+        out, _ = self.run_tool(*drive.COMMAND, "host=/nonesuch", text="select 1\n", code=1)
+        self.assertRegex(out, "^1: connect: .*/nonesuch")
 
 
 if __name__ == "__main__":
