@@ -10,7 +10,9 @@
 #include "nido/time.h"
 
 enum { MOST = 24 };
-#define PATIENCE NIDO_MS(100)
+#define PATIENCE     NIDO_MS(100)
+#define COMPUTED     NIDO_MS(20) /* by then a signal that is not blocked has come */
+#define MOST_PATIENT NIDO_SEC(10)
 
 enum { NOTHING_ASKED, ASKED, ANSWERED };
 
@@ -81,20 +83,37 @@ static void signal_give_back(void)
 
 static bool is_answered(void)
 {
-    const struct timespec moment = {.tv_nsec = NIDO_MS(1)};
+    return __atomic_load_n(&question.state, __ATOMIC_ACQUIRE) == ANSWERED;
+}
 
-    for (int64_t end = nidoi_sys_now() + PATIENCE; nidoi_sys_now() < end;) {
-        if (__atomic_load_n(&question.state, __ATOMIC_ACQUIRE) == ANSWERED) return true;
+/* On a busy machine a thread that computes may not run for long: until it has, it cannot have answered. */
+static bool may_yet_run(const struct nidoi_thread *thread, int64_t used)
+{
+    struct nidoi_thread_look look;
+
+    nidoi_thread_look(thread, &look);
+    return look.state == NIDOI_THREAD_RUNS && nidoi_thread_cpu(thread) - used < COMPUTED;
+}
+
+static bool wait_for_answer(const struct nidoi_thread *thread, int64_t used)
+{
+    const struct timespec moment = {.tv_nsec = NIDO_MS(1)};
+    int64_t begin = nidoi_sys_now(), now = begin;
+
+    while (now - begin < PATIENCE || (now - begin < MOST_PATIENT && may_yet_run(thread, used))) {
+        if (is_answered()) return true;
         nanosleep(&moment, NULL);
+        now = nidoi_sys_now();
     }
-    return false;
+    return is_answered();
 }
 
 /* If the thread has blocked the signal it may come at any later time, when the default action would end
  * the program: then it stays ours, and no other question is asked before the answer. */
-int nidoi_question_ask(const struct nidoi_run *run, pthread_t thread,
+int nidoi_question_ask(const struct nidoi_run *run, const struct nidoi_thread *thread,
                        const struct nidoi_task *current, int64_t read, void **frames, int room)
 {
+    int64_t used = nidoi_thread_cpu(thread);
     int n;
 
     if (question.signal && !is_answered()) return 0;
@@ -105,7 +124,7 @@ int nidoi_question_ask(const struct nidoi_run *run, pthread_t thread,
     question.read = read;
     question.count = 0;
     __atomic_store_n(&question.state, ASKED, __ATOMIC_RELEASE);
-    if (pthread_kill(thread, question.signal) || !is_answered()) return 0;
+    if (pthread_kill(thread->thread, question.signal) || !wait_for_answer(thread, used)) return 0;
     signal_give_back();
     n = question.count < room ? question.count : room;
     memcpy(frames, question.frames, (size_t)n * sizeof *frames);

@@ -59,7 +59,8 @@ static void stall_over(struct nidoi_loop *loop, struct nidoi_post *post)
     nidoi_loop_report(loop, room);
 }
 
-/* On stderr in any case: a callback of the run is called on its own thread alone, and that is held. */
+/* On stderr in any case: a callback of the run is called on its own thread alone, and that is held. The post comes
+ * first, for the loop may get on meanwhile, and what has waited would be gone; the lock keeps it behind the text. */
 static void stall_tell(struct nidoi_run *run, struct nidoi_stall *stall,
                        const struct nidoi_stall_look *look)
 {
@@ -69,11 +70,11 @@ static void stall_tell(struct nidoi_run *run, struct nidoi_stall *stall,
 
     nidoi_stall_add(&text, look);
     nidoi_stall_add_who(&who, look);
-    fputs(room, stderr);
     stall->holder = look->is_known && !look->is_loop ? look->task.id : 0;
     stall->ready = look->ready;
     stall->ended = 0;
     stall->told = nidoi_remote_post(run->loop.remote, &stall->over);
+    fputs(room, stderr);
 }
 
 static bool is_blocked(const struct nidoi_stall_look *look)
@@ -88,7 +89,7 @@ static void stall_look_closely(struct nidoi_run *run, struct nidoi_stall *stall,
     if (!nidoi_stall_see(&run->loop, &stall->thread, stall->read, &look)) return;
     if (!is_blocked(&look)) {
         if (used && used - stall->used < stall->limit / 4) return;
-        look.frame_count = nidoi_question_ask(run, stall->thread.thread, look.current, stall->read,
+        look.frame_count = nidoi_question_ask(run, &stall->thread, look.current, stall->read,
                                               look.frames, NIDOI_STALL_FRAMES);
     }
     look.held_ns = nidoi_sys_now() - stall->read;
