@@ -105,7 +105,8 @@ typedef struct nido_procpool_stats {
     uint64_t answered; /* jobs that returned */
     uint64_t deaths;   /* jobs that died */
     uint64_t stopped;  /* jobs that were cancelled while they ran */
-    uint64_t replaced; /* workers that died or sent invalid data while they had no job */
+    uint64_t replaced; /* workers that died, sent invalid data or had no memory for a job, while
+                          they had none */
     uint64_t recycled; /* workers that had done max_jobs, or whose job left processes behind */
     uint64_t spare[4];
 } nido_procpool_stats;

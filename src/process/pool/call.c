@@ -108,6 +108,11 @@ static bool may_have_begun(const struct nidoi_exchange *exchange)
     return exchange->received || (input_is_sent(exchange) && !exchange->was_reset);
 }
 
+static bool has_no_memory(const struct nidoi_reply *reply)
+{
+    return reply->refused && reply->status == -ENOMEM;
+}
+
 static void call_return_worker(struct call *call, struct nidoi_procworker *worker)
 {
     const struct nidoi_reply *reply = &call->exchange.reply;
@@ -118,8 +123,7 @@ static void call_return_worker(struct call *call, struct nidoi_procworker *worke
         return;
     }
     nidoi_procpool_put(call->head.pool, worker,
-                       input_is_sent(&call->exchange) &&
-                           !(reply->refused && reply->status == -ENOMEM));
+                       input_is_sent(&call->exchange) && !has_no_memory(reply));
 }
 
 static int call_replied(struct call *call, struct nidoi_procworker *worker)
@@ -168,8 +172,17 @@ static int call_stopped(struct call *call, struct nidoi_procworker *worker, int 
     return err == -ECANCELED ? err : call_fail(call, err, "was stopped: %s", nido_strerror(err));
 }
 
-/* For a worker that died before it had read its input, so the job has not begun. 0: try another
- * worker; or the result of nidoi_procpool_start_failed, if this one has never done a job. */
+/* A job that has not begun is for another worker: this one died before it had read the input, or
+ * earlier jobs have left it without memory. */
+static bool is_for_another(const struct nidoi_exchange *exchange,
+                           const struct nidoi_procworker *worker, int rc)
+{
+    if (rc == -ECHILD) return !may_have_begun(exchange);
+    return rc == 0 && worker->jobs && has_no_memory(&exchange->reply);
+}
+
+/* 0: try another worker; or the result of nidoi_procpool_start_failed, if this one has never done a
+ * job. */
 static int call_replace_worker(nido_procpool *pool, struct nidoi_procworker *worker)
 {
     bool unused = !worker->jobs;
@@ -201,8 +214,9 @@ static int call_do_job(struct call *call)
 
         if (rc) return rc;
         rc = nidoi_exchange_run(worker, &call->exchange);
-        if (rc != -ECHILD || may_have_begun(&call->exchange))
+        if (!is_for_another(&call->exchange, worker, rc))
             return call_end_exchange(call, worker, rc);
+        nidoi_mem.release(call->exchange.data);
         call->exchange = start;
         rc = call_replace_worker(call->head.pool, worker);
         if (rc) return rc;

@@ -14,6 +14,8 @@
 #include "base/sys.h"
 #include "nido/procpool.h"
 
+enum { SPARE = 16 << 10 };
+
 struct nido_procjob {
     char *input;
     size_t len;
@@ -123,6 +125,15 @@ static void job_reply(int fd, struct nido_procjob *job, struct nidoi_reply head)
     socket_send(fd, job->out, job->used);
 }
 
+/* An earlier job may have used up the memory of this process, or have limited it. */
+static int job_check_memory(void)
+{
+    void *spare = nidoi_mem.alloc(SPARE);
+
+    nidoi_mem.release(spare);
+    return spare ? 0 : -ENOMEM;
+}
+
 static int job_receive(int fd, const struct nidoi_request *request, struct nido_procjob *job)
 {
     job->len = (size_t)request->len;
@@ -131,7 +142,8 @@ static int job_receive(int fd, const struct nidoi_request *request, struct nido_
     socket_receive(fd, job->input, job->len);
     job->input[job->len] = '\0';
     if (!is_here(&request->image)) return -EINVAL;
-    return nidoi_mem_grow((void **)&job->out, &job->capacity, job->used, 1);
+    if (nidoi_mem_grow((void **)&job->out, &job->capacity, job->used, 1)) return -ENOMEM;
+    return job_check_memory();
 }
 
 /* A job that forks may return in both processes: only the worker replies and goes on. */

@@ -359,17 +359,64 @@ static int starve_reply_job(nido_procjob *job)
     return nido_procjob_reply(job, "larger than what was there", 26);
 }
 
-INSIDE(procpool, a_worker_without_memory_does_not_begin_the_job)
+/* The third block of the next job: what is there beside its input and its reply. */
+static int starve_later_job(nido_procjob *job)
+{
+    (void)job;
+    faults_begin();
+    faults_fail(FAULT_memory, 3, 0);
+    return 0;
+}
+
+INSIDE(procpool, a_job_is_not_begun_where_earlier_ones_have_left_no_memory)
+{
+    nido_procjob_fn *const jobs[] = {starve_job, starve_later_job};
+
+    for (int i = 0; i < 2; i++) {
+        struct heard heard;
+        nido_procpool *pool = pool_of_one(&heard);
+        int first = ask_number(pool, pid_job);
+
+        cr_expect(zero(int, ask(pool, jobs[i])));
+        cr_expect(ne(int, ask_number(pool, pid_job), first), "%d: another worker does it", i);
+        cr_expect(eq(u64, stats_of(pool).replaced, 1));
+        cr_expect(zero(u64, stats_of(pool).deaths));
+        cr_expect(eq(u32, stats_of(pool).workers, 1));
+        pool_end(pool);
+    }
+}
+
+static int confine_memory(const char *name)
+{
+    (void)name;
+    faults_begin();
+    faults_fail(FAULT_memory, FAULT_ALWAYS, 0);
+    return 0;
+}
+
+INSIDE(procpool, a_worker_that_never_had_memory_does_not_begin_the_job)
 {
     struct heard heard;
-    nido_procpool *pool = pool_of_one(&heard);
+    nido_procpool_options options = heard_options(&heard);
     nido_procpool_result result;
+    nido_procpool *pool;
 
-    cr_expect(zero(int, ask(pool, starve_job)));
+    options.confine = confine_memory;
+    pool = pool_with(&options);
     cr_expect(eq(int, nido_procpool_call(pool, echo_job, "x", 1, NULL, &result), -ENOMEM));
     cr_expect(zero(i32, result.pid));
     expect_text("no memory for the input");
-    cr_expect(eq(int, ask(pool, starve_reply_job), -ENOMEM), "the job is told");
+    cr_expect(zero(u32, stats_of(pool).workers), "it is not used again");
+    pool_end(pool);
+}
+
+INSIDE(procpool, a_job_is_told_that_there_is_no_memory_for_its_reply)
+{
+    struct heard heard;
+    nido_procpool *pool = pool_of_one(&heard);
+
+    cr_expect(eq(int, ask(pool, starve_reply_job), -ENOMEM));
+    expect_works(pool);
     pool_end(pool);
 }
 
