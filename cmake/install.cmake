@@ -56,6 +56,16 @@ if(NIDO_BUILD_SHARED AND NOT APPLE)
         DESTINATION ${CMAKE_INSTALL_DATADIR}/gdb/auto-load/${CMAKE_INSTALL_FULL_LIBDIR}
         RENAME libnido.so.${PROJECT_VERSION}-gdb.py)
 endif()
+if(NIDO_BUILD_MANUALS)
+    find_package(Python3 REQUIRED COMPONENTS Interpreter)
+    file(GLOB nido_manual_sources CONFIGURE_DEPENDS docs/manual/* include/nido/*.h include/*.h)
+    add_custom_command(OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/manuals/man7/nido.7 DEPENDS ${nido_manual_sources}
+        COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_SOURCE_DIR}/docs/manual/make
+            ${CMAKE_CURRENT_SOURCE_DIR}/include ${CMAKE_CURRENT_BINARY_DIR}/manuals)
+    add_custom_target(nido_manuals ALL DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/manuals/man7/nido.7)
+    install(DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/manuals/man3 ${CMAKE_CURRENT_BINARY_DIR}/manuals/man7
+        DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT dev)
+endif()
 install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)
 
 if(PROJECT_IS_TOP_LEVEL)
