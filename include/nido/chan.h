@@ -80,10 +80,10 @@ NIDO_API int nido_chan_send(nido_chan *chan, const void *item);
  * -EXDEV. */
 NIDO_API int nido_chan_recv(nido_chan *chan, void *item);
 
-/* The same without waiting. Not a cancellation point. 0; -EAGAIN: it would wait; -EPIPE, -EXDEV;
- * -EPERM: no runtime on this thread. */
+/* As nido_chan_send, without waiting. Not a cancellation point. 0; -EAGAIN: it would wait; -EPIPE,
+ * -EXDEV; -EPERM: no runtime on this thread. */
 NIDO_API int nido_chan_try_send(nido_chan *chan, const void *item);
-/* See nido_chan_try_send. Not a cancellation point. 0, -EAGAIN, -EPIPE, -EXDEV, -EPERM. */
+/* As nido_chan_recv, without waiting. Not a cancellation point. 0; -EAGAIN, -EPIPE, -EXDEV, -EPERM. */
 NIDO_API int nido_chan_try_recv(nido_chan *chan, void *item);
 
 /* Waits, in line with the senders, for a place for one item, and reserves it: the item can then be

@@ -116,7 +116,7 @@ NIDO_API void nido_group_open_with(nido_group *group, const nido_group_options *
  *   the code of the first failure in order of completion (nido_error_last() has the others);
  *   -ECANCELED, if a child or the body returned it and an enclosing scope is cancelled;
  *   the code of this group's own cancel, if a child or the body returned -ECANCELED (code 0: a
- *   clean stop);
+ *     clean stop);
  *   rc.
  * A stray -ECANCELED (no scope around was cancelled) counts as the failure -EPROTO. -EPERM: another
  * task opened it, nothing is closed. -EBADF: it is closed already. */
