@@ -47,6 +47,24 @@ class App(drive.Example):
         self.assertEqual(process.returncode, code, out + err)
         return out, err
 
+    @staticmethod
+    def wait_for_socket(path, server):
+        while server.poll() is None:
+            with socket.socket(socket.AF_UNIX) as client:
+                if client.connect_ex(str(path)) == 0:
+                    return
+            time.sleep(0.005)
+
+    def neighbour(self, name):
+        """Another program of the same build."""
+        return pathlib.Path(drive.COMMAND[-1]).with_name(name)
+
+    def sweep(self, *args):
+        """Runs the program that cancels the adapter at each cancellation point."""
+        _, err = self.run_tool(*args)
+        self.assertNotIn("BROKEN", err)
+        self.assertGreater(int(re.search(r"cancels of the innermost scope: (\d+) points", err)[1]), 5, err)
+
     def stop(self, server, out=""):
         """SIGTERM, and an end in good order."""
         server.terminate()
@@ -149,8 +167,7 @@ class RedisServer(App):
     def test_at_a_unix_socket(self):
         cli, path = self.tool("redis-cli"), self.folder() / "redis"
         server = self.start_example("0", f"unix:{path}")
-        while not path.exists() and server.poll() is None:
-            os.sched_yield()
+        self.wait_for_socket(path, server)
         self.assertEqual(self.run_tool(cli, "-s", path, "PING"), ("PONG\n", ""))
         self.stop(server)
 
@@ -362,15 +379,65 @@ class PgPool(App):
         wait_for(0)
 
     def test_a_cancel_at_each_point(self):
-        if not (swept := os.environ.get("NIDO_SWEPT")):
-            self.skipTest("NIDO_SWEPT does not name the program that sweeps")
-        _, err = self.run_tool(*drive.COMMAND[:-1], swept, self.conninfo)
-        self.assertNotIn("BROKEN", err)
-        self.assertGreater(int(re.search(r"cancels of the innermost scope: (\d+) points", err)[1]), 5, err)
+        self.sweep(self.neighbour("swept_libpq"), self.conninfo)
 
     def test_no_server(self):
         out, _ = self.run_tool(*drive.COMMAND, "host=/nonesuch", text="select 1\n", code=1)
         self.assertRegex(out, "^1: connect: .*/nonesuch")
+
+
+class RedisCount(App):
+    def servers(self):
+        """Ours and, if it is here, Redis itself: the process and the host to connect to."""
+        path = self.folder() / "ours"
+        ours = self.start(self.neighbour("app_redis_server"), "0", f"unix:{path}", stderr=subprocess.DEVNULL)
+        self.wait_for_socket(path, ours)
+        yield ours, f"unix:{path}"
+        # Debian's redis-tools has the server under another name: it looks at how it was called.
+        if redis := shutil.which("redis-server") or shutil.which("redis-check-rdb"):
+            path = path.with_name("redis")
+            real = self.start("bash", "-c", 'exec -a redis-server "$@"', "bash", redis, "--port", "0", "--unixsocket", path,
+                              "--dir", path.parent, "--save", "", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.wait_for_socket(path, real)
+            if real.poll() is None:
+                yield real, f"unix:{path}"
+
+    def test_all_is_counted_in_few_writes(self):
+        for server, host in self.servers():
+            with self.subTest(server=server.args):
+                out, _ = self.run_example(host, "0", "50", "100")
+                count, writes = map(int, re.fullmatch(r"count is (\d+), after (\d+) writes\n", out).groups())
+                self.assertEqual(count, 5000)
+                self.assertLess(writes, 2500)
+
+    def test_an_error_of_the_server(self):
+        for server, host in self.servers():
+            with self.subTest(server=server.args), socket.socket(socket.AF_UNIX) as client:
+                client.connect(host.removeprefix("unix:"))
+                client.sendall(b"LPUSH count x\r\n")
+                self.assertEqual(receive(client, 4), b":1\r\n")
+                _, err = self.run_example(host, "0", "2", "2", code=1)
+                self.assertIn("redis: WRONGTYPE", err)
+
+    def test_a_server_that_goes_away_or_is_silent(self):
+        for server, host in self.servers():
+            with self.subTest(server=server.args):
+                client = self.start_example(host, "0", "10", "100000000")
+                self.run_example(host, "0", "1", "1")  # the server serves
+                server.kill()
+                _, err = self.expect(client, 1)
+                self.assertRegex(err, "redis: Server closed the connection|redis: .*reset|redis: .*ipe")
+        path = self.folder() / "silent"
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.bind(str(path))
+            silent.listen()
+            _, err = self.run_example(f"unix:{path}", "0", "10", "10", "50", code=1)
+        self.assertIn("ETIMEDOUT", err)
+
+    def test_a_cancel_at_each_point(self):
+        for server, host in self.servers():
+            with self.subTest(server=server.args):
+                self.sweep(self.neighbour("swept_hiredis"), host, "0")
 
 
 if __name__ == "__main__":
