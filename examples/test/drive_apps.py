@@ -11,6 +11,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -59,11 +60,11 @@ class App(drive.Example):
         """Another program of the same build."""
         return pathlib.Path(drive.COMMAND[-1]).with_name(name)
 
-    def sweep(self, *args):
-        """Runs the program that cancels the adapter at each cancellation point."""
+    def sweep(self, *args, least=6):
+        """Runs the program that cancels the adapter at each cancellation point, of which there are so many."""
         _, err = self.run_tool(*args)
         self.assertNotIn("BROKEN", err)
-        self.assertGreater(int(re.search(r"cancels of the innermost scope: (\d+) points", err)[1]), 5, err)
+        self.assertGreaterEqual(int(re.search(r"cancels of the innermost scope: (\d+) points", err)[1]), least, err)
 
     def stop(self, server, out=""):
         """SIGTERM, and an end in good order."""
@@ -438,6 +439,68 @@ class RedisCount(App):
         for server, host in self.servers():
             with self.subTest(server=server.args):
                 self.sweep(self.neighbour("swept_hiredis"), host, "0")
+
+
+class SqliteLines(App):
+    FOR_EVER = "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c"
+
+    def setUp(self):
+        self.file = self.folder() / "test.db"
+
+    def query(self, *lines, connections=1, timeout_ms=drive.HOUR_MS, code=0):
+        out, err = self.run_tool(*drive.COMMAND, self.file, connections, timeout_ms,
+                                 text="".join(f"{line}\n" for line in lines), code=code)
+        self.assertEqual(err, "")
+        return sorted(out.splitlines())
+
+    def test_python_finds_what_was_written(self):
+        self.assertEqual(self.query("create table t (a int, b text)", "insert into t values (1, 'x'), (2, 'y')", "no sql",
+                                    "select * from t", code=1),
+                         ['3: sqlite: near "no": syntax error', "4: 1|x", "4: 2|y"])
+        self.query(*[f"insert into t values ({i}, '{i}')" for i in range(100)], connections=4)
+        with sqlite3.connect(self.file) as judge:
+            self.assertEqual(judge.execute("select count(*), sum(a) from t").fetchall(), [(102, 4953)])
+        judge.close()
+
+    def test_a_late_statement_is_interrupted(self):
+        late, after = self.query(self.FOR_EVER, "select 1", timeout_ms=200, code=1)
+        self.assertRegex(late, "1: ETIMEDOUT")
+        self.assertEqual(after, "2: 1")
+
+    def test_statements_do_not_wait_for_each_other(self):
+        process = self.start(*drive.COMMAND, self.file, "3", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process.stdin.write(f"{self.FOR_EVER}\n{self.FOR_EVER}\nselect 3\n")
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), "3: 3\n")
+        process.terminate()
+        process.wait(PATIENCE_S)
+        self.assertEqual(process.returncode, 128 + signal.SIGTERM)
+
+    def test_what_is_left_open_is_rolled_back(self):
+        self.assertEqual(self.query("create table t (a)", "begin", "insert into t values (1)", "select * from t"), ["4: 1"])
+
+    def test_a_lock_of_another_process(self):
+        judge = sqlite3.connect(self.file, isolation_level=None)
+        self.addCleanup(judge.close)
+        judge.execute("create table t (a)")
+        judge.execute("begin exclusive")
+        self.assertRegex(self.query("insert into t values (1)", timeout_ms=100, code=1)[0], "1: ETIMEDOUT")
+        process = self.start(*drive.COMMAND, self.file, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process.stdin.write("insert into t values (2)\n")
+        process.stdin.close()
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(0.1)
+        judge.execute("commit")
+        process.wait(PATIENCE_S)
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(judge.execute("select * from t").fetchall(), [(2,)])
+
+    def test_no_file(self):
+        self.file = "/nonesuch/test.db"
+        self.assertEqual(self.query("select 1", code=1), ["1: sqlite: unable to open database file"])
+
+    def test_a_cancel_at_each_point(self):
+        self.sweep(self.neighbour("swept_sqlite"), self.file, least=4)
 
 
 if __name__ == "__main__":
