@@ -9,6 +9,7 @@ from outside import App
 def play(outside):
     names = subprocess.run([outside.build / "outside/apps/numbers", "list"], capture_output=True, text=True, check=True)
     for _ in outside.rounds():
-        seed = outside.random.randrange(1 << 30)
+        drawn = outside.random.randrange(1 << 30)
+        seed = outside.only.rsplit(" ", 1)[1] if outside.only else drawn
         apps = [App("numbers", name, str(seed)) for name in names.stdout.splitlines()]
         outside.try_all([(app, f"{app.args[0]} {seed}", {}) for app in outside.random.sample(apps, len(apps))])
