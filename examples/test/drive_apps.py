@@ -5,6 +5,8 @@
 A server that a test starts lives in a folder of its own, on loopback or a Unix socket.
 """
 
+import contextlib
+import http.server
 import os
 import pathlib
 import re
@@ -15,6 +17,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -501,6 +504,110 @@ class SqliteLines(App):
 
     def test_a_cancel_at_each_point(self):
         self.sweep(self.neighbour("swept_sqlite"), self.file, least=4)
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    """Page i leads to 2i + 1 and 2i + 2, up to 50; other paths do as they are called."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    meeting = threading.Barrier(3)
+    left = threading.Event()  # a client that went away before its answer
+
+    def do_GET(self):
+        word = self.path.strip("/")
+        links = []
+        if word.isdigit() and int(word) <= 50:
+            links = [f"{2 * int(word) + 1}", f"/{2 * int(word) + 2}#part", f"./{word}", "http://192.0.2.1/", "mailto:x"]
+        elif word == "meet":
+            links = ["meet1", "meet2", "meet3"]
+        elif word.startswith("meet"):
+            self.meeting.wait(PATIENCE_S)
+        elif word == "bad":
+            links = ["moved", "silent", "cut", "large", "1000"]
+        elif word == "silent":
+            self.rfile.read()  # up to the end, that is for ever
+            self.left.set()
+            return
+        elif word == "cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.close_connection = True
+            return
+        body = "".join(f'<a href="{link}">' for link in links).encode() or b"x"
+        body = b"x" * (5 << 20) if word == "large" else body
+        code = 301 if word == "moved" else 404 if word == "1000" else 200
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_):
+        pass  # clients go away as they like
+
+
+class Crawler(App):
+    def setUp(self):
+        server = QuietServer(("127.0.0.1", 0), Site)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.url = f"http://127.0.0.1:{server.server_port}/"
+
+    def crawl(self, start, *args, code=0):
+        out, err = self.run_example(self.url + start, *args, code=code)
+        self.assertEqual(err, "")
+        return sorted(out.replace(self.url, "").splitlines())
+
+    def test_each_page_is_fetched_once(self):
+        for at_once in "1", "20":
+            self.assertEqual(self.crawl("0", at_once), sorted(f"200 {i}" for i in range(103)))
+
+    def test_so_many_at_once(self):
+        self.assertEqual(self.crawl("meet", "3"), ["200 meet", "200 meet1", "200 meet2", "200 meet3"])
+
+    def test_pages_that_fail_disturb_no_other(self):
+        pages = self.crawl("bad", "10", "1000", code=1)
+        self.assertEqual(sorted(re.sub("^(curl|ETIMEDOUT): .* ", r"\1 ", page) for page in pages),
+                         ["200 bad", "301 moved", "404 1000", "ETIMEDOUT silent", "curl cut", "curl large"])
+
+    def test_what_is_no_url_and_no_server(self):
+        _, err = self.run_example("http://", code=1)
+        self.assertIn("http:// is no URL", err)
+        _, port = self.bind(listen=False)
+        out, _ = self.run_example(f"http://127.0.0.1:{port}/", code=1)
+        self.assertRegex(out, "^curl: Couldn't connect to server http://")
+
+    def test_a_signal_closes_the_connections(self):
+        Site.left.clear()
+        crawler = self.start_example(self.url + "bad", "10")
+        for code in "200", "404":  # then the others are under way
+            while not (line := crawler.stdout.readline()).startswith(code):
+                self.assertTrue(line)
+        crawler.send_signal(signal.SIGINT)
+        self.expect(crawler, 128 + signal.SIGINT)
+        self.assertTrue(Site.left.wait(PATIENCE_S))
+
+    def test_progress_on_a_terminal(self):
+        ours, theirs = os.openpty()
+        self.addCleanup(os.close, ours)
+        crawler = self.start(*drive.COMMAND, self.url + "0", stdout=subprocess.DEVNULL, stderr=theirs)
+        os.close(theirs)
+        text = b""
+        with contextlib.suppress(OSError):  # that is the end of a terminal
+            while piece := os.read(ours, 4096):
+                text += piece
+        self.assertEqual(crawler.wait(PATIENCE_S), 0)
+        self.assertRegex(text, rb"^\r\d+ of \d+ pages.*\r\x1b\[K$")
+
+    def test_a_cancel_at_each_point(self):
+        self.sweep(self.neighbour("swept_curl"), self.url + "0")
 
 
 if __name__ == "__main__":
