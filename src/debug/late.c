@@ -37,7 +37,9 @@ static bool is_late(const struct nidoi_task *task, int64_t limit)
     const nido_scope *cancel;
 
     if (!task || task->late) return false;
-    if (task->waiter ? task->waiter->kind == &nidoi_group_closing : !task->refused) return false;
+    if (task->waiter ? task->waiter->kind == &nidoi_group_closing
+                     : !task->refused && !task->returned)
+        return false;
     cancel = cancel_around(task->scope);
     return cancel && task->sched->now - cancel->when >= limit;
 }
@@ -90,11 +92,18 @@ void nidoi_late_add_state(struct nidoi_text *text, const struct nidoi_task *task
 {
     struct nidoi_place place;
 
+    if (task->returned) {
+        ADD(text, "  its function has returned only now\n");
+        return;
+    }
     ADD(text, "  it ");
     nidoi_wait_print(text->text, text->size, &text->used, task->waiter);
     if (task->waiter && nidoi_scope_cancelled(task->scope)) ADD(text, ", which no cancel ends");
     if (!task->waiter && task->refused)
-        ADD(text, "; its last %u calls were refused with -ECANCELED", task->refused);
+        ADD(text,
+            task->refused == 1 ? "; its last call was refused with -ECANCELED"
+                               : "; its last %u calls were refused with -ECANCELED",
+            task->refused);
     if (task->scope != &task->base)
         ADD(text, "; its innermost scope was opened at %s",
             nidoi_place(&place, task->scope->place));
@@ -110,6 +119,9 @@ static const char *hint_for(const struct nidoi_task *task, const nido_scope *shi
     if (!nidoi_scope_cancelled(task->scope))
         return "give the shield a bound, or the run a grace: nido_shield_open, "
                "nido_options.grace_ns";
+    if (task->returned)
+        return "call nido_check now and then in what takes long, or do it on a worker: "
+               "nido_offload";
     if (task->waiter)
         return "wait by a call that a cancel ends, or let the job be interrupted or abandoned";
     return "return when a call says -ECANCELED";

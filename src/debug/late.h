@@ -7,8 +7,8 @@
 
 /* The next task of the run, from slot *slot on, that was cancelled `limit` ago or earlier, whether it can feel
  * that or is behind a shield, and was not told yet; *slot is then the one after it. NULL: there is none. Left out are
- * tasks that wait for their children, which are what goes on, and those that are ready and have not been refused
- * a call: they have just been woken. On the run's own thread. */
+ * tasks that wait for their children, which are what goes on, and those that are ready and have neither been
+ * refused a call nor returned: they have just been woken. On the run's own thread. */
 struct nidoi_task *nidoi_late_next(struct nidoi_loop *loop, int64_t limit, uint32_t *slot);
 
 /* Lines on what a task does that goes on: what it waits for, its innermost scope, its frames. */

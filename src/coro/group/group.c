@@ -174,7 +174,9 @@ int nidoi_group_record_slow(struct nidoi_loop *loop, struct nidoi_task *task, in
 {
     nido_group *group = task->group;
 
-    if (rc == -ECANCELED && nidoi_enter_check(loop) == 0) rc = nidoi_error_stray(task);
+    nidoi_turn_of_end(loop, task);
+    if (rc == -ECANCELED && !nidoi_scope_cancelled(task->scope) && nidoi_enter_check(loop) == 0)
+        rc = nidoi_error_stray(task);
     if (rc == -ECANCELED) {
         if (!nidoi_scope_cancelled(&group->scope)) return ended_by_own_cancel(task);
         group->flags |= NIDOI_GROUP_SAW_CANCEL;

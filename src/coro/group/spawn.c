@@ -40,6 +40,7 @@ static void task_leave_run(struct nidoi_loop *loop, struct nidoi_task *task, int
         nidoi_slots_leave(&loop->slots, task->slot, rc);
         return;
     }
+    nidoi_turn_of_end(loop, task);
     rc = nidoi_scope_verdict(loop, &task->base, rc);
     if (root_has_error(task, rc)) loop->root_error = nidoi_error_of_end(task, rc);
     loop->root_rc = rc;

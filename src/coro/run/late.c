@@ -24,7 +24,8 @@ static void late_find(struct nidoi_loop *loop, struct nidoi_post *post)
     struct nidoi_task *task;
     uint32_t slot = 1;
 
-    __atomic_store_n(&late->posted, 0, __ATOMIC_RELEASE); /* the post is the watchdog's again */
+    __atomic_store_n(&loop->remote->late_asked, 0,
+                     __ATOMIC_RELEASE); /* the post is the watchdog's again */
     if (!loop->cancel_count) return;
     nidoi_loop_refresh(loop);
     while ((task = nidoi_late_next(loop, late->limit, &slot))) late_tell(loop, task);
@@ -45,7 +46,7 @@ void nidoi_late_begin(struct nidoi_run *run, struct nidoi_late *late)
 int64_t nidoi_late_look(struct nidoi_run *run, struct nidoi_late *late)
 {
     if (!late->limit) return NIDO_NEVER;
-    if (!__atomic_exchange_n(&late->posted, 1, __ATOMIC_ACQUIRE))
+    if (!__atomic_exchange_n(&run->loop.remote->late_asked, 1, __ATOMIC_ACQUIRE))
         nidoi_remote_post(run->loop.remote, &late->post);
     return late->limit / 4;
 }

@@ -45,13 +45,15 @@ struct nidoi_counts {
 struct nido_rt {
     struct nidoi_mpsc posts;
     struct nidoi_wakeup wakeup;
-    uint32_t refs;           /* atomic: keeps this struct; the loop holds one while it runs */
-    uint32_t handles;        /* atomic: held by users: they may still post */
-    uint32_t sleeping;       /* atomic: the loop is about to wait in the kernel and must be woken */
-    uint32_t forks;          /* of the process when it was made */
-    uint32_t dump_asked;     /* atomic: `dump` is on its way */
-    struct nidoi_post dump;  /* for nido_dump_request */
-    struct nidoi_loop *loop; /* for its own thread; NULL after the run */
+    uint32_t refs;          /* atomic: keeps this struct; the loop holds one while it runs */
+    uint32_t handles;       /* atomic: held by users: they may still post */
+    uint32_t sleeping;      /* atomic: the loop is about to wait in the kernel and must be woken */
+    uint32_t forks;         /* of the process when it was made */
+    uint32_t dump_asked;    /* atomic: `dump` is on its way */
+    struct nidoi_post dump; /* for nido_dump_request */
+    uint32_t
+        late_asked; /* atomic: the watchdog's post for late tasks is on its way (coro/run/late.h) */
+    struct nidoi_loop *loop;    /* for its own thread; NULL after the run */
     struct nidoi_counts counts; /* atomic: as the loop has told them last (coro/runtime/counts.h) */
     struct nidoi_link link;     /* among the runtimes of the process, while it runs */
 };

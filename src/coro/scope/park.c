@@ -39,15 +39,42 @@ static bool is_cancelled_now(struct nidoi_loop *loop)
     return nidoi_scope_cancelled(scope);
 }
 
-int nidoi_enter_check(struct nidoi_loop *loop)
+static int call_refuse(struct nidoi_loop *loop)
 {
     struct nidoi_task *task = loop->sched.current;
 
-    nidoi_scope_check_content(task);
-    if (!is_cancelled_now(loop)) return 0;
     if (task->refused < MANY_REFUSALS && ++task->refused == MANY_REFUSALS)
         report_ignored_cancel(loop, task);
     return -ECANCELED;
+}
+
+int nidoi_enter_check(struct nidoi_loop *loop)
+{
+    nidoi_scope_check_content(loop->sched.current);
+    return is_cancelled_now(loop) ? call_refuse(loop) : 0;
+}
+
+/* Called for a cancelled task that may not wait before its end: the watchdog's post is called at once. */
+static void turn_if_asked(struct nidoi_loop *loop)
+{
+    if (!__atomic_load_n(&loop->remote->late_asked, __ATOMIC_RELAXED)) return;
+    loop->sched.batch = 1;
+    nidoi_sched_yield(&loop->sched);
+}
+
+static int call_refuse_in_turn(struct nidoi_loop *loop)
+{
+    int err = call_refuse(loop);
+
+    turn_if_asked(loop);
+    return err;
+}
+
+void nidoi_turn_of_end_slowly(struct nidoi_loop *loop, struct nidoi_task *task)
+{
+    if (!nidoi_scope_cancelled(task->scope)) return;
+    task->returned = true;
+    turn_if_asked(loop);
 }
 
 int nidoi_enter_slowly(struct nidoi_loop *loop)
@@ -62,7 +89,8 @@ int nidoi_enter_slowly(struct nidoi_loop *loop)
         nidoi_probe_enter(sched);
     else if (sched->budget <= 0)
         nidoi_sched_yield(sched);
-    return nidoi_enter_check(loop);
+    nidoi_scope_check_content(sched->current);
+    return is_cancelled_now(loop) ? call_refuse_in_turn(loop) : 0;
 }
 
 int nidoi_enter_suspiciously(struct nidoi_loop *loop, const char *frame)

@@ -17,6 +17,15 @@ NIDOI_IN_CALLER void nidoi_check_frames(void)
  * -ECANCELED. */
 int nidoi_enter_check(struct nidoi_loop *loop);
 
+/* The function of the running task has returned. If the watchdog wants the loop to look for tasks that go on after
+ * their cancel (coro/run/late.h), the loop has its turn while this one is there. */
+NIDOI_RARE void nidoi_turn_of_end_slowly(struct nidoi_loop *loop, struct nidoi_task *task);
+static inline void nidoi_turn_of_end(struct nidoi_loop *loop, struct nidoi_task *task)
+{
+    if (__builtin_expect(__atomic_load_n(&loop->remote->late_asked, __ATOMIC_RELAXED) != 0, 0))
+        nidoi_turn_of_end_slowly(loop, task);
+}
+
 int nidoi_enter_slowly(struct nidoi_loop *loop);
 int nidoi_enter_suspiciously(struct nidoi_loop *loop, const char *frame);
 

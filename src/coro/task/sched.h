@@ -118,8 +118,9 @@ struct nidoi_task {
     struct nidoi_start *start;        /* set until nido_started */
     struct nidoi_stack *stack;
     bool service;
-    bool started; /* has called nido_started */
-    bool late;    /* its going on after a cancel was reported */
+    bool started;  /* has called nido_started */
+    bool late;     /* its going on after a cancel was reported */
+    bool returned; /* its function has, with a failure */
     char name_text[32];
 };
 
@@ -195,7 +196,7 @@ static inline struct nidoi_task *nidoi_task_init(struct nidoi_sched *sched,
     nidoi_list_init(&task->held);
     task->name = NULL;
     task->stack = stack;
-    task->service = task->started = task->late = false;
+    task->service = task->started = task->late = task->returned = false;
     nidoi_context_make(&task->context, stack->bottom, *payload, entry);
     return task;
 }
