@@ -23,7 +23,7 @@ static int dump_tree(struct nidoi_loop *loop, const struct nidoi_debug_view *vie
 {
     fprintf(file, "nido: runtime %u: %u %s, %u of them ready\n", loop->number, loop->live,
             loop->live == 1 ? "task" : "tasks", nidoi_sched_ready(&loop->sched));
-    if (view->shown) fprintf(file, "nido: stacks: %s\n", nidoi_debug_stacks_source());
+    if (view->shown) fprintf(file, "nido: stacks: %s\n", nidoi_debug_stacks_source(view));
     return nidoi_tree_print(loop, view, line_to_file, file);
 }
 

@@ -3,7 +3,7 @@
 #include "base/place.h"
 #include "coro/group/group.h"
 #include "coro/group/waits.h"
-#include "coro/stack/frames.h"
+#include "debug/stack.h"
 #include "debug/stall.h"
 #include "nido/time.h"
 
@@ -82,10 +82,8 @@ static void add_shield(struct nidoi_text *text, const nido_scope *shield, int64_
 static void add_frames(struct nidoi_text *text, const struct nidoi_task *task)
 {
     void *frames[MOST_FRAMES];
-    int n = nidoi_frames_of(&task->context, frames, MOST_FRAMES);
-    struct nidoi_place place;
 
-    for (int i = 0; i < n; i++) ADD(text, "  %s\n", nidoi_place(&place, frames[i]));
+    nidoi_debug_add_frames(text, frames, nidoi_frames_of(&task->context, frames, MOST_FRAMES));
 }
 
 void nidoi_late_add_state(struct nidoi_text *text, const struct nidoi_task *task)

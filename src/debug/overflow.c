@@ -9,7 +9,7 @@
 #include "base/place.h"
 #include "base/sys.h"
 #include "coro/group/waits.h"
-#include "debug/task.h"
+#include "debug/stack.h"
 
 enum {
     LINE = 512,
@@ -78,24 +78,23 @@ static void tell_frames(void *const *frames, int n)
     for (int i = 0; i < n && i < MOST_LISTED; i++) {
         char room[LINE];
         struct nidoi_text text = {room, sizeof room, 0};
-        struct nidoi_place place;
 
-        ADD(&text, "  %s\n", nidoi_place(&place, frames[i]));
+        nidoi_debug_add_frames(&text, &frames[i], 1);
         write_text(&text);
     }
 }
 
 static void tell_repeated(void *const *frames, struct repeated repeated, bool cut)
 {
-    char room[MOST_PERIOD * sizeof(struct nidoi_place)];
+    char room[LINE];
     struct nidoi_text text = {room, sizeof room, 0};
 
-    for (int i = 0; i < repeated.period; i++) {
-        struct nidoi_place place;
-
-        ADD(&text, "%s%s", i ? " <- " : "  ", nidoi_place(&place, frames[repeated.from + i]));
-    }
-    ADD(&text, ", %s%d times\n", cut ? "more than " : "", repeated.rounds);
+    tell_frames(frames + repeated.from, repeated.period);
+    if (repeated.period == 1)
+        ADD(&text, "  the last frame %s%d times\n", cut ? "more than " : "", repeated.rounds);
+    else
+        ADD(&text, "  the last %d frames in turn %s%d times\n", repeated.period,
+            cut ? "more than " : "", repeated.rounds);
     write_text(&text);
 }
 

@@ -7,9 +7,9 @@
 
 enum { PARK_BYTES = 1024 /* of the function nidoi_park, and some */ };
 
-const char *nidoi_debug_stacks_source(void)
+const char *nidoi_debug_stacks_source(const struct nidoi_debug_view *view)
 {
-    return nidoi_frames_missing() ? nidoi_frames_missing() : nidoi_symbols_source();
+    return nidoi_frames_missing() ? nidoi_frames_missing() : nidoi_symbols_source(view->symbols);
 }
 
 /* Leaves out the first frames, as many as `own`. */
@@ -45,13 +45,12 @@ int nidoi_debug_frames(const struct nidoi_debug_view *view, const struct nidoi_t
     return frames_of_parked(task, frames, room);
 }
 
-void nidoi_debug_add_frame(struct nidoi_text *text, const struct nidoi_debug_view *view,
-                           void *address)
+void nidoi_debug_add_frame(struct nidoi_text *text, struct nidoi_symbols *symbols, void *address)
 {
     struct nidoi_symbol symbol;
     const char *slash;
 
-    nidoi_symbol_find(view->symbols, address, &symbol);
+    nidoi_symbol_find(symbols, address, &symbol);
     nidoi_text_add(text->text, text->size, &text->used, "at %p", address);
     if (symbol.name)
         nidoi_text_add(text->text, text->size, &text->used, " %s+0x%zx", symbol.name,
@@ -63,4 +62,13 @@ void nidoi_debug_add_frame(struct nidoi_text *text, const struct nidoi_debug_vie
     }
     if (symbol.file)
         nidoi_text_add(text->text, text->size, &text->used, " %s:%d", symbol.file, symbol.line);
+}
+
+void nidoi_debug_add_frames(struct nidoi_text *text, void *const *frames, int n)
+{
+    for (int i = 0; i < n; i++) {
+        nidoi_text_add(text->text, text->size, &text->used, "  ");
+        nidoi_debug_add_frame(text, NULL, frames[i]);
+        nidoi_text_add(text->text, text->size, &text->used, "\n");
+    }
 }

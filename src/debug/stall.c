@@ -6,6 +6,7 @@
 
 #include "base/place.h"
 #include "coro/group/waits.h"
+#include "debug/stack.h"
 #include "nido/time.h"
 
 enum {
@@ -177,7 +178,7 @@ static void add_state(struct nidoi_text *text, const struct nidoi_stall_look *lo
             nidoi_place(&place, look->thread.pc));
         break;
     case NIDOI_THREAD_RUNS:
-        ADD(text, "  computes%s\n", look->frame_count ? " at" : "");
+        ADD(text, "  computes\n");
         break;
     case NIDOI_THREAD_UNKNOWN:
         ADD(text, "  computes, or is blocked: the system does not tell\n");
@@ -200,15 +201,12 @@ static void add_hint(struct nidoi_text *text, const struct nidoi_stall_look *loo
 
 void nidoi_stall_add(struct nidoi_text *text, const struct nidoi_stall_look *look)
 {
-    struct nidoi_place place;
-
     ADD(text, "nido: STALL: the loop has been held for ");
     nidoi_stall_add_time(text, look->held_ns);
     ADD(text, " by ");
     nidoi_stall_add_who(text, look);
     ADD(text, "; %u ready %s\n", look->ready, look->ready == 1 ? "task waits" : "tasks wait");
     add_state(text, look);
-    for (int i = 0; i < look->frame_count; i++)
-        ADD(text, "  %s\n", nidoi_place(&place, look->frames[i]));
+    nidoi_debug_add_frames(text, look->frames, look->frame_count);
     add_hint(text, look);
 }

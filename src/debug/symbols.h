@@ -17,8 +17,8 @@ struct nidoi_symbol {
     int line;
 };
 
-/* In words: what lines come from. */
-const char *nidoi_symbols_source(void);
+/* In words: what lines come from; `symbols` as nidoi_symbols_open has returned it. */
+const char *nidoi_symbols_source(struct nidoi_symbols *symbols);
 
 /* NULL: there is none. */
 struct nidoi_symbols *nidoi_symbols_open(void);

@@ -13,11 +13,6 @@
 static const Dwfl_Callbacks callbacks = {.find_elf = dwfl_linux_proc_find_elf,
                                          .find_debuginfo = dwfl_build_id_find_debuginfo};
 
-const char *nidoi_symbols_source(void)
-{
-    return "lines by libdw";
-}
-
 static Dwfl *modules_open(void)
 {
     Dwfl *dwfl = dwfl_begin(&callbacks);
@@ -75,6 +70,8 @@ struct nidoi_symbols {
     pthread_cond_t changed; /* at most one of the two threads waits for it */
     void *call;
     struct nidoi_symbol *asked; /* NULL: answered */
+    bool opened;                /* `readable` is known */
+    bool readable;
     bool over;
     int cancel_state; /* of the thread that dumps: its waits are no place to end it */
 };
@@ -82,6 +79,9 @@ struct nidoi_symbols {
 static void symbols_answer(struct nidoi_symbols *symbols, Dwfl *dwfl)
 {
     pthread_mutex_lock(&symbols->lock);
+    symbols->opened = true;
+    symbols->readable = dwfl != NULL;
+    pthread_cond_signal(&symbols->changed);
     while (!symbols->over) {
         if (symbols->asked) {
             if (dwfl) source_find(dwfl, symbols->call, symbols->asked);
@@ -164,4 +164,25 @@ void nidoi_symbol_add_source(struct nidoi_symbols *symbols, void *call, struct n
     pthread_cond_signal(&symbols->changed);
     while (symbols->asked) pthread_cond_wait(&symbols->changed, &symbols->lock);
     pthread_mutex_unlock(&symbols->lock);
+}
+
+static bool is_readable(struct nidoi_symbols *symbols)
+{
+    bool readable;
+
+    pthread_mutex_lock(&symbols->lock);
+    while (!symbols->opened) pthread_cond_wait(&symbols->changed, &symbols->lock);
+    readable = symbols->readable;
+    pthread_mutex_unlock(&symbols->lock);
+    return readable;
+}
+
+const char *nidoi_symbols_source(struct nidoi_symbols *symbols)
+{
+    if (!symbols)
+        return "no lines are read (no thread for libdw): addr2line -fipe OBJECT OFFSET has them";
+    if (!is_readable(symbols))
+        return "no lines are read (libdw cannot read this process): addr2line -fipe OBJECT OFFSET "
+               "has them";
+    return "lines by libdw";
 }

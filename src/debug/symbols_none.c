@@ -1,7 +1,8 @@
 #include "debug/symbols.h"
 
-const char *nidoi_symbols_source(void)
+const char *nidoi_symbols_source(struct nidoi_symbols *symbols)
 {
+    (void)symbols;
     return "no lines are read (built with NIDO_SYMBOLS=none): addr2line -fipe OBJECT OFFSET has "
            "them";
 }

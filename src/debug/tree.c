@@ -239,7 +239,7 @@ static NIDOI_RARE void tree_add_stack(struct tree *tree, const struct nidoi_task
     for (int i = 0; i < n; i++) {
         struct nidoi_text text = {room, sizeof room, 0};
 
-        nidoi_debug_add_frame(&text, tree->view, frames[i]);
+        nidoi_debug_add_frame(&text, tree->view->symbols, frames[i]);
         tree_line(tree, branch, &text);
     }
     if (n == NIDOI_FRAMES_MOST)

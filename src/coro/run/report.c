@@ -101,7 +101,7 @@ void nidoi_report_tasks(struct nidoi_loop *loop, FILE *file)
     struct tree_file out = {file, 0};
 
     if (view.shown) view.symbols = nidoi_symbols_open();
-    if (view.shown) fprintf(file, "nido: stacks: %s\n", nidoi_debug_stacks_source());
+    if (view.shown) fprintf(file, "nido: stacks: %s\n", nidoi_debug_stacks_source(&view));
     if (nidoi_tree_print(loop, &view, tree_add_line, &out))
         nidoi_tasks_each(loop, print_line, file);
     if (out.lines > MOST_TREE_LINES)
