@@ -316,7 +316,8 @@ static void report_dispatch(struct nidoi_reactor *reactor, const struct nidoi_re
     if (!slot || slot->generation != report->generation) return;
     early = report_is_early(slot, report);
     slot->armed &= (uint8_t)~report->spent;
-    slot->sticky |= (uint8_t)(report->events & (NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT));
+    slot->sticky =
+        (uint8_t)(slot->sticky | (report->events & (NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT)));
     if (report->events & NIDOI_READABLE) slot_fire_direction(reactor, slot, NIDOI_READING);
     if (report->events & NIDOI_WRITABLE) slot_fire_direction(reactor, slot, NIDOI_WRITING);
     if (early || report->events & (NIDOI_ENDING | NIDOI_BROKEN | NIDOI_URGENT))
