@@ -3,6 +3,10 @@
 # Boost's own CMake files do not work in a C-only project, and its shared library needs libstdc++.
 find_library(NIDO_FCONTEXT_LIBRARY NAMES libboost_context.a
     DOC "The static library of Boost.Context, 1.61 or later")
+if(EXISTS "${NIDO_FCONTEXT_LIBRARY}" AND NOT NIDO_FCONTEXT_LIBRARY MATCHES "\\.a$")
+    message(FATAL_ERROR "nido: NIDO_FCONTEXT_LIBRARY is ${NIDO_FCONTEXT_LIBRARY}, no static library (.a): a shared one "
+        "has nothing that could be folded in.")
+endif()
 if(NOT EXISTS "${NIDO_FCONTEXT_LIBRARY}")
     message(FATAL_ERROR "nido needs the static library of Boost.Context, libboost_context.a: install "
         "libboost-context-dev (or libboost-context1.81-dev), or set NIDO_FCONTEXT_LIBRARY to its path.")
@@ -37,17 +41,21 @@ endfunction()
 
 # The calling convention changed between versions of Boost: believe a round trip, not a number.
 function(nido_fcontext_prove)
-    set(program SOURCES ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/fcontext_check.c COMPILE_DEFINITIONS -O2
-        LINK_LIBRARIES ${NIDO_FCONTEXT_OBJECT} COMPILE_OUTPUT_VARIABLE text)
-    set(ran 0)
+    set(program ${CMAKE_CURRENT_BINARY_DIR}/fcontext_check
+        ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/fcontext_check.c COMPILE_DEFINITIONS -O2
+        LINK_LIBRARIES ${NIDO_FCONTEXT_OBJECT})
+    unset(NIDO_FCONTEXT_BUILT CACHE)
+    unset(NIDO_FCONTEXT_RAN CACHE)
     if(CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
-        try_compile(built ${program} NO_CACHE)
+        try_compile(NIDO_FCONTEXT_BUILT ${program} OUTPUT_VARIABLE text)
+        set(NIDO_FCONTEXT_RAN 0)
     else()
-        try_run(ran built ${program} RUN_OUTPUT_VARIABLE bytes NO_CACHE)
+        try_run(NIDO_FCONTEXT_RAN NIDO_FCONTEXT_BUILT ${program}
+            COMPILE_OUTPUT_VARIABLE text RUN_OUTPUT_VARIABLE bytes)
     endif()
-    if(NOT built OR NOT ran EQUAL 0)
+    if(NOT NIDO_FCONTEXT_BUILT OR NOT NIDO_FCONTEXT_RAN EQUAL 0)
         message(FATAL_ERROR "nido: the round trip through ${NIDO_FCONTEXT_LIBRARY} failed "
-            "(built: ${built}, exit status: ${ran})\n${text}")
+            "(built: ${NIDO_FCONTEXT_BUILT}, exit status: ${NIDO_FCONTEXT_RAN})\n${text}")
     endif()
     set(NIDO_FCONTEXT_BYTES "${bytes}" CACHE INTERNAL "What a switch leaves on the stack; empty: not known")
 endfunction()

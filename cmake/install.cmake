@@ -22,8 +22,8 @@ foreach(target IN ITEMS nido_test nido_test_static)
 endforeach()
 install(TARGETS ${nido_targets} ${nido_test_targets} EXPORT nidoTargets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT dev
-    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev
-    FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
+    ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
+install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev FILES_MATCHING PATTERN "*.h")
 if(TARGET nido_locks)
     install(TARGETS nido_locks EXPORT nidoTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
 endif()
@@ -32,7 +32,8 @@ install(EXPORT nidoTargets NAMESPACE nido:: DESTINATION ${nido_config_dir} COMPO
 configure_package_config_file(cmake/nidoConfig.cmake.in nidoConfig.cmake
     INSTALL_DESTINATION ${nido_config_dir}
     NO_SET_AND_CHECK_MACRO)
-write_basic_package_version_file(nidoConfigVersion.cmake COMPATIBILITY ${NIDO_COMPATIBILITY})
+math(EXPR nido_bits "8 * ${CMAKE_SIZEOF_VOID_P}")
+configure_file(cmake/nidoConfigVersion.cmake.in nidoConfigVersion.cmake @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/nidoConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/nidoConfigVersion.cmake
     DESTINATION ${nido_config_dir} COMPONENT dev)
 
