@@ -610,6 +610,65 @@ class Crawler(App):
         self.sweep(self.neighbour("swept_curl"), self.url + "0")
 
 
+class Http2Server(App):
+    def test_h2load_runs_through(self):
+        h2load = self.tool("h2load")
+        server, port = self.start_server("0")
+        for path, count in ("", 3000), ("bytes/100000", 300), ("nope", 100):
+            out, _ = self.run_tool(h2load, "-n", count, "-c", "5", "-m", "20", f"http://127.0.0.1:{port}/{path}")
+            self.assertIn(f"{count} done, {count if path != 'nope' else 0} succeeded", out)
+            self.assertIn(f"{count if path == 'nope' else 0} 4xx, 0 5xx", out)
+        self.stop(server)
+
+    def test_bodies_there_and_back(self):
+        nghttp, path = self.tool("nghttp"), self.folder() / "body"
+        path.write_text("".join(f"{i}\n" for i in range(100000)), encoding="utf-8")
+        server, port = self.start_server("0")
+        out, _ = self.run_tool(nghttp, "-d", path, f"http://127.0.0.1:{port}/echo")
+        self.assertTrue(out == path.read_text(encoding="utf-8"))  # to show the difference would take hours
+        self.stop(server)
+
+    def test_requests_do_not_wait_for_each_other(self):
+        nghttp = self.tool("nghttp")
+        server, port = self.start_server("0")
+        out, _ = self.run_tool(nghttp, *(f"http://127.0.0.1:{port}/{path}" for path in ("sleep/300", "", "sleep/1")))
+        self.assertEqual(out.splitlines(), ["hello", "slept", "slept"])
+        self.stop(server)
+
+    def test_a_request_is_answered_before_the_end(self):
+        nghttp = self.tool("nghttp")
+        server, port = self.start_server("0")
+        client = self.start(nghttp, "-v", f"http://127.0.0.1:{port}/sleep/500", stdout=subprocess.PIPE, text=True)
+        while "HEADERS" not in (line := client.stdout.readline()):
+            self.assertTrue(line)
+        self.run_tool(nghttp, f"http://127.0.0.1:{port}/")  # the server has had a turn
+        server.terminate()
+        self.assertIn("slept\n", client.communicate(timeout=PATIENCE_S)[0])
+        self.assertEqual(self.expect(server, 0), ("", ""))
+
+    def test_a_request_that_is_given_up_ends(self):
+        nghttp = self.tool("nghttp")
+        server, port = self.start_server("0")
+        client = self.start(nghttp, "-v", f"http://127.0.0.1:{port}/sleep/{drive.HOUR_MS}", stdout=subprocess.PIPE, text=True)
+        while "HEADERS" not in (line := client.stdout.readline()):
+            self.assertTrue(line)
+        client.kill()
+        server.terminate()
+        self.expect(server, 0)
+
+    def test_what_is_not_http2(self):
+        server, port = self.start_server("0")
+        client = self.connect(port)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        receive_all(client)
+        server.terminate()
+        _, err = self.expect(server, 0)
+        self.assertIn("EPROTO", err)
+
+    def test_a_cancel_at_each_point(self):
+        self.sweep(self.neighbour("swept_nghttp2"))
+
+
 if __name__ == "__main__":
     name, *drive.COMMAND = sys.argv[1:]
     socket.setdefaulttimeout(PATIENCE_S)
