@@ -27,8 +27,12 @@ enum nido_run_flags {
     NIDO_RUN_OVERFLOW = 8, /* a task that uses up its stack is named before the program ends
                              (nido/debug.h), also turned on by NIDO_DEBUG=overflow; not where the
                              program handles SIGSEGV */
-    NIDO_RUN_TRACE = 16 /* the run is recorded from its beginning (nido/trace.h), also turned on by
-                           NIDO_DEBUG=trace */
+    NIDO_RUN_TRACE = 16, /* the run is recorded from its beginning (nido/trace.h), also turned on by
+                            NIDO_DEBUG=trace */
+    NIDO_RUN_MEASURE = 32, /* the run is measured (nido/stats.h), also turned on by
+                              NIDO_DEBUG=measure */
+    NIDO_RUN_CPU_TIME = 64 /* the processor time of each task too, for a system call at each switch;
+                              also turned on by NIDO_DEBUG=cpu; includes NIDO_RUN_MEASURE */
 };
 
 /* Zero is the default of every field except size. */

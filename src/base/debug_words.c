@@ -5,8 +5,11 @@
 
 #define SEPARATORS ", "
 
-static const char words[][10] = {"1",      "all",   "cancel", "dump",  "locks", "overflow",
-                                 "stacks", "stall", "strict", "trace", "users"};
+static const char words[][10] = {"1",      "all",     "cancel",   "cpu",    "dump",
+                                 "locks",  "measure", "overflow", "stacks", "stall",
+                                 "strict", "trace",   "users"};
+/* What "1" leaves out, for it is expensive. */
+static const char *const expensive[] = {"strict", "cpu"};
 
 static bool word_is(const char *start, size_t length, const char *word)
 {
@@ -15,9 +18,11 @@ static bool word_is(const char *start, size_t length, const char *word)
 
 static bool word_means(const char *start, size_t length, const char *wanted)
 {
-    bool all = word_is(start, length, "1") || word_is(start, length, "all");
-
-    return word_is(start, length, wanted) || (all && strcmp(wanted, "strict") != 0);
+    if (word_is(start, length, wanted)) return true;
+    if (!word_is(start, length, "1") && !word_is(start, length, "all")) return false;
+    for (size_t i = 0; i < sizeof expensive / sizeof *expensive; i++)
+        if (!strcmp(wanted, expensive[i])) return false;
+    return true;
 }
 
 static bool word_is_known(const char *start, size_t length)

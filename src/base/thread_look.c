@@ -211,3 +211,11 @@ int64_t nidoi_thread_cpu(const struct nidoi_thread *thread)
     return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 #endif
 }
+
+int64_t nidoi_thread_cpu_own(void)
+{
+    struct timespec used;
+
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used)) return 0;
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}

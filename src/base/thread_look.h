@@ -35,6 +35,9 @@ void nidoi_thread_look(const struct nidoi_thread *thread, struct nidoi_thread_lo
 /* Processor time that the thread has used, in ns; 0: unknown. */
 int64_t nidoi_thread_cpu(const struct nidoi_thread *thread);
 
+/* The same of the calling thread. */
+int64_t nidoi_thread_cpu_own(void);
+
 /* The name of a system call; NULL: none that is known to block. *on_fd: its first argument is a
  * descriptor. */
 const char *nidoi_thread_call_name(long call, bool *on_fd);

@@ -25,11 +25,13 @@ Test(debug_words, a_part_of_a_word_and_a_longer_word_are_other_words)
     cr_expect_not(asks("", "dump"));
 }
 
-Test(debug_words, one_and_all_mean_every_word_but_strict)
+Test(debug_words, one_and_all_mean_every_word_but_what_is_expensive)
 {
     cr_expect(asks("1", "dump"));
     cr_expect(asks("all", "stall"));
+    cr_expect(asks("1", "measure"));
     cr_expect_not(asks("1", "strict"));
+    cr_expect_not(asks("all", "cpu"));
     cr_expect(asks("1,strict", "strict"));
     cr_expect_not(asks("11", "dump"));
 }
@@ -53,7 +55,8 @@ Test(debug_words, a_word_that_nothing_goes_by_is_found)
 
     cr_expect_not(unknown("", &length));
     cr_expect_not(unknown("1, strict", &length));
-    cr_expect_not(unknown("cancel,dump locks overflow,stacks,stall,trace,users,all", &length));
+    cr_expect_not(
+        unknown("cancel,cpu,dump locks measure,overflow,stacks,stall,trace,users,all", &length));
     cr_assert(unknown("dump,stal", &length));
     cr_expect_eq(length, 4);
     cr_assert(unknown("DUMP", &length));

@@ -99,6 +99,7 @@ static void expect_refused(int64_t result, const char *call)
 static void tasks_are_refused(void)
 {
     nido_stats stats;
+    nido_histogram histogram;
     nido_scope scope;
     nido_group group;
     intptr_t out;
@@ -112,7 +113,10 @@ static void tasks_are_refused(void)
     REFUSED(nido_dump_json(stderr));
     REFUSED(nido_dump_with(stderr, 0));
     nido_stats_init(&stats);
+    nido_histogram_init(&histogram);
     REFUSED(nido_stats_get(&stats));
+    REFUSED(nido_histogram_get(NIDO_HISTOGRAM_TURN, &histogram));
+    REFUSED(nido_times_get(NULL, 0));
     REFUSED(nido_trace_start(NULL));
     REFUSED(nido_trace_stop());
     REFUSED(nido_trace_write(2));

@@ -3,7 +3,7 @@
 
 #include "coro/group/waits.h"
 #include "coro/scope/park.h"
-#include "coro/task/trace.h"
+#include "coro/task/probe.h"
 #include "nido/task.h"
 
 static struct nidoi_task *task_self(void)
@@ -71,7 +71,7 @@ void nido_set_name(const char *format, ...)
     vsnprintf(task->name_text, sizeof task->name_text, format, args);
     va_end(args);
     task->name = task->name_text;
-    if (task->sched->trace) nidoi_trace_name(task->sched->trace, task);
+    if (task->sched->probe) nidoi_probe_named(task);
 }
 
 size_t nido_stack_used(void)

@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "coro/run/deadlock.h"
 #include "coro/runtime/counts.h"
+#include "coro/runtime/measuring.h"
 #include "coro/scope/deadline.h"
 #include "coro/task/trace.h"
 #include "reactor/asleep.h"
@@ -135,14 +136,12 @@ static void wake_idle_waiter(struct nidoi_loop *loop)
     if (!nidoi_loop_posted(loop)) nidoi_waitq_wake(&loop->idle_waiters, 0);
 }
 
-void nidoi_idle(struct nidoi_loop *loop)
+static void idle(struct nidoi_loop *loop)
 {
     bool manual = loop->options.clock == NIDO_CLOCK_MANUAL;
     int64_t when = manual ? NIDO_NEVER : nidoi_deadline_next(loop);
     bool only_handles = when == NIDO_NEVER && !nidoi_has_sources(loop);
 
-    if (loop->probe.watcher) loop->probe.watcher->idle(loop->probe.ctx);
-    if (nidoi_sched_ready(&loop->sched)) return;
     if (!nidoi_waitq_empty(&loop->idle_waiters))
         wake_idle_waiter(loop);
     else if (only_handles && !nidoi_handles_out(loop) && !nidoi_loop_posted(loop))
@@ -151,4 +150,19 @@ void nidoi_idle(struct nidoi_loop *loop)
         idle_real(loop, when, only_handles);
     else
         idle_virtual(loop, when, only_handles);
+}
+
+static NIDOI_RARE void idle_probed(struct nidoi_loop *loop)
+{
+    if (loop->probe.watcher) loop->probe.watcher->idle(loop->probe.ctx);
+    if (!nidoi_sched_ready(&loop->sched)) idle(loop);
+    if (loop->measuring) nidoi_measuring_awake(loop);
+}
+
+void nidoi_idle(struct nidoi_loop *loop)
+{
+    if (__builtin_expect(loop->sched.probe != NULL, 0))
+        idle_probed(loop);
+    else
+        idle(loop);
 }

@@ -10,6 +10,7 @@
 #include "coro/run/cancel.h"
 #include "coro/run/dump_signal.h"
 #include "coro/run/fork.h"
+#include "coro/run/histogram.h"
 #include "coro/run/layout.h"
 #include "coro/run/locks.h"
 #include "coro/run/overflow.h"
@@ -24,8 +25,9 @@
 /* No code needs it: this has a static program contain it. */
 __attribute__((used)) static const struct nidoi_layout *const layout = &nidoi_layout;
 
-#define RUN_FLAGS \
-    (NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE | NIDO_RUN_DUMP | NIDO_RUN_OVERFLOW | NIDO_RUN_TRACE)
+#define RUN_FLAGS                                                                              \
+    (NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE | NIDO_RUN_DUMP | NIDO_RUN_OVERFLOW | NIDO_RUN_TRACE | \
+     NIDO_RUN_MEASURE | NIDO_RUN_CPU_TIME)
 
 static bool options_valid(const nido_options *options)
 {
@@ -91,6 +93,7 @@ void nidoi_run_over(struct nidoi_run *run)
     if (nidoi_linked(&run->signals.link)) nidoi_receiver_close(&run->loop, &run->signals, 0);
     if (nidoi_linked(&run->dump.link)) nidoi_receiver_close(&run->loop, &run->dump, 0);
     nidoi_stats_run_over(&run->loop);
+    nidoi_histogram_run_over(&run->loop);
     nidoi_remotes_remove(run->loop.remote);
     nidoi_watchdog_end(run);
     nidoi_loop_shut(&run->loop);

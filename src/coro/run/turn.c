@@ -119,6 +119,7 @@ void nidoi_turn_step(struct nidoi_loop *loop)
     nidoi_reactor_poll(&loop->reactor, 0); /* also consumes the wake-up */
     dispatch(loop);
     if (nidoi_asleep_asks() && !nidoi_sched_ready(&loop->sched)) nidoi_asleep_ask(&loop->reactor);
+    nidoi_counts_tell_sometimes(loop);
     nidoi_turn_rest(loop);
 }
 

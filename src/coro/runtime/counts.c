@@ -1,6 +1,7 @@
 #include "coro/runtime/counts.h"
 
 #include "base/time.h"
+#include "coro/runtime/measuring.h"
 #include "nido/time.h"
 
 #define OFTEN NIDO_MS(10)
@@ -31,7 +32,15 @@ void nidoi_counts_tell(struct nidoi_loop *loop)
     nidoi_counts_read(loop, &now);
     for (int i = 0; i < NIDOI_COUNTS; i++)
         __atomic_store_n(&loop->remote->counts.of[i], now.of[i], __ATOMIC_RELAXED);
-    loop->tell_counts_at = nidoi_time_add(loop->sched.now, OFTEN);
+    if (loop->measuring)
+        nidoi_measuring_tell(loop, nidoi_time_add(loop->sched.now, OFTEN));
+    else
+        loop->tell_counts_at = nidoi_time_add(loop->sched.now, OFTEN);
+}
+
+void nidoi_counts_look(struct nidoi_loop *loop)
+{
+    if (!loop->measuring || nidoi_measuring_turn(loop)) nidoi_counts_tell(loop);
 }
 
 void nidoi_counts_told(const nido_rt *remote, struct nidoi_counts *out)

@@ -14,10 +14,13 @@ void nidoi_counts_tell(struct nidoi_loop *loop);
 /* What was told last. Any thread. */
 void nidoi_counts_told(const nido_rt *remote, struct nidoi_counts *out);
 
-/* Between two batches: was it long ago? */
+/* Was it long ago? And in a measured run a turn may be over. */
+void nidoi_counts_look(struct nidoi_loop *loop);
+
+/* Between two batches. */
 static inline void nidoi_counts_tell_sometimes(struct nidoi_loop *loop)
 {
-    if (__builtin_expect(loop->sched.now >= loop->tell_counts_at, 0)) nidoi_counts_tell(loop);
+    if (__builtin_expect(loop->sched.now >= loop->tell_counts_at, 0)) nidoi_counts_look(loop);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/debug_words.h"
 #include "base/mem.h"
 #include "coro/runtime/books.h"
+#include "coro/runtime/measuring.h"
 #include "coro/runtime/tracing.h"
 #include "nido/time.h"
 #include "reactor/asleep.h"
@@ -60,9 +61,13 @@ int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
     loop->probe.shuffled = options->flags & NIDO_RUN_SHUFFLE;
     loop->probe.random = options->seed;
     nidoi_probe_set(&loop->sched, &loop->probe);
+    err = nidoi_measuring_begin(loop);
+    if (err) goto fail_sched;
     nidoi_sched_self = &loop->sched;
     return 0;
 
+fail_sched:
+    nidoi_sched_deinit(&loop->sched);
 fail_reactor:
     nidoi_reactor_deinit(&loop->reactor);
 fail_wakeup:
@@ -101,6 +106,7 @@ void nidoi_loop_deinit(struct nidoi_loop *loop)
         if (loop->extensions[i]) loop->extensions[i]->end(loop, loop->extensions[i]);
     if (nidoi_asleep_asks()) nidoi_books_check_all(loop);
     nidoi_tracing_deinit(loop);
+    nidoi_measuring_end(loop);
     nidoi_sched_self = NULL;
     nidoi_sched_deinit(&loop->sched);
     nidoi_reactor_deinit(&loop->reactor);

@@ -33,7 +33,7 @@ struct nidoi_extension {
 /* What those who change the tree of scopes have to heed. */
 enum nidoi_tree {
     NIDOI_TREE_SPREADING = 1, /* it must not change now */
-    NIDOI_TREE_TOLD = 2       /* changes are noted by the trace */
+    NIDOI_TREE_TOLD = 2       /* changes are noted, for a trace or a measured run */
 };
 
 struct nidoi_loop {
@@ -66,10 +66,11 @@ struct nidoi_loop {
     uint64_t random; /* state of the generator that nido_select draws from */
     int batch;       /* resumes between two readings of the clock, adapted to it */
     uint64_t cancel_count;
-    uint64_t turns, jobs;        /* ever */
-    int64_t tell_counts_at;      /* coro/runtime/counts.h */
-    uint8_t tree;                /* enum nidoi_tree */
-    struct nidoi_trace *trace;   /* the last one, on or not, until the run ends; NULL: none */
+    uint64_t turns, jobs;              /* ever */
+    int64_t tell_counts_at;            /* coro/runtime/counts.h; INT64_MIN: the run is measured */
+    struct nidoi_measuring *measuring; /* coro/runtime/measuring.h; NULL: not measured */
+    uint8_t tree;                      /* enum nidoi_tree */
+    struct nidoi_trace *trace;         /* the last one, on or not, until the run ends; NULL: none */
     struct nidoi_trace *probing; /* serves the static probes while `trace` is not on; NULL: none */
     bool served;                 /* their users have been noticed */
     bool deadlocked;

@@ -65,8 +65,10 @@ static void detach(struct nidoi_loop *loop)
     if (!loop->sched.trace) return;
     loop->sched.trace->events.ended = nidoi_events_now(&loop->sched.trace->events);
     loop->sched.trace = NULL;
-    loop->tree &= (uint8_t)~NIDOI_TREE_TOLD;
-    tell_wakes(loop, NIDOI_PARKED_TOLD, NIDOI_PARKED);
+    if (!loop->measuring) {
+        loop->tree &= (uint8_t)~NIDOI_TREE_TOLD;
+        tell_wakes(loop, NIDOI_PARKED_TOLD, NIDOI_PARKED);
+    }
     nidoi_probe_set(&loop->sched, &loop->probe);
 }
 

@@ -5,6 +5,7 @@
 #include "base/place.h"
 #include "base/time.h"
 #include "coro/scope/error.h"
+#include "coro/task/measure.h"
 #include "coro/task/trace.h"
 #include "nido/time.h"
 
@@ -90,29 +91,37 @@ static void wake_cancelled(struct nidoi_task *task)
 
 /* ---- Changes that are noted ---- */
 
+/* NULL: the run is only measured. */
 static struct nidoi_trace *tree_trace(const struct nidoi_loop *loop)
 {
     nidoi_assert(!(loop->tree & NIDOI_TREE_SPREADING));
     return loop->sched.trace;
 }
 
-void nidoi_tree_spawned(const struct nidoi_loop *loop, const struct nidoi_task *task)
+void nidoi_tree_spawned(const struct nidoi_loop *loop, struct nidoi_task *task)
 {
-    nidoi_trace_spawn(tree_trace(loop), task);
+    struct nidoi_trace *trace = tree_trace(loop);
+
+    if (trace) nidoi_trace_spawn(trace, task);
+    if (loop->sched.measure) nidoi_measure_spawn(loop->sched.measure, task);
 }
 
 void nidoi_tree_opened(const struct nidoi_loop *loop, const nido_scope *scope)
 {
     bool group = scope->flags & NIDOI_SCOPE_GROUP, shield = scope->flags & NIDOI_SCOPE_SHIELD;
+    struct nidoi_trace *trace = tree_trace(loop);
 
-    nidoi_trace_open(tree_trace(loop), scope,
+    if (!trace) return;
+    nidoi_trace_open(trace, scope,
                      (group ? NIDOI_EVENT_GROUP : 0) | (shield ? NIDOI_EVENT_SHIELD : 0),
                      group ? ((const nido_group *)(const void *)scope)->name : NULL);
 }
 
 void nidoi_tree_closes(const struct nidoi_loop *loop, const nido_scope *scope)
 {
-    nidoi_trace_close(tree_trace(loop), scope);
+    struct nidoi_trace *trace = tree_trace(loop);
+
+    if (trace) nidoi_trace_close(trace, scope);
 }
 
 /* Moved deadlines spread too; the latest cancel of all is the one that spreads now. */
@@ -121,7 +130,7 @@ static NIDOI_RARE void tree_spreads(struct nidoi_loop *loop, const nido_scope *r
     struct nidoi_trace *trace = tree_trace(loop);
 
     loop->tree |= NIDOI_TREE_SPREADING;
-    if (root->flags & NIDOI_SCOPE_CANCELLED && root->order == loop->cancel_count)
+    if (trace && root->flags & NIDOI_SCOPE_CANCELLED && root->order == loop->cancel_count)
         nidoi_trace_cancel(trace, &loop->sched, root);
 }
 

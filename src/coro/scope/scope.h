@@ -152,7 +152,7 @@ static inline bool nidoi_scope_cancelled(const nido_scope *scope)
 bool nidoi_scope_encloses(const nido_scope *scope, const struct nidoi_task *task);
 
 /* The tree changes while it must not, which ends the program, or while changes are noted. */
-NIDOI_RARE void nidoi_tree_spawned(const struct nidoi_loop *loop, const struct nidoi_task *task);
+NIDOI_RARE void nidoi_tree_spawned(const struct nidoi_loop *loop, struct nidoi_task *task);
 NIDOI_RARE void nidoi_tree_opened(const struct nidoi_loop *loop, const nido_scope *scope);
 NIDOI_RARE void nidoi_tree_closes(const struct nidoi_loop *loop, const nido_scope *scope);
 

@@ -1,6 +1,7 @@
 #include "coro/task/probe.h"
 
 #include "base/random.h"
+#include "coro/task/measure.h"
 #include "coro/task/switch.h"
 #include "coro/task/trace.h"
 
@@ -10,7 +11,8 @@ void nidoi_probe_set(struct nidoi_sched *sched, struct nidoi_probe *probe)
 {
     probe->watcher = nidoi_watching.watcher;
     probe->ctx = nidoi_watching.ctx;
-    sched->probe = probe->watcher || probe->shuffled || probe->left || sched->trace ? probe : NULL;
+    probe->more = probe->watcher || probe->left || sched->measure;
+    sched->probe = probe->more || probe->shuffled || sched->trace ? probe : NULL;
     sched->allowance = probe->watcher ? 1 : NIDOI_BUDGET;
     sched->batch = 0;
     sched->budget = sched->no_parking || !nidoi_on_task(sched) ? 1 : sched->allowance;
@@ -31,14 +33,32 @@ static void ready_shuffle(struct nidoi_sched *sched, struct nidoi_probe *probe)
     }
 }
 
+/* What there is beside a trace. */
+static void probe_resumes(struct nidoi_sched *sched, struct nidoi_probe *probe,
+                          struct nidoi_task *task)
+{
+    if (probe->watcher) probe->watcher->resumes(probe->ctx, task);
+    if (sched->measure) nidoi_measure_resume(sched->measure, task);
+}
+
+static void probe_stopped(struct nidoi_sched *sched, struct nidoi_probe *probe,
+                          struct nidoi_task *task)
+{
+    bool parked = task->state == NIDOI_PARKED;
+
+    if (probe->left) probe->left(task);
+    if (sched->measure) nidoi_measure_stop(sched->measure, task);
+    if (sched->trace) nidoi_trace_stop(sched->trace, task);
+    if (probe->watcher && parked) probe->watcher->parked(probe->ctx, task);
+}
+
 /* A task that ended is still to be read: its stack is reused by tasks alone, and none has run since.
  */
 static void probe_step(struct nidoi_sched *sched, struct nidoi_probe *probe)
 {
     struct nidoi_task *task = nidoi_switch_next(sched);
-    bool parked;
 
-    if (probe->watcher) probe->watcher->resumes(probe->ctx, task);
+    if (probe->more) probe_resumes(sched, probe, task);
     if (sched->trace) nidoi_trace_resume(sched->trace, task);
     sched->resumes++;
     probe->round--;
@@ -47,10 +67,10 @@ static void probe_step(struct nidoi_sched *sched, struct nidoi_probe *probe)
     nidoi_task_become(task, NIDOI_READY, NIDOI_RUNNING);
     sched->budget = sched->allowance;
     nidoi_switch_jump(sched, task);
-    parked = task->state == NIDOI_PARKED;
-    if (probe->left) probe->left(task);
-    if (sched->trace) nidoi_trace_stop(sched->trace, task);
-    if (probe->watcher && parked) probe->watcher->parked(probe->ctx, task);
+    if (probe->more)
+        probe_stopped(sched, probe, task);
+    else if (sched->trace)
+        nidoi_trace_stop(sched->trace, task);
 }
 
 void nidoi_probe_run(struct nidoi_sched *sched, int batch)
@@ -58,6 +78,7 @@ void nidoi_probe_run(struct nidoi_sched *sched, int batch)
     struct nidoi_probe *probe = sched->probe;
 
     if (sched->trace) sched->trace->fresh = false;
+    if (sched->measure) nidoi_measure_batch(sched->measure);
     for (; batch > 0 && nidoi_sched_ready(sched); batch--) {
         if (probe->shuffled && !probe->round) ready_shuffle(sched, probe);
         probe_step(sched, probe);
@@ -69,6 +90,12 @@ void nidoi_probe_began(struct nidoi_sched *sched)
     struct nidoi_trace *trace = sched->trace;
 
     if (trace && trace->not_stopped) nidoi_trace_stop(trace, trace->not_stopped);
+}
+
+void nidoi_probe_named(struct nidoi_task *task)
+{
+    if (task->sched->trace) nidoi_trace_name(task->sched->trace, task);
+    if (task->sched->measure) nidoi_measure_named(task->sched->measure, task);
 }
 
 void nidoi_probe_charge(struct nidoi_sched *sched)

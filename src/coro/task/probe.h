@@ -1,5 +1,5 @@
 /* coro/task/probe.h: a run that is watched, or whose ready tasks are shuffled: for tests; or whose tasks are looked
- * at whenever they leave the thread; or a traced one.
+ * at whenever they leave the thread; or a traced or a measured one.
  *
  * 1. A run without a probe pays nothing: neither the switch nor the entry of a call knows of it.
  * 2. A run with one resumes each task from the loop and gets it back there (batch is 0), so that
@@ -28,10 +28,11 @@ struct nidoi_watcher {
 };
 
 struct nidoi_probe {
-    const struct nidoi_watcher *watcher; /* NULL: only shuffled or traced */
+    const struct nidoi_watcher *watcher; /* NULL: only shuffled, traced or measured */
     void *ctx;
     uint64_t random; /* state of the generator that the order is drawn from */
     bool shuffled;
+    bool more;                             /* a watcher, `left` or sched->measure is set */
     void (*left)(struct nidoi_task *task); /* it has parked, yielded or ended; NULL: nothing asks.
                                               Called by the loop; must not park */
     uint32_t round;                        /* resumes until the queue is shuffled again */
@@ -52,6 +53,9 @@ void nidoi_probe_run(struct nidoi_sched *sched, int batch);
 
 /* The tasks that ran without a probe have stopped, and one of them has begun a trace. */
 void nidoi_probe_began(struct nidoi_sched *sched);
+
+/* The running task has got a name. */
+void nidoi_probe_named(struct nidoi_task *task);
 
 /* A call of the running task is charged, and the watcher told. */
 void nidoi_probe_enter(struct nidoi_sched *sched);

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/place.h"
+#include "coro/task/measure.h"
 #include "coro/task/trace.h"
 
 _Thread_local struct nidoi_sched *nidoi_sched_self;
@@ -86,7 +87,8 @@ void nidoi_wake_told(struct nidoi_task *task, intptr_t value)
 {
     nidoi_assert(task->state == NIDOI_PARKED_TOLD);
     task->state = NIDOI_PARKED;
-    nidoi_trace_wake(task->sched->trace, task, value);
+    if (task->sched->trace) nidoi_trace_wake(task->sched->trace, task, value);
+    if (task->sched->measure) nidoi_measure_wake(task->sched->measure, task);
 }
 
 enum nidoi_undo nidoi_waitq_undo(struct nidoi_waiter *waiter)

@@ -29,6 +29,8 @@ struct nidoi_slot;
 struct nidoi_start;
 struct nidoi_trace;
 struct nidoi_local_value;
+struct nidoi_measure;
+struct nidoi_times;
 
 /*  nidoi_sched_start    its turn           nidoi_park
  *  ------------> READY ---------> RUNNING -----------> PARKED
@@ -43,7 +45,8 @@ enum nidoi_state {
     NIDOI_RUNNING = 2,
     NIDOI_PARKED = 3,
     NIDOI_DONE = 4,
-    NIDOI_PARKED_TOLD = 5 /* PARKED in a traced run (coro/task/trace.h): its wake is noted */
+    NIDOI_PARKED_TOLD = 5 /* PARKED in a run that is traced (coro/task/trace.h) or measured
+                             (coro/task/measure.h): its wake is noted */
 };
 
 /* What a cancel made of a wait. */
@@ -122,6 +125,11 @@ struct nidoi_task {
     bool late;     /* its going on after a cancel was reported */
     bool returned; /* its function has, with a failure */
     char name_text[32];
+
+    /* Of a measured run alone (coro/task/measure.h). */
+    int64_t ready_since;
+    uint64_t cpu_ns;
+    struct nidoi_times *times; /* of its name */
 };
 
 struct nidoi_sched {
@@ -139,6 +147,7 @@ struct nidoi_sched {
     struct nidoi_link recheck;           /* struct nidoi_recheck */
     struct nidoi_probe *probe;           /* coro/task/probe.h; NULL: not watched, not shuffled */
     struct nidoi_trace *trace;           /* coro/task/trace.h; NULL: not traced */
+    struct nidoi_measure *measure;       /* coro/task/measure.h; NULL: not measured */
     uint64_t resumes;                    /* ever, counted after each batch */
     int allowance;                       /* the budget of a task that comes back from a callback */
     struct nidoi_task loop;
@@ -213,7 +222,7 @@ static inline void nidoi_sched_start(struct nidoi_task *task)
     nidoi_sched_enqueue(task->sched, task);
 }
 
-/* In a traced run: notes the wake of a task that is PARKED_TOLD, which it makes PARKED. */
+/* Notes the wake of a task that is PARKED_TOLD, which it makes PARKED. */
 NIDOI_RARE void nidoi_wake_told(struct nidoi_task *task, intptr_t value);
 
 /* Claims a waiter: its wait returns `value`. */

@@ -73,12 +73,12 @@ void nidoi_trace_stop(struct nidoi_trace *trace, struct nidoi_task *task)
     trace->stamp = nidoi_events_now(&trace->events);
     trace->fresh = true;
     trace->not_stopped = NULL;
-    if (task->state == NIDOI_PARKED)
-        trace_park(trace, task);
+    if (task->state == NIDOI_READY)
+        trace_yield(trace, task);
     else if (task->state == NIDOI_DONE)
         trace_end(trace, task);
     else
-        trace_yield(trace, task);
+        trace_park(trace, task);
 }
 
 void nidoi_trace_wake(struct nidoi_trace *trace, const struct nidoi_task *task, intptr_t value)
