@@ -1,7 +1,8 @@
 /* metrics: the numbers of all runtimes of the process, for Prometheus.
  *
- * Shows nido_stats_process, and a server of a few lines: it answers GET /metrics in the text format, version 0.0.4,
- * beside the work that it measures. Here the work is a crowd of tasks that sleep.
+ * Shows nido_stats_process, the histograms and times of a measured run, and a server of a few lines: it answers GET
+ * /metrics in the text format, version 0.0.4, beside the work that it measures. Here the work is a crowd of tasks that
+ * sleep.
  *
  *     ./example_metrics PORT [TASKS [REQUESTS]]
  *     ./example_metrics 9464 100
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <nido.h>
 #include <nido/sugar.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,37 +47,123 @@ static const struct {
     METRIC("stack_bytes", "gauge", stack_bytes, "Address space for stacks in bytes."),
 };
 
-enum { BODY = 8192 };
+static const struct {
+    const char *name, *help;
+    enum nido_histogram_kind kind;
+} histograms[] = {
+    {"nido_turn_seconds", "How long the loops take for a turn.", NIDO_HISTOGRAM_TURN},
+    {"nido_ready_seconds", "How long ready tasks wait for their turn.", NIDO_HISTOGRAM_READY},
+};
 
-static int render(char *body)
+/* Buckets from 1.024 us to 17 s: what is shorter is in the first of them. */
+enum { BODY = 32768, FIRST_BUCKET = 10, LAST_BUCKET = 34 };
+
+struct text {
+    char at[BODY];
+    size_t used;
+};
+
+static void add(struct text *text, const char *format, ...) NIDO_PRINTF(2, 3);
+static void add(struct text *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text->at + text->used, BODY - text->used, format, args);
+    va_end(args);
+    if (n > 0) text->used += (size_t)n;
+    if (text->used >= BODY) text->used = BODY - 1;
+}
+
+static void add_head(struct text *text, const char *name, const char *type, const char *help)
+{
+    add(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static double seconds(uint64_t ns)
+{
+    return (double)ns / NIDO_SEC(1);
+}
+
+static int add_numbers(struct text *text)
 {
     nido_stats stats;
-    size_t used = 0;
     nido_stats_init(&stats);
     int rc = nido_stats_process(&stats);
     if (rc < 0) return rc;
     for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++) {
         uint64_t value;
         memcpy(&value, (const char *)&stats + metrics[i].at, sizeof value);
-        used += (size_t)snprintf(body + used, BODY - used, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n",
-                                 metrics[i].name, metrics[i].help, metrics[i].name, metrics[i].type,
-                                 metrics[i].name, (unsigned long long)value);
+        add_head(text, metrics[i].name, metrics[i].type, metrics[i].help);
+        add(text, "%s %llu\n", metrics[i].name, (unsigned long long)value);
     }
-    return (int)used;
+    return 0;
+}
+
+/* Each bucket of the format holds those before it too. */
+static int add_histogram(struct text *text, const char *name, enum nido_histogram_kind kind)
+{
+    nido_histogram histogram;
+    uint64_t sum = 0;
+    nido_histogram_init(&histogram);
+    int rc = nido_histogram_process(kind, &histogram);
+    if (rc < 0) return rc;
+    for (int i = 0; i <= LAST_BUCKET; i++) {
+        sum += histogram.of[i];
+        if (i < FIRST_BUCKET) continue;
+        add(text, "%s_bucket{le=\"%.9f\"} %llu\n", name, seconds(UINT64_C(1) << i),
+            (unsigned long long)sum);
+    }
+    add(text, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.9f\n%s_count %llu\n", name,
+        (unsigned long long)histogram.count, name, seconds(histogram.sum_ns), name,
+        (unsigned long long)histogram.count);
+    return 0;
+}
+
+static void add_times(struct text *text, const nido_times *times, const char *state, uint64_t ns)
+{
+    add(text, "nido_group_seconds_total{group=\"");
+    for (const char *at = times->name; *at; at++)
+        add(text, strchr("\\\"\n", *at) ? "\\%c" : "%c", *at == '\n' ? 'n' : *at);
+    add(text, "\",state=\"%s\"} %.9f\n", state, seconds(ns));
+}
+
+static int add_groups(struct text *text)
+{
+    nido_times times[NIDO_TIMES_MOST];
+    int n = nido_times_process(times, NIDO_TIMES_MOST);
+    add_head(text, "nido_group_seconds_total", "counter", "What the tasks of a group did.");
+    for (int i = 0; i < n; i++) {
+        add_times(text, &times[i], "running", times[i].running_ns);
+        add_times(text, &times[i], "ready", times[i].ready_ns);
+        add_times(text, &times[i], "waiting", times[i].waiting_ns);
+    }
+    return n < 0 ? n : 0;
+}
+
+static int render(struct text *text)
+{
+    text->used = 0;
+    int rc = add_numbers(text);
+    for (size_t i = 0; i < sizeof histograms / sizeof histograms[0] && !rc; i++) {
+        add_head(text, histograms[i].name, "histogram", histograms[i].help);
+        rc = add_histogram(text, histograms[i].name, histograms[i].kind);
+    }
+    return rc ? rc : add_groups(text);
 }
 
 static int answer(int fd)
 {
-    char body[BODY], head[160];
-    int length = render(body);
-    if (length < 0) return length;
+    struct text body;
+    char head[160];
+    int rc = render(&body);
+    if (rc < 0) return rc;
     int n = snprintf(
         head, sizeof head,
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: %d\r\n"
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: %zu\r\n"
         "Connection: close\r\n\r\n",
-        length);
-    int rc = nido_write_all(fd, head, (size_t)n, NULL);
-    return rc < 0 ? rc : nido_write_all(fd, body, (size_t)length, NULL);
+        body.used);
+    rc = nido_write_all(fd, head, (size_t)n, NULL);
+    return rc < 0 ? rc : nido_write_all(fd, body.at, body.used, NULL);
 }
 
 /* The head of a request ends with an empty line. */
@@ -149,5 +237,6 @@ int main(int argc, char **argv)
     nido_options options;
     nido_options_init(&options);
     options.signals = true;
+    options.flags = NIDO_RUN_MEASURE;
     return nido_exit_status(nido_run(run, &program, &options));
 }

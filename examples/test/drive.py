@@ -400,28 +400,57 @@ class Metrics(Example):
         self.assertEqual(first[:2], ["200", "text/plain; version=0.0.4"])
         self.judge(first[2])
         before, after = self.values(first[2]), self.values(second[2])
+        self.assertEqual(before["nido_ready_seconds_count"], before['nido_ready_seconds_bucket{le="+Inf"}'])
+        self.assertGreaterEqual(before["nido_ready_seconds_count"], 8)
+        self.assertGreaterEqual(before["nido_turn_seconds_count"], 1)
+        waiting = 'nido_group_seconds_total{group="workers",state="waiting"}'
+        self.assertGreater(after[waiting], before[waiting])
         self.assertEqual((before["nido_tasks"], before["nido_runtimes"]), (8, 1))
         # The sleeps, and the deadline of the client if it has waited.
         self.assertIn(before["nido_timers"], (7, 8))
         for name in before:
-            if name.endswith("_total"):
+            if re.search("_(total|count|sum|bucket)($|{)", name):
                 self.assertGreaterEqual(after[name], before[name], name)
         self.assertGreater(after["nido_resumes_total"], before["nido_resumes_total"])
 
     def values(self, body):
-        """Strictly as the format has it: HELP, TYPE and one sample for each metric."""
-        lines = body.splitlines()
-        self.assertTrue(body.endswith("\n") and len(lines) % 3 == 0)
-        values = {}
-        for help_line, type_line, sample in zip(*[iter(lines)] * 3):
-            name, value = sample.split(" ")
-            self.assertRegex(name, "^[a-z_]+$")
-            self.assertRegex(help_line, f"^# HELP {name} .+[.]$")
-            counter = name.endswith("_total")
-            self.assertEqual(type_line, f"# TYPE {name} {'counter' if counter else 'gauge'}")
-            values[name] = int(value)
-        self.assertEqual(len(values), len(lines) // 3)
+        """Strictly as the format has it: HELP, TYPE and the samples of each metric, one of each kind."""
+        self.assertTrue(body.endswith("\n"))
+        values, seen = {}, set()
+        for part in body[:-1].split("# HELP ")[1:]:
+            help_line, type_line, *samples = part.splitlines()
+            name = help_line.split(" ")[0]
+            self.assertRegex(help_line, "^[a-z_]+ .+[.]$")
+            self.assertNotIn(name, seen)
+            seen.add(name)
+            kind = ("histogram" if name.endswith("_seconds") else "counter" if name.endswith("_total") else "gauge")
+            self.assertEqual(type_line, f"# TYPE {name} {kind}")
+            own = self.samples(samples)
+            if kind == "histogram":
+                self.check_histogram(name, own)
+            else:
+                self.assertEqual({key.split("{")[0] for key in own}, {name})
+            values.update(own)
         return values
+
+    def samples(self, lines):
+        values = {}
+        for line in lines:
+            sample = re.fullmatch(r'([a-z_]+(?:{(?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)+})?) ([0-9.]+)', line)
+            self.assertTrue(sample, line)
+            self.assertNotIn(sample[1], values)
+            values[sample[1]] = float(sample[2])
+        return values
+
+    def check_histogram(self, name, values):
+        """Its buckets grow, and the last one holds all."""
+        ends = [re.fullmatch(rf'{name}_bucket{{le="(.+)"}}', key) for key in values]
+        buckets = [(float(end[1].replace("+Inf", "inf")), values[end[0]]) for end in ends if end]
+        self.assertEqual(buckets, sorted(buckets))
+        self.assertEqual([count for _, count in buckets], sorted(count for _, count in buckets))
+        self.assertEqual(buckets[-1], (float("inf"), values[f"{name}_count"]))
+        self.assertEqual(len(values), len(buckets) + 2)
+        self.assertLessEqual(values[f"{name}_sum"], values[f"{name}_count"] * 60)
 
     def judge(self, body):
         """Prometheus's own tool, where it is installed."""
