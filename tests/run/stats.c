@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "coro/run/stats.h"
 #include "inside_help.h"
 
 static nido_stats numbers(int (*get)(nido_stats *out))
@@ -150,6 +151,33 @@ NIDO_TEST(stats, the_process_is_the_sum_of_its_runtimes)
     cr_expect(eq(u64, after.tasks_spawned - before.tasks_spawned, 2));
     close(ends[0]);
     close(ends[1]);
+}
+
+static void *asks(void *out)
+{
+    *(nido_stats *)out = numbers(nido_stats_process);
+    return NULL;
+}
+
+static uint64_t spawned_as_others_see_it(void)
+{
+    pthread_t thread;
+    nido_stats seen;
+
+    cr_assert(zero(int, pthread_create(&thread, NULL, asks, &seen)));
+    pthread_join(thread, NULL);
+    return seen.tasks_spawned;
+}
+
+/* Between the moment in which its numbers are kept and that in which it leaves the list. */
+INSIDE(stats, a_run_that_ends_counts_once)
+{
+    uint64_t before;
+
+    numbers(nido_stats_process); /* tells */
+    before = spawned_as_others_see_it();
+    nidoi_stats_run_over(nidoi_loop_self());
+    cr_expect(eq(u64, spawned_as_others_see_it(), before));
 }
 
 /* ---- Other sizes ---- */

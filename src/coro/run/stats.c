@@ -25,8 +25,11 @@ void nidoi_stats_run_over(struct nidoi_loop *loop)
 
     nidoi_counts_read(loop, &last);
     nidoi_remotes_lock();
-    for (int i = 0; i < NIDOI_COUNTS && nidoi_linked(&loop->remote->link); i++) /* else counted */
-        if (is_ever(i)) past.of[i] += last.of[i];
+    for (int i = 0; i < NIDOI_COUNTS && nidoi_linked(&loop->remote->link); i++) { /* else counted */
+        if (!is_ever(i)) continue;
+        past.of[i] += last.of[i];
+        __atomic_store_n(&loop->remote->counts.of[i], 0, __ATOMIC_RELAXED);
+    }
     nidoi_remotes_unlock();
 }
 
