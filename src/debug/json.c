@@ -4,6 +4,7 @@
 
 #include "base/place.h"
 #include "coro/group/waits.h"
+#include "coro/task/measure.h"
 #include "debug/quote.h"
 #include "debug/task.h"
 #include "nido/time.h"
@@ -99,6 +100,7 @@ static void put_stack(FILE *file, const struct nidoi_debug_view *view,
 static void put_task(FILE *file, const struct nidoi_debug_view *view, const struct nidoi_task *task)
 {
     int64_t due = task->scope->due;
+    uint64_t cpu_ns;
     struct nidoi_place place;
 
     fprintf(file, "{\"id\":%" PRIu64, task->id);
@@ -118,6 +120,7 @@ static void put_task(FILE *file, const struct nidoi_debug_view *view, const stru
                 due > task->sched->now ? due - task->sched->now : 0,
                 nidoi_debug_owns_deadline(task) ? "true" : "false");
     put_cancel(file, task->scope);
+    if (nidoi_measure_cpu(task, &cpu_ns)) fprintf(file, ",\"cpu_ns\":%" PRIu64, cpu_ns);
     put_stack(file, view, task);
     put_key_text(file, "spawned_at", nidoi_place(&place, task->spawned_at));
     fputc('}', file);

@@ -6,6 +6,7 @@
 #include "base/place.h"
 #include "base/sys.h"
 #include "coro/group/waits.h"
+#include "coro/task/measure.h"
 #include "nido/time.h"
 
 #define ADD(text, ...) nidoi_text_add((text)->text, (text)->size, &(text)->used, __VA_ARGS__)
@@ -68,6 +69,15 @@ static void add_peer(struct nidoi_text *text, int fd)
         inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
         ADD(text, " ([%s]:%u)", host, ntohs(in->sin6_port));
     }
+}
+
+static void add_cpu(struct nidoi_text *text, const struct nidoi_task *task)
+{
+    uint64_t ns;
+
+    if (nidoi_measure_cpu(task, &ns))
+        ADD(text, "  cpu %llu.%llu ms", (unsigned long long)(ns / NIDO_MS(1)),
+            (unsigned long long)(ns % NIDO_MS(1) / NIDO_US(100)));
 }
 
 static void add_state(struct nidoi_text *text, const struct nidoi_task *task)
@@ -151,6 +161,7 @@ void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task
     } else {
         ADD(text, "  its scopes are not sound");
     }
+    if (sizes) add_cpu(text, task);
     if (sizes)
         ADD(text, "  stack %zu of %zu KiB", (nidoi_debug_stack_used(task) + 1023) / 1024,
             nidoi_debug_stack_size(task) / 1024);

@@ -425,3 +425,28 @@ NIDO_TEST(measure, processor_time_is_what_the_system_says)
     options.flags = NIDO_RUN_CPU_TIME;
     cr_expect(zero(int, nido_run(burn_in_groups, NULL, &options)));
 }
+
+static int dumps(void *unused)
+{
+    char text[2000] = "", json[2000] = "";
+    FILE *file = fmemopen(text, sizeof text, "w");
+    uint64_t ns = 0;
+
+    (void)unused;
+    cr_expect(zero(int, nido_sleep(1)));
+    nido_dump(file);
+    fclose(file);
+    file = fmemopen(json, sizeof json, "w");
+    nido_dump_with(file, NIDO_DUMP_JSON);
+    fclose(file);
+    cr_expect(ne(ptr, strstr(text, "  runs  cpu "), NULL), "%s", text);
+    if (strstr(json, "\"cpu_ns\":")) ns = strtoull(strstr(json, "\"cpu_ns\":") + 9, NULL, 10);
+    cr_expect(gt(u64, ns, 0), "%s", json);
+    cr_expect(le(i64, (int64_t)ns, cpu_of_thread()));
+    return 0;
+}
+
+NIDO_TEST(measure, a_tree_shows_processor_time)
+{
+    run_with(dumps, NULL, NIDO_RUN_CPU_TIME);
+}

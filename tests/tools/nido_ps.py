@@ -99,6 +99,32 @@ def twins(tool, path):
             check(mine == theirs and outer and frames[-len(outer):] == outer, mine, frames, theirs, outer)
 
 
+def processor_time(tool, path):
+    """Counted if that is asked for, shown in every form, and no more than the system says of the process."""
+    os.environ["NIDO_DEBUG"] = "cpu"
+    try:
+        twins(tool, path)
+        with running(path) as program:
+            settled(program)
+            times = [task["cpu_ns"] for task in json.loads(tool.shows("--json", program.pid))["tasks"]]
+            threads = pathlib.Path(f"/proc/{program.pid}/task").iterdir()
+            spent = sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads)
+            check(0 < sum(times) <= spent, times, spent)
+            tree = tool.shows("--tree", program.pid)
+            check("90 more like #9" in tree and tree.count("  cpu ") == 10, tree)
+            lines = tool.shows("--sort", "cpu", program.pid).splitlines()[2:]
+            listed = [float(line.split(" ms  ")[0].split()[-1]) for line in lines]
+            check(len(listed) == 100 and listed == sorted(listed, reverse=True), listed)
+    finally:
+        del os.environ["NIDO_DEBUG"]
+    with running(path) as program:
+        settled(program)
+        check("CPU" not in tool.shows(program.pid) and "cpu_ns" not in tool.shows("--json", program.pid))
+        lines = tool.shows("--sort", "stack", program.pid).splitlines()[2:]
+        sizes = [int(line.split(" KiB  ")[0].split()[-1]) for line in lines]
+        check(sizes == sorted(sizes, reverse=True), sizes)
+
+
 def named_job(tool, path):
     with running(path, "job") as program:
         settled(program)
@@ -292,6 +318,8 @@ def refusals(tool, path):
     tool.refuses("--watch is for processes", "--watch", "--core", "x")
     tool.refuses("takes one program", "--core", "x", "y", "z")
     tool.refuses("there is no process", 4194305)
+    tool.refuses("--sort takes id, wait, cpu or stack, not name", "--sort", "name", 1)
+    tool.refuses("--sort is for the list", "--sort", "cpu", "--tree", 1)
     tool.refuses("no nido is found in it", os.getpid())
     tool.refuses("cannot be opened", "--core", "/nonexistent")
     tool.refuses("is no core file", "--core", __file__)
@@ -339,6 +367,7 @@ def main():
     tool = Tool(arguments.nido_ps)
     living(tool, arguments.programs)
     twins(tool, arguments.programs[0])
+    processor_time(tool, arguments.programs[0])
     named_job(tool, arguments.programs[0])
     computing(tool, arguments.programs[0])
     under_load(tool, arguments.echo)

@@ -119,6 +119,7 @@ static json_t *task_json(struct target *target, const struct runtime *runtime,
         json_object_set_new(object, "wait", wait_json(runtime, &task->wait));
     add_deadline(object, runtime, task);
     add_cancel(object, &task->cancel);
+    if (runtime->counts_cpu) json_object_set_new(object, "cpu_ns", number(task->cpu_ns));
     json_object_set_new(object, "stack", stack_json(target, task, stacks));
     json_object_set_new(object, "spawned_at", text(task->place));
     return object;

@@ -73,6 +73,9 @@
     X(KIND_IS_FD, "kind.is_fd", 1)              \
     X(STACK_BYTES, "stack.bytes", 1)            \
     X(STACK_BOTTOM, "stack.bottom", 1)          \
+    X(LOOP_MEASURE, "loop.sched.measure", 0)    \
+    X(MEASURE_CPU, "measure.counts_cpu", 0)     \
+    X(TASK_CPU, "task.cpu_ns", 0)               \
     X(SAVED_PC, "saved.pc", 0)                  \
     X(SAVED_END, "saved.end", 0)
 

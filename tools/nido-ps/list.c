@@ -16,6 +16,31 @@ static int by_wait(const void *a, const void *b)
     return left > right ? -1 : left < right;
 }
 
+static int by_cpu(const void *a, const void *b)
+{
+    uint64_t left = ((const struct task *)a)->cpu_ns, right = ((const struct task *)b)->cpu_ns;
+
+    return left > right ? -1 : left < right;
+}
+
+static int by_stack(const void *a, const void *b)
+{
+    uint64_t left = ((const struct task *)a)->stack_used,
+             right = ((const struct task *)b)->stack_used;
+
+    return left > right ? -1 : left < right;
+}
+
+/* Tasks are by id as they come. */
+static void sort(struct task *tasks, const struct runtime *runtime, enum list_order order)
+{
+    static int (*const compare[])(const void *a, const void *b) = {
+        [BY_ID] = NULL, [BY_WAIT] = by_wait, [BY_CPU] = by_cpu, [BY_STACK] = by_stack};
+
+    sorted_runtime = runtime;
+    if (compare[order]) qsort(tasks, runtime->task_count, sizeof *tasks, compare[order]);
+}
+
 static void print_line(FILE *file, const char *line, int width)
 {
     if (width > 0)
@@ -45,6 +70,7 @@ static void task_line(FILE *file, const struct target *target, const struct runt
     words_add(&line, "%6" PRIu64 "  %-16s  %-44s  ", task->id, task->name, text);
     words_add(&line, "%9s  ", time.text);
     words_column(&line, &due, 9);
+    if (runtime->counts_cpu) words_add(&line, "%8.1f ms  ", (double)task->cpu_ns / 1e6);
     words_add(&line, "%4" PRIu64 " KiB  %s", (task->stack_used + 1023) / 1024, task->place);
     print_line(file, line.text, width);
 }
@@ -57,10 +83,11 @@ void list_print(FILE *file, struct target *target, const struct runtime *runtime
 
     if (!tasks) return;
     if (runtime->task_count) memcpy(tasks, runtime->tasks, runtime->task_count * sizeof *tasks);
-    sorted_runtime = runtime;
-    if (order == BY_WAIT) qsort(tasks, runtime->task_count, sizeof *tasks, by_wait);
-    words_add(&head, "%6s  %-16s  %-44s  %9s  %-9s  %8s  %s", "ID", "NAME", "WAITS FOR", "SINCE",
-              "DEADLINE", "STACK", "SPAWNED AT");
+    sort(tasks, runtime, order);
+    words_add(&head, "%6s  %-16s  %-44s  %9s  %-9s  ", "ID", "NAME", "WAITS FOR", "SINCE",
+              "DEADLINE");
+    if (runtime->counts_cpu) words_add(&head, "%11s  ", "CPU");
+    words_add(&head, "%8s  %s", "STACK", "SPAWNED AT");
     print_line(file, head.text, width);
     for (size_t i = 0; i < runtime->task_count && (!most || (int)i < most); i++) {
         task_line(file, target, runtime, &tasks[i], width);

@@ -6,7 +6,7 @@
 
 #include "snapshot.h"
 
-enum list_order { BY_ID, BY_WAIT };
+enum list_order { BY_ID, BY_WAIT, BY_CPU, BY_STACK };
 
 /* `most` lines at most, of `width` columns at most; 0: no limit. */
 void list_print(FILE *file, struct target *target, const struct runtime *runtime,

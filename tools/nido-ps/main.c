@@ -21,9 +21,11 @@ struct request {
     pid_t pid;
     bool tree, json, watch, stacks, timing, repeats; /* --count or --interval */
     int count, interval_ms;
+    enum list_order order;
+    bool sorts; /* --sort */
 };
 
-enum { COUNT = 256, INTERVAL, TIMING, VERSION };
+enum { COUNT = 256, INTERVAL, SORT, TIMING, VERSION };
 
 static const struct option options[] = {{"tree", no_argument, NULL, 't'},
                                         {"stacks", no_argument, NULL, 's'},
@@ -32,14 +34,15 @@ static const struct option options[] = {{"tree", no_argument, NULL, 't'},
                                         {"core", required_argument, NULL, 'c'},
                                         {"count", required_argument, NULL, COUNT},
                                         {"interval", required_argument, NULL, INTERVAL},
+                                        {"sort", required_argument, NULL, SORT},
                                         {"timing", no_argument, NULL, TIMING},
                                         {"help", no_argument, NULL, 'h'},
                                         {"version", no_argument, NULL, VERSION},
                                         {0}};
 
 static const char usage[] =
-    "usage: nido-ps [--tree | --json | --watch] [--stacks] PID\n"
-    "       nido-ps [--tree | --json] [--stacks] --core FILE [PROGRAM]\n"
+    "usage: nido-ps [--tree | --json | --watch] [--stacks] [--sort BY] PID\n"
+    "       nido-ps [--tree | --json] [--stacks] [--sort BY] --core FILE [PROGRAM]\n"
     "\n"
     "Shows the tasks of a program that uses nido. It reads the program's memory from outside:\n"
     "nothing runs in it, and it is held only if it does not stand still by itself.\n"
@@ -50,6 +53,8 @@ static const char usage[] =
     "  -w, --watch        again and again, the longest waits first\n"
     "  -c, --core FILE    of a core file, in which PROGRAM (if it is not found by itself) has "
     "died\n"
+    "      --sort BY      the list, by id, wait, cpu (of a run with NIDO_DEBUG=cpu) or stack, the "
+    "most first\n"
     "      --interval S   of --watch: every S seconds (1)\n"
     "      --count N      of --watch: N times\n"
     "      --timing       says how long the process was held\n";
@@ -61,6 +66,20 @@ static bool parse_number(const char *text, double least, double most, double *ou
     errno = 0;
     *out = strtod(text, &end);
     return end != text && !*end && !errno && *out >= least && *out <= most;
+}
+
+static bool parse_order(struct request *request, const char *text)
+{
+    static const char *const names[] = {
+        [BY_ID] = "id", [BY_WAIT] = "wait", [BY_CPU] = "cpu", [BY_STACK] = "stack"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(text, names[i]) != 0) continue;
+        request->order = (enum list_order)i;
+        request->sorts = true;
+        return true;
+    }
+    return fail("--sort takes id, wait, cpu or stack, not %s", text);
 }
 
 static bool parse_option(struct request *request, int option)
@@ -86,6 +105,8 @@ static bool parse_option(struct request *request, int option)
     case TIMING:
         request->timing = true;
         return true;
+    case SORT:
+        return parse_order(request, optarg);
     case COUNT:
         if (!parse_number(optarg, 1, INT_MAX, &number))
             return fail("--count takes a number, not %s", optarg);
@@ -119,6 +140,9 @@ static bool parse_operands(struct request *request, int count, char **operands)
     if (request->tree + request->json + request->watch > 1)
         return fail("only one of --tree, --json and --watch");
     if (request->repeats && !request->watch) return fail("--count and --interval are for --watch");
+    if (request->sorts && (request->tree || request->json))
+        return fail("--sort is for the list and --watch");
+    if (!request->sorts) request->order = request->watch ? BY_WAIT : BY_ID;
     if (request->core) {
         if (count > 1) return fail("--core takes one program, not %d", count);
         if (request->watch) return fail("a core file does not change: --watch is for processes");
@@ -160,7 +184,7 @@ static void print_runtime(struct target *target, const struct runtime *runtime,
     if (request->tree)
         tree_print(stdout, target, runtime, request->stacks);
     else
-        list_print(stdout, target, runtime, BY_ID, request->stacks, 0, 0);
+        list_print(stdout, target, runtime, request->order, request->stacks, 0, 0);
 }
 
 static void print_doubts(const struct target *target, const struct snapshot *snapshot)
@@ -213,7 +237,8 @@ static bool run(const struct request *request)
 
     if (!done) return false;
     if (request->watch)
-        done = watch(&target, request->count, request->interval_ms, request->stacks);
+        done =
+            watch(&target, request->count, request->interval_ms, request->order, request->stacks);
     else
         done = show(&target, request);
     target_close(&target);

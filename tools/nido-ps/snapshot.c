@@ -160,6 +160,15 @@ static void stack_take(struct target *target, struct task *task)
         task->stack_top - task->address + target_field(target, task->address, TASK_DEEPEST);
 }
 
+static bool counts_cpu(struct target *target, uint64_t loop)
+{
+    const bool *has = target->layout.has;
+    uint64_t measure = has[LOOP_MEASURE] ? target_field(target, loop, LOOP_MEASURE) : 0;
+
+    return measure && has[MEASURE_CPU] && has[TASK_CPU] &&
+           target_field(target, measure, MEASURE_CPU);
+}
+
 static void task_take(struct target *target, struct task *task, uint64_t current)
 {
     uint64_t scope = target_field(target, task->address, TASK_SCOPE);
@@ -168,6 +177,7 @@ static void task_take(struct target *target, struct task *task, uint64_t current
     task->state = (uint32_t)target_field(target, task->address, TASK_STATE);
     task->is_running = task->address == current;
     task->is_service = target_field(target, task->address, TASK_SERVICE);
+    if (target->layout.has[TASK_CPU]) task->cpu_ns = target_field(target, task->address, TASK_CPU);
     task->group = target_field(target, task->address, TASK_GROUP);
     task->spawned_at = target_field(target, task->address, TASK_SPAWNED_AT);
     task->has_name = target_text(target, target_field(target, task->address, TASK_NAME), task->name,
@@ -303,6 +313,7 @@ static void runtime_copy(struct target *target, struct runtime *runtime, uint64_
     runtime->ready =
         (uint32_t)(target_field(target, loop, LOOP_TAIL) - target_field(target, loop, LOOP_HEAD));
     runtime->now = target_signed(target, loop, LOOP_NOW);
+    runtime->counts_cpu = counts_cpu(target, loop);
     if (!target->is_core && !target_field(target, loop, LOOP_VIRTUAL)) runtime->now = clock_now();
     slots_walk(target, loop, runtime);
     tasks_fetch(target, runtime, stacks);

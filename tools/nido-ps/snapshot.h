@@ -37,6 +37,7 @@ struct task {
     bool owns_deadline;
     int64_t due; /* INT64_MAX: none */
     uint64_t stack_bottom, stack_top, stack_used;
+    uint64_t cpu_ns; /* if the runtime counts it */
     char name[NAME];
     struct wait wait;
     struct cancel cancel;
@@ -57,6 +58,7 @@ struct runtime {
     uint64_t loop; /* its address */
     uint32_t number, live, ready;
     int64_t now;
+    bool counts_cpu;
     struct task *tasks; /* by id */
     size_t task_count;
     struct group *groups; /* those of a task one after the other, the outermost first */

@@ -40,7 +40,8 @@ static void print_head(const struct target *target, const struct snapshot *snaps
         printf("not held\n");
 }
 
-static void draw(struct target *target, const struct snapshot *snapshot, double cpu, bool stacks)
+static void draw(struct target *target, const struct snapshot *snapshot, double cpu,
+                 enum list_order order, bool stacks)
 {
     int lines, columns, left;
 
@@ -52,7 +53,7 @@ static void draw(struct target *target, const struct snapshot *snapshot, double 
         const struct runtime *runtime = &snapshot->runtimes[i];
 
         if (snapshot->count > 1) printf("runtime %u\n", runtime->number);
-        list_print(stdout, target, runtime, BY_WAIT, stacks, lines ? left - 2 : 0, columns);
+        list_print(stdout, target, runtime, order, stacks, lines ? left - 2 : 0, columns);
         left -= (int)runtime->task_count + 2;
     }
     fflush(stdout);
@@ -80,7 +81,7 @@ static double percent(pid_t pid)
     return used;
 }
 
-bool watch(struct target *target, int count, int interval_ms, bool stacks)
+bool watch(struct target *target, int count, int interval_ms, enum list_order order, bool stacks)
 {
     for (int n = 0; !count || n < count; n++) {
         struct snapshot snapshot;
@@ -88,7 +89,7 @@ bool watch(struct target *target, int count, int interval_ms, bool stacks)
         if (n) poll(NULL, 0, interval_ms);
         peers_forget();
         if (!snapshot_take(&snapshot, target, stacks)) return false;
-        draw(target, &snapshot, percent(target->pid), stacks);
+        draw(target, &snapshot, percent(target->pid), order, stacks);
         snapshot_free(&snapshot);
         if (ferror(stdout)) return fail("the output takes no more");
     }

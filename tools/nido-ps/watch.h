@@ -2,9 +2,9 @@
 #ifndef WATCH_H
 #define WATCH_H
 
-#include "target.h"
+#include "list.h"
 
 /* 0: until Ctrl-C, or the process has ended. False: it says why. */
-bool watch(struct target *target, int count, int interval_ms, bool stacks);
+bool watch(struct target *target, int count, int interval_ms, enum list_order order, bool stacks);
 
 #endif

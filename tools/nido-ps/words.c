@@ -77,6 +77,12 @@ static void words_deadline(struct words *words, const struct runtime *runtime,
     if (!task->owns_deadline) words_add(words, " (inherited)");
 }
 
+static void words_cpu(struct words *words, const struct task *task)
+{
+    words_add(words, "  cpu %" PRIu64 ".%" PRIu64 " ms", task->cpu_ns / 1000000,
+              task->cpu_ns % 1000000 / 100000);
+}
+
 void words_task(struct words *words, const struct target *target, const struct runtime *runtime,
                 const struct task *task)
 {
@@ -89,6 +95,7 @@ void words_task(struct words *words, const struct target *target, const struct r
     }
     words_deadline(words, runtime, task);
     words_cancel(words, &task->cancel);
+    if (runtime->counts_cpu) words_cpu(words, task);
     words_add(words, "  stack %" PRIu64 " of %" PRIu64 " KiB  spawned at %s",
               (task->stack_used + 1023) / 1024, (task->stack_top - task->stack_bottom) / 1024,
               task->place);

@@ -4,6 +4,7 @@
 
 #include "coro/run/remotes.h"
 #include "coro/scope/scope.h"
+#include "coro/task/measure.h"
 #include "nido/version.h"
 
 #define FIELD(prefix, type, member)                                              \
@@ -23,6 +24,7 @@
 #define WAIT(member)  FIELD(waiter, struct nidoi_waiter, member)
 #define KIND(member)  FIELD(kind, struct nidoi_wait_kind, member)
 #define STACK(member) FIELD(stack, struct nidoi_stack, member)
+#define MEAS(member)  FIELD(measure, struct nidoi_measure, member)
 
 /* Where the switch has left the registers of a task that does not run: by their numbers in DWARF; `pc`, where
  * it goes on; `end`, its stack pointer then. Their places from there are the same in every version of Boost.
@@ -67,6 +69,7 @@ __attribute__((used)) const struct nidoi_layout nidoi_layout = {
                 LOOP(clock.is_virtual),
                 LOOP(sched.current),
                 LOOP(sched.now),
+                LOOP(sched.measure),
                 LOOP(sched.loop.state),
                 LOOP(sched.head),
                 LOOP(sched.tail),
@@ -90,6 +93,7 @@ __attribute__((used)) const struct nidoi_layout nidoi_layout = {
                 TASK(spawned_at),
                 TASK(name),
                 TASK(service),
+                TASK(cpu_ns),
                 TASK(stack),
                 CONSTANT("state.ready", NIDOI_READY),
                 CONSTANT("state.running", NIDOI_RUNNING),
@@ -130,6 +134,7 @@ __attribute__((used)) const struct nidoi_layout nidoi_layout = {
                 KIND(is_fd),
                 CONSTANT("stack.bytes", sizeof(struct nidoi_stack)),
                 STACK(bottom),
+                MEAS(counts_cpu),
                 SAVED_REGISTERS},
 };
 

@@ -53,11 +53,6 @@ void nidoi_measuring_end(struct nidoi_loop *loop)
     nidoi_mem.release(measuring);
 }
 
-bool nidoi_measuring_cpu(const struct nidoi_loop *loop)
-{
-    return loop->measuring && loop->measuring->measure.counts_cpu;
-}
-
 /* ---- Turns ---- */
 
 bool nidoi_measuring_turn(struct nidoi_loop *loop)

@@ -12,9 +12,6 @@ int nidoi_measuring_begin(struct nidoi_loop *loop);
 /* No task lives any more. */
 void nidoi_measuring_end(struct nidoi_loop *loop);
 
-/* Is processor time counted? Of a task: nidoi_measure_cpu. */
-bool nidoi_measuring_cpu(const struct nidoi_loop *loop);
-
 /* A turn may be over. True: it is time to tell the numbers. */
 bool nidoi_measuring_turn(struct nidoi_loop *loop);
 /* The loop has slept, and a turn begins. */

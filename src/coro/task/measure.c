@@ -94,11 +94,15 @@ void nidoi_measure_stop(struct nidoi_measure *measure, struct nidoi_task *task)
     if (measure->counts_cpu) charge_cpu(measure, task);
 }
 
-uint64_t nidoi_measure_cpu(const struct nidoi_measure *measure, const struct nidoi_task *task)
+bool nidoi_measure_cpu(const struct nidoi_task *task, uint64_t *ns)
 {
+    const struct nidoi_measure *measure = task->sched->measure;
     int64_t since;
 
-    if (task != task->sched->current) return task->cpu_ns;
+    if (!measure || !measure->counts_cpu) return false;
+    *ns = task->cpu_ns;
+    if (task != task->sched->current) return true;
     since = nidoi_thread_cpu_own() - measure->cpu_read;
-    return task->cpu_ns + (since > 0 ? (uint64_t)since : 0);
+    if (since > 0) *ns += (uint64_t)since;
+    return true;
 }

@@ -31,7 +31,8 @@ void nidoi_measure_batch(struct nidoi_measure *measure);
 void nidoi_measure_resume(struct nidoi_measure *measure, struct nidoi_task *task);
 void nidoi_measure_stop(struct nidoi_measure *measure, struct nidoi_task *task);
 
-/* Processor time that the task has used, in ns: of the running one too, on its own thread. */
-uint64_t nidoi_measure_cpu(const struct nidoi_measure *measure, const struct nidoi_task *task);
+/* Processor time that the task has used, in ns: of the running one too. On the run's own thread. False: it is not
+ * counted. */
+bool nidoi_measure_cpu(const struct nidoi_task *task, uint64_t *ns);
 
 #endif
