@@ -53,32 +53,6 @@ NIDO_TEST(procpool_server, it_survives_an_order_that_it_could_not_take_at_once)
     cr_expect(zero(int, in_child(nothing_there)));
 }
 
-enum { LACKING = 5, PAUSE_MS = 10 };
-
-static ssize_t (*real_recvmsg)(int, struct msghdr *, int);
-static int lacking = LACKING;
-
-static ssize_t lacking_recvmsg(int fd, struct msghdr *message, int flags)
-{
-    return lacking-- > 0 ? -ENOMEM : real_recvmsg(fd, message, flags);
-}
-
-static int memory_lacks_for_a_while(void)
-{
-    int64_t began = nido_now();
-
-    real_recvmsg = nidoi_sys.recvmsg;
-    nidoi_sys.recvmsg = lacking_recvmsg; /* the server inherits it */
-    NEED(nido_procpool_prepare() == 0);
-    NEED(nido_run(work, NULL, NULL) == 0);
-    return nido_now() - began < NIDO_MS(LACKING * PAUSE_MS);
-}
-
-NIDO_TEST(procpool_server, while_memory_lacks_it_pauses_between_its_tries)
-{
-    cr_expect(zero(int, in_child(memory_lacks_for_a_while)));
-}
-
 static int stop_server_job(nido_procjob *job)
 {
     kill(getppid(), SIGSTOP);
