@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -667,6 +668,83 @@ class Http2Server(App):
 
     def test_a_cancel_at_each_point(self):
         self.sweep(self.neighbour("swept_nghttp2"))
+
+
+class Names(threading.Thread):
+    """A server of names: N.test is 127.0.0.N, wide.test has many addresses, others are not there; some get no answer."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.settimeout(None)
+        self.socket.bind(("127.0.0.1", 0))
+        self.place = "127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while (packet := self.socket.recvfrom(512))[0] != b"end":
+            query, client = packet
+            labels, at = [], 12
+            while length := query[at]:
+                labels.append(query[at + 1:at + 1 + length].decode())
+                at += length + 1
+            question = query[12:at + 5]
+            kind, = struct.unpack("!H", query[at + 1:at + 3])
+            if labels[0] == "silent":
+                continue
+            if labels[0] == "77":
+                time.sleep(0.005)  # so that there is something to wait for
+            addresses = range(1, 20) if labels[0] == "wide" else [int(labels[0])] if labels[0].isdigit() else []
+            code = 0 if addresses else 3
+            answers = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + bytes((127, 0, 0, n))
+                               for n in addresses) if kind == 1 else b""
+            head = query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(answers) // 16, 0, 0)
+            self.socket.sendto(head + question + answers, client)
+        self.socket.close()
+
+    def end(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"end", self.socket.getsockname())
+        self.join()
+
+
+class Lookup(App):
+    def setUp(self):
+        server = Names()
+        self.addCleanup(server.end)
+        self.server = server.place
+
+    def look_up(self, *names, timeout_ms=drive.HOUR_MS, code=0):
+        out, err = self.run_example(self.server, timeout_ms, *names, code=code)
+        self.assertEqual(err, "")
+        return out.splitlines()
+
+    def test_names_and_their_addresses(self):
+        names = [f"{i}.test" for i in range(1, 101)]
+        self.assertEqual(sorted(self.look_up(*names)), sorted(f"{i}.test: 127.0.0.{i}" for i in range(1, 101)))
+        name, *addresses = self.look_up("wide.test")[0].split()
+        self.assertEqual((name, sorted(addresses)), ("wide.test:", sorted(f"127.0.0.{i}" for i in range(1, 20))))
+
+    def test_what_is_not_there_and_what_is_silent(self):
+        self.assertEqual(self.look_up("silent.test", "none.test", "7.test", timeout_ms="500", code=1)[-1:],
+                         ["silent.test: no answer in time"])
+        self.assertEqual(sorted(self.look_up("none.test", "7.test", code=1)), ["7.test: 127.0.0.7", "none.test: not found"])
+
+    def test_no_server(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
+            closed.bind(("127.0.0.1", 0))
+            place = "127.0.0.1:%d" % closed.getsockname()[1]
+        out, _ = self.run_example(place, drive.HOUR_MS, "7.test", code=1)
+        self.assertRegex(out, "^7.test: Could not contact DNS servers")
+
+    def test_a_signal_ends_all(self):
+        lookup = self.start_example(self.server, drive.HOUR_MS, "7.test", "silent.test")
+        self.assertTrue(lookup.stdout.readline())
+        lookup.terminate()
+        self.expect(lookup, 128 + signal.SIGTERM)
+
+    def test_a_cancel_at_each_point(self):
+        self.sweep(self.neighbour("swept_cares"), self.server, "77.test", least=2)
 
 
 if __name__ == "__main__":
