@@ -2,8 +2,8 @@
  *
  * Shows a server of a line protocol: nido_serve gives each connection a task and drains at SIGTERM;
  * a stream reads lines and blocks of known length, and collects the answers of a pipeline, which
- * are sent before the next request is waited for. The table needs no lock: no other task runs
- * between two cancellation points.
+ * are sent before the next request is waited for. The table needs no lock: a command, which puts
+ * its answer together in memory, passes no cancellation point, so no other task runs meanwhile.
  *
  *     ./example_redis_server PORT [HOST [CLIENTS]]
  *     ./example_redis_server 6379
@@ -22,8 +22,9 @@
 
 enum {
     BUCKETS = 1 << 18,
-    MOST_WORDS = 1024,         /* of a request */
-    LONGEST_REQUEST = 64 << 20 /* bytes of all its words */
+    MOST_WORDS = 1024,          /* of a request */
+    LONGEST_REQUEST = 64 << 20, /* bytes of all its words */
+    LONGEST_KEPT = 4096         /* bytes for answers, between two requests */
 };
 
 /* ---- Words and values ---- */
@@ -31,7 +32,7 @@ enum {
 struct text {
     struct text *before, *after; /* in a list */
     size_t length;
-    char bytes[];
+    char bytes[]; /* a 0 follows them */
 };
 
 static struct text *text_new(const char *bytes, size_t length)
@@ -39,24 +40,16 @@ static struct text *text_new(const char *bytes, size_t length)
     struct text *text = malloc(sizeof *text + length + 2); /* read_word reads "\r\n" too */
     if (!text) return NULL;
     text->length = length;
-    if (bytes) memcpy(text->bytes, bytes, length);
+    if (bytes) memcpy(text->bytes, bytes, length + 1);
     return text;
 }
 
-static bool text_is(const struct text *text, const char *word)
+static bool number_of(const char *digits, int64_t *out)
 {
-    return text->length == strlen(word) && strncasecmp(text->bytes, word, text->length) == 0;
-}
-
-static bool number_of(const char *bytes, size_t length, int64_t *out)
-{
-    char digits[24], *end;
-    if (length == 0 || length >= sizeof digits) return false;
-    memcpy(digits, bytes, length);
-    digits[length] = 0;
+    char *end;
     errno = 0;
     *out = strtoll(digits, &end, 10);
-    return errno == 0 && end == digits + length;
+    return errno == 0 && end > digits && *end == 0;
 }
 
 struct list {
@@ -168,7 +161,9 @@ static void table_clear(void)
 struct client {
     nido_stream *stream;
     struct entry *entry; /* of words[1], for commands with a kind */
-    bool quits;
+    bool quits, no_memory;
+    char *answer;
+    size_t length, room;
     size_t count;
     struct text *words[MOST_WORDS]; /* of the request; a command that keeps one leaves NULL */
 };
@@ -176,96 +171,101 @@ struct client {
 static const char NO_MEMORY[] = "-OOM out of memory\r\n";
 static const char NO_NUMBER[] = "-ERR value is not an integer or out of range\r\n";
 
-static int say(struct client *c, const char *line)
+static void say_bytes(struct client *c, const char *bytes, size_t length)
 {
-    return nido_stream_write(c->stream, line, strlen(line), NULL);
+    size_t wanted = c->length + length;
+    char *answer = wanted <= c->room ? c->answer : realloc(c->answer, 2 * wanted);
+    if (!answer) c->no_memory = true;
+    if (c->no_memory) return;
+    if (wanted > c->room) c->room = 2 * wanted;
+    memcpy(answer + c->length, bytes, length);
+    c->answer = answer;
+    c->length = wanted;
 }
 
-/* ":12\r\n"; "$12\r\n" and "*12\r\n" as lengths. By hand, for nearly every answer has one. */
-static int say_number(struct client *c, char kind, int64_t number)
+static void say(struct client *c, const char *line)
 {
-    char line[32], *at = line + sizeof line;
-    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
-    *--at = '\n';
-    *--at = '\r';
-    do *--at = (char)('0' + rest % 10);
-    while ((rest /= 10) > 0);
-    if (number < 0) *--at = '-';
-    *--at = kind;
-    return nido_stream_write(c->stream, at, (size_t)(line + sizeof line - at), NULL);
+    say_bytes(c, line, strlen(line));
 }
 
-static int say_text(struct client *c, const struct text *text)
+/* ":12", or as a length "$12" and "*12". NULL, for a command to return. */
+static const char *say_number(struct client *c, char kind, int64_t number)
 {
-    if (!text) return say(c, "$-1\r\n");
-    int rc = say_number(c, '$', (int64_t)text->length);
-    if (rc == 0) rc = nido_stream_write(c->stream, text->bytes, text->length, NULL);
-    return rc == 0 ? say(c, "\r\n") : rc;
+    char line[32];
+    snprintf(line, sizeof line, "%c%lld\r\n", kind, (long long)number);
+    say(c, line);
+    return NULL;
 }
 
-/* ---- Commands ---- */
-
-static bool word_number(const struct client *c, size_t i, int64_t *out)
+static const char *say_text(struct client *c, const struct text *text)
 {
-    return number_of(c->words[i]->bytes, c->words[i]->length, out);
+    say_number(c, '$', text ? (int64_t)text->length : -1);
+    if (!text) return NULL;
+    say_bytes(c, text->bytes, text->length);
+    say(c, "\r\n");
+    return NULL;
 }
 
-static int do_ok(struct client *c) /* SELECT, FLUSHALL, QUIT */
+/* ---- Commands: each returns a line that is the answer, or its end; NULL: all is said ---- */
+
+static const char *do_ok(struct client *c) /* SELECT, FLUSHALL, QUIT */
 {
-    if (text_is(c->words[0], "FLUSHALL")) table_clear();
-    c->quits = text_is(c->words[0], "QUIT");
-    return say(c, "+OK\r\n");
+    if (!strcasecmp(c->words[0]->bytes, "FLUSHALL")) table_clear();
+    c->quits = !strcasecmp(c->words[0]->bytes, "QUIT");
+    return "+OK\r\n";
 }
 
-static int do_empty(struct client *c) /* COMMAND, and CONFIG GET: for the tools */
+static const char *do_empty(struct client *c) /* COMMAND, and CONFIG GET: for the tools */
 {
-    if (c->count < 3) return say(c, "*0\r\n");
-    int rc = say(c, "*2\r\n");
-    if (rc == 0) rc = say_text(c, c->words[2]);
-    return rc == 0 ? say(c, "$0\r\n\r\n") : rc;
+    if (c->count < 3) return "*0\r\n";
+    say(c, "*2\r\n");
+    say_text(c, c->words[2]);
+    return "$0\r\n\r\n";
 }
 
-static int do_ping(struct client *c) /* and ECHO */
+static const char *do_ping(struct client *c) /* and ECHO */
 {
-    return c->count > 1 ? say_text(c, c->words[1]) : say(c, "+PONG\r\n");
+    return c->count > 1 ? say_text(c, c->words[1]) : "+PONG\r\n";
 }
 
-static int do_info(struct client *c)
+static const char *do_info(struct client *c)
 {
     char lines[256];
-    int n = snprintf(lines, sizeof lines,
-                     "# Server\r\nredis_version:7.0.0\r\n# Clients\r\nconnected_clients:%d\r\n"
-                     "# Stats\r\ntotal_commands_processed:%llu\r\n# Keyspace\r\ndb0:keys=%zu\r\n",
-                     clients, commands, keys);
-    return nido_stream_printf(c->stream, "$%d\r\n%s\r\n", n, lines);
+    snprintf(lines, sizeof lines,
+             "# Server\r\nredis_version:7.0.0\r\n# Clients\r\nconnected_clients:%d\r\n"
+             "# Stats\r\ntotal_commands_processed:%llu\r\n# Keyspace\r\ndb0:keys=%zu\r\n",
+             clients, commands, keys);
+    say_number(c, '$', (int64_t)strlen(lines));
+    say(c, lines);
+    return "\r\n";
 }
 
-static int do_get(struct client *c)
+static const char *do_get(struct client *c)
 {
     return say_text(c, c->entry ? c->entry->text : NULL);
 }
 
-static int do_mget(struct client *c)
+static const char *do_mget(struct client *c)
 {
-    int rc = say_number(c, '*', (int64_t)c->count - 1);
-    for (size_t i = 1; i < c->count && rc == 0; i++) {
+    say_number(c, '*', (int64_t)c->count - 1);
+    for (size_t i = 1; i < c->count; i++) {
         const struct entry *entry = *entry_find(c->words[i]);
-        rc = say_text(c, entry ? entry->text : NULL);
+        say_text(c, entry ? entry->text : NULL);
     }
-    return rc;
+    return NULL;
 }
 
-static int do_set(struct client *c) /* and MSET */
+static const char *do_set(struct client *c) /* and MSET */
 {
-    if (c->count % 2 == 0) return say(c, "-ERR wrong number of arguments for MSET\r\n");
+    if (c->count % 2 == 0) return "-ERR wrong number of arguments for MSET\r\n";
     for (size_t i = 1; i < c->count; i += 2)
-        if (!entry_set(&c->words[i], &c->words[i + 1], NIDO_NEVER)) return say(c, NO_MEMORY);
-    return say(c, "+OK\r\n");
+        if (!entry_set(&c->words[i], &c->words[i + 1], NIDO_NEVER)) return NO_MEMORY;
+    return "+OK\r\n";
 }
 
-static int do_del(struct client *c) /* and EXISTS */
+static const char *do_del(struct client *c) /* and EXISTS */
 {
-    bool removes = text_is(c->words[0], "DEL");
+    bool removes = !strcasecmp(c->words[0]->bytes, "DEL");
     int64_t found = 0;
     for (size_t i = 1; i < c->count; i++) {
         struct entry **place = entry_find(c->words[i]);
@@ -275,44 +275,45 @@ static int do_del(struct client *c) /* and EXISTS */
     return say_number(c, ':', found);
 }
 
-static int do_incr(struct client *c) /* INCRBY, DECR */
+static const char *do_incr(struct client *c) /* INCRBY, DECR */
 {
     const struct text *old = c->entry ? c->entry->text : NULL;
-    int64_t number = 0, change = text_is(c->words[0], "DECR") ? -1 : 1;
-    if (old && !number_of(old->bytes, old->length, &number)) return say(c, NO_NUMBER);
-    if (c->count > 2 && !word_number(c, 2, &change)) return say(c, NO_NUMBER);
+    int64_t number = 0, change = !strcasecmp(c->words[0]->bytes, "DECR") ? -1 : 1;
+    if (old && !number_of(old->bytes, &number)) return NO_NUMBER;
+    if (c->count > 2 && !number_of(c->words[2]->bytes, &change)) return NO_NUMBER;
     if (change > 0 ? number > INT64_MAX - change : number < INT64_MIN - change)
-        return say(c, "-ERR increment or decrement would overflow\r\n");
+        return "-ERR increment or decrement would overflow\r\n";
     number += change;
     char digits[24];
     int length = snprintf(digits, sizeof digits, "%lld", (long long)number);
     struct text *text = text_new(digits, (size_t)length);
     bool set = text && entry_set(&c->words[1], &text, c->entry ? c->entry->expires : NIDO_NEVER);
-    if (!set) free(text);
-    return set ? say_number(c, ':', number) : say(c, NO_MEMORY);
+    if (set) return say_number(c, ':', number);
+    free(text);
+    return NO_MEMORY;
 }
 
-static int do_expire(struct client *c)
+static const char *do_expire(struct client *c)
 {
     struct entry *entry = *entry_find(c->words[1]);
     int64_t seconds;
-    if (!word_number(c, 2, &seconds)) return say(c, NO_NUMBER);
+    if (!number_of(c->words[2]->bytes, &seconds)) return NO_NUMBER;
     if (entry) entry->expires = seconds > 0 ? nido_after(NIDO_SEC(seconds)) : 0;
     return say_number(c, ':', entry != NULL);
 }
 
-static int do_ttl(struct client *c)
+static const char *do_ttl(struct client *c)
 {
     const struct entry *entry = *entry_find(c->words[1]);
     if (!entry || entry->expires == NIDO_NEVER) return say_number(c, ':', entry ? -1 : -2);
     return say_number(c, ':', (entry->expires - nido_now() + NIDO_MS(500)) / NIDO_SEC(1));
 }
 
-static int do_push(struct client *c)
+static const char *do_push(struct client *c)
 {
-    bool right = text_is(c->words[0], "RPUSH");
+    bool right = !strcasecmp(c->words[0]->bytes, "RPUSH");
     struct entry *entry = c->entry ? c->entry : entry_make(&c->words[1]);
-    if (!entry) return say(c, NO_MEMORY);
+    if (!entry) return NO_MEMORY;
     for (size_t i = 2; i < c->count; i++) {
         list_push(&entry->list, right, c->words[i]);
         c->words[i] = NULL;
@@ -320,34 +321,35 @@ static int do_push(struct client *c)
     return say_number(c, ':', entry->list.count);
 }
 
-static int do_pop(struct client *c)
+static const char *do_pop(struct client *c)
 {
     if (!c->entry) return say_text(c, NULL);
-    struct text *text = list_pop(&c->entry->list, text_is(c->words[0], "RPOP"));
-    int rc = say_text(c, text);
+    struct text *text = list_pop(&c->entry->list, !strcasecmp(c->words[0]->bytes, "RPOP"));
+    say_text(c, text);
     free(text);
     if (c->entry->list.count == 0) entry_remove(entry_find(c->words[1]));
-    return rc;
+    return NULL;
 }
 
-static int do_llen(struct client *c)
+static const char *do_llen(struct client *c)
 {
     return say_number(c, ':', c->entry ? c->entry->list.count : 0);
 }
 
-static int do_lrange(struct client *c)
+static const char *do_lrange(struct client *c)
 {
     int64_t first, last, count = c->entry ? c->entry->list.count : 0;
-    if (!word_number(c, 2, &first) || !word_number(c, 3, &last)) return say(c, NO_NUMBER);
+    if (!number_of(c->words[2]->bytes, &first) || !number_of(c->words[3]->bytes, &last))
+        return NO_NUMBER;
     if (first < 0 && (first += count) < 0) first = 0;
     if (last < 0) last += count;
     if (last >= count) last = count - 1;
-    if (first > last) return say(c, "*0\r\n");
-    int rc = say_number(c, '*', last - first + 1);
+    if (first > last) return "*0\r\n";
+    say_number(c, '*', last - first + 1);
     const struct text *text = c->entry->list.end[0];
-    for (int64_t i = 0; i <= last && rc == 0; i++, text = text->after)
-        if (i >= first) rc = say_text(c, text);
-    return rc;
+    for (int64_t i = 0; i <= last; i++, text = text->after)
+        if (i >= first) say_text(c, text);
+    return NULL;
 }
 
 enum kind { ANY, TEXT, LIST };
@@ -357,7 +359,7 @@ static const struct command {
     const char *name;
     int words;
     enum kind kind; /* of the key in words[1] */
-    int (*run)(struct client *c);
+    const char *(*run)(struct client *c);
 } table[] = {
     {"COMMAND", -1, ANY, do_empty}, {"CONFIG", -2, ANY, do_empty}, {"DECR", 2, TEXT, do_incr},
     {"DEL", -2, ANY, do_del},       {"ECHO", 2, ANY, do_ping},     {"EXISTS", -2, ANY, do_del},
@@ -372,28 +374,22 @@ static const struct command {
 
 static int compare_name(const void *name, const void *command)
 {
-    const struct text *text = name;
-    const char *other = ((const struct command *)command)->name;
-    int order = strncasecmp(text->bytes, other, text->length);
-    return order == 0 && other[text->length] ? -1 : order;
+    return strcasecmp(name, ((const struct command *)command)->name);
 }
 
-static int run_command(struct client *c)
+static const char *run_command(struct client *c)
 {
-    const struct text *name = c->words[0];
+    const char *name = c->words[0]->bytes;
     const struct command *command =
         bsearch(name, table, sizeof table / sizeof *table, sizeof *table, compare_name);
     int count = (int)c->count;
     commands++;
-    if (!command)
-        return nido_stream_printf(c->stream, "-ERR unknown command '%.*s'\r\n",
-                                  name->length < 64 ? (int)name->length : 64, name->bytes);
+    if (!command) return "-ERR unknown command\r\n";
     if (command->words < 0 ? count < -command->words : count != command->words)
-        return nido_stream_printf(c->stream, "-ERR wrong number of arguments for '%s' command\r\n",
-                                  command->name);
+        return "-ERR wrong number of arguments\r\n";
     c->entry = command->kind == ANY ? NULL : *entry_find(c->words[1]);
     if (c->entry && (command->kind == TEXT) != (c->entry->text != NULL))
-        return say(c, "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
+        return "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
     return command->run(c);
 }
 
@@ -425,13 +421,14 @@ static int read_word(struct client *c, int64_t *left)
     int rc = nido_stream_line(c->stream, &line, &length);
     if (rc <= 0) return rc;
     if (line[0] != '$') return refuse(c, "expected '$'");
-    if (!number_of(line + 1, length - 1, &size) || size < 0 || size > *left)
+    if (!number_of(line + 1, &size) || size < 0 || size > *left)
         return refuse(c, "invalid bulk length");
     *left -= size;
     struct text *text = c->words[c->count] = text_new(NULL, (size_t)size);
     if (!text) return -ENOMEM;
     c->count++;
     rc = nido_stream_read_full(c->stream, text->bytes, text->length + 2, NULL);
+    text->bytes[text->length] = 0;
     return rc < 0 ? rc : 1;
 }
 
@@ -445,7 +442,7 @@ static int read_request(struct client *c)
     if (rc == -EMSGSIZE) return refuse(c, "too big inline request");
     if (rc <= 0) return rc;
     if (line[0] != '*') return read_inline(c, line);
-    if (!number_of(line + 1, length - 1, &count) || count > MOST_WORDS)
+    if (!number_of(line + 1, &count) || count > MOST_WORDS)
         return refuse(c, "invalid multibulk length");
     while ((int64_t)c->count < count && rc > 0) rc = read_word(c, &left);
     return rc;
@@ -453,22 +450,32 @@ static int read_request(struct client *c)
 
 /* ---- The server ---- */
 
+static int answer(struct client *c)
+{
+    const char *line = run_command(c);
+    if (line) say(c, line);
+    int rc = c->no_memory ? -ENOMEM : nido_stream_write(c->stream, c->answer, c->length, NULL);
+    c->length = 0;
+    if (c->room > LONGEST_KEPT) free(c->answer), c->answer = NULL, c->room = 0;
+    return rc < 0 ? rc : !c->quits;
+}
+
 static int serve_client(nido_stream *stream, void *unused)
 {
     struct client c; /* no initialiser: it would write all the words */
     int rc = 1;
     (void)unused;
+    memset(&c, 0, offsetof(struct client, words));
     c.stream = stream;
-    c.count = 0;
-    c.quits = false;
     clients++;
     while (rc > 0) {
         rc = nido_stream_wait(stream);
         if (rc > 0) rc = read_request(&c);
-        if (rc > 0 && c.count > 0 && (rc = run_command(&c)) >= 0) rc = !c.quits;
+        if (rc > 0 && c.count > 0) rc = answer(&c);
         while (c.count > 0) free(c.words[--c.count]);
     }
     clients--;
+    free(c.answer);
     return rc;
 }
 

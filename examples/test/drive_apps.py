@@ -94,7 +94,7 @@ class RedisServer(App):
             ("LLEN l", "3"), ("GET l", "WRONGTYPE Operation against a key holding the wrong kind of value\n"),
             ("LPOP l", "a"), ("RPOP l", "c"), ("RPOP l", "b"), ("RPOP l", ""), ("EXISTS l", "0"),
             ("SET n 9223372036854775807", "OK"), ("INCR n", "ERR increment or decrement would overflow\n"),
-            ("GET", "ERR wrong number of arguments for 'GET' command\n"), ("NOPE", "ERR unknown command 'NOPE'\n"),
+            ("GET", "ERR wrong number of arguments\n"), ("NOPE", "ERR unknown command\n"),
             ("CONFIG GET save", "save\n"), ("COMMAND", ""), ("SELECT 0", "OK"), ("FLUSHALL", "OK"), ("GET n", "")]
         out, _ = self.run_tool(cli, "-p", port, text="".join(f"{request}\n" for request, _ in asked))
         self.assertEqual(out, "".join(f"{answer}\n" for _, answer in asked))
@@ -125,6 +125,19 @@ class RedisServer(App):
         self.ask(client, b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n" * 50, answer * 50)
         self.ask(client, b"\r\n*0\r\nPING  \r\nGET none\r\nQUIT\r\nPING\r\n", b"+PONG\r\n$-1\r\n+OK\r\n")
         self.assertEqual(receive_all(client), b"")
+        self.stop(server)
+
+    def test_what_a_slow_reader_reads_may_be_gone(self):
+        server, port = self.start_server("0")
+        writer, slow = self.connect(port), self.connect(port)
+        value = os.urandom(8 << 20)
+        self.ask(writer, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n%s\r\n" % (len(value), value), b"+OK\r\n")
+        self.ask(writer, b"RPUSH l%s\r\n" % (b" item" * 1000), b":1000\r\n")
+        slow.sendall(b"GET k\r\n" + b"LRANGE l 0 -1\r\n" * 1000)
+        self.assertEqual(receive(slow, 10), b"$8388608\r\n")
+        self.ask(writer, b"DEL k l\r\n", b":2\r\n")
+        self.assertTrue(receive(slow, len(value) + 2) == value + b"\r\n")
+        self.ask(slow, b"PING\r\n", b"*0\r\n" * 1000 + b"+PONG\r\n")
         self.stop(server)
 
     def test_what_is_no_request(self):
