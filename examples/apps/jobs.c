@@ -20,7 +20,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_WORDS = 256, LONGEST_LINE = 128 << 10 /* Linux takes no longer argument */ };
+enum {
+    MOST_WORDS = 256,
+    LONGEST_LINE = 128 << 10, /* Linux takes no longer argument */
+    PRINT_S = 5               /* for the output of a job that is stopped */
+};
 
 struct jobs {
     char *command[MOST_WORDS]; /* and room for the line */
@@ -61,7 +65,7 @@ static void job_judge(struct jobs *jobs, int rc, nido_proc_status status)
 static int job_print(struct jobs *jobs, const nido_proc_result *result)
 {
     nido_scope shield;
-    nido_shield_open(&shield, jobs->grace_ns);
+    nido_shield_open(&shield, NIDO_SEC(PRINT_S));
     int rc = nido_mutex_lock(&jobs->output);
     if (rc == 0) {
         rc = nido_write_all(STDOUT_FILENO, result->out, result->out_len, NULL);
