@@ -97,7 +97,30 @@ static int end_the_thread(void *unused)
     pthread_exit(NULL);
 }
 
-NIDO_TEST(exceptions, a_task_that_ends_its_thread_ends_the_program)
+/* The loop calls it. */
+static int end_the_loop(void *unused)
+{
+    nido_rt *rt = nido_rt_self();
+
+    cr_expect(eq(int, nido_post(rt, end_the_thread, unused), 0));
+    nido_rt_release(rt);
+    return nido_sleep(NIDO_SEC(10));
+}
+
+static ssize_t end_the_worker(void *unused)
+{
+    (void)unused;
+    pthread_exit(NULL);
+}
+
+static int end_in_a_job(void *unused)
+{
+    return (int)nido_offload(end_the_worker, unused);
+}
+
+NIDO_TEST(exceptions, what_ends_its_thread_ends_the_program)
 {
     EXPECT_LAST_WORDS(end_the_thread, "nido: task #", "\"hasty\"", "ends its thread (pthread_exit");
+    EXPECT_LAST_WORDS(end_the_loop, "nido: a function that the loop called ends its thread");
+    EXPECT_LAST_WORDS(end_in_a_job, "nido: a job of a worker thread ends its thread");
 }
