@@ -61,6 +61,11 @@ typedef struct nido_stream_ops {
     /* Returns when read() would not wait: 0. NULL: an idle stream reads, and so keeps its buffer.
      */
     int (*wait)(void *ctx);
+    /* Sends what write() has taken and not sent yet. 0. NULL: write() keeps nothing. */
+    int (*flush)(void *ctx);
+    /* Has anything arrived: would read() return at once? Must not park. 1; 0; or a failure. NULL: a
+     * stop (nido_stream_stop) does not find what has arrived and was not read. */
+    int (*ready)(void *ctx);
 } nido_stream_ops;
 
 typedef struct nido_stream_options {

@@ -68,6 +68,13 @@ int nidoi_stream_push_own(nido_stream *stream, struct nidoi_loop *loop)
     return stream->out_failure ? stream->out_failure : nidoi_stream_push(stream, loop);
 }
 
+static int output_flush(nido_stream *stream, struct nidoi_loop *loop)
+{
+    int err = nidoi_stream_push(stream, loop);
+
+    return err || !stream->ops ? err : nidoi_stream_flush_ops(stream, loop);
+}
+
 /* ---- Accepting ---- */
 
 /* What a caller writes: parts, and how much of them has been accepted. */
@@ -164,7 +171,7 @@ int nidoi_stream_accept(nido_stream *stream, struct nidoi_loop *loop, const stru
         else
             err = output_gather(stream, loop, &output);
     }
-    if (!err && through) err = nidoi_stream_push(stream, loop);
+    if (!err && through) err = output_flush(stream, loop);
     *done = output.done;
     return err;
 }
@@ -253,6 +260,7 @@ int nido_stream_flush(nido_stream *stream)
     int err = nidoi_enter(&loop);
 
     if (!err) err = nidoi_stream_check(stream, loop, NIDOI_STREAM_WRITING);
-    if (err || !nidoi_stream_pending(stream)) return err;
-    return stream->out_failure ? stream->out_failure : nidoi_stream_push(stream, loop);
+    if (err) return err;
+    if (nidoi_stream_pending(stream) && stream->out_failure) return stream->out_failure;
+    return output_flush(stream, loop);
 }

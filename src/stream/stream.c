@@ -60,23 +60,18 @@ int nido_stream_open(nido_stream *stream, int fd, const nido_stream_options *opt
     return err;
 }
 
-/* A member that an older program's struct lacks is NULL. */
-#define OPS_HAVE(ops, member)                                                    \
-    ((ops)->size >= offsetof(nido_stream_ops, member) + sizeof((ops)->member) && \
-     (ops)->member != NULL)
-
 int nido_stream_open_ops(nido_stream *stream, const nido_stream_ops *ops, void *ctx,
                          const nido_stream_options *options)
 {
     int err;
 
-    if (!ops || !OPS_HAVE(ops, read) || !OPS_HAVE(ops, write))
+    if (!ops || !NIDOI_STREAM_OPS_HAVE(ops, read) || !NIDOI_STREAM_OPS_HAVE(ops, write))
         return nido_fail(-EINVAL, "nido_stream_ops lack size, read or write");
     err = stream_open(stream, options);
     if (err) return err;
     stream->ops = ops;
     stream->ctx = ctx;
-    if (OPS_HAVE(ops, wait)) stream->flags |= NIDOI_STREAM_WAITS;
+    if (NIDOI_STREAM_OPS_HAVE(ops, wait)) stream->flags |= NIDOI_STREAM_WAITS;
     return 0;
 }
 
@@ -86,7 +81,7 @@ static int stream_close_transport(const nido_stream *stream)
 {
     if (stream->flags & NIDOI_STREAM_KEPT) return 0;
     if (!stream->ops) return nido_close(stream->fd);
-    return OPS_HAVE(stream->ops, close) ? stream->ops->close(stream->ctx) : 0;
+    return NIDOI_STREAM_OPS_HAVE(stream->ops, close) ? stream->ops->close(stream->ctx) : 0;
 }
 
 /* Its thread may have no runtime: the run is over. */
@@ -120,7 +115,8 @@ int nido_stream_close(nido_stream *stream)
 static int stream_end_output(const nido_stream *stream)
 {
     if (!stream->ops) return nidoi_sys.shutdown(stream->fd, SHUT_WR);
-    return OPS_HAVE(stream->ops, shut_down) ? stream->ops->shut_down(stream->ctx) : -EOPNOTSUPP;
+    return NIDOI_STREAM_OPS_HAVE(stream->ops, shut_down) ? stream->ops->shut_down(stream->ctx)
+                                                         : -EOPNOTSUPP;
 }
 
 int nido_stream_shutdown(nido_stream *stream)

@@ -27,6 +27,11 @@ enum nidoi_stream_flag {
     NIDOI_STREAM_WAITS = 128 /* ops->wait */
 };
 
+/* A member that an older program's struct lacks is NULL. */
+#define NIDOI_STREAM_OPS_HAVE(ops, member)                                       \
+    ((ops)->size >= offsetof(nido_stream_ops, member) + sizeof((ops)->member) && \
+     (ops)->member != NULL)
+
 static inline size_t nidoi_stream_have(const nido_stream *stream)
 {
     return stream->in_end - stream->in_at;
@@ -103,6 +108,8 @@ ssize_t nidoi_stream_glance(nido_stream *stream, struct nidoi_loop *loop);
 /* One write of the transport, within write_ns. */
 ssize_t nidoi_stream_send(nido_stream *stream, struct nidoi_loop *loop, const struct iovec *iov,
                           int n);
+/* What functions of the caller's have taken is sent by them, within write_ns. */
+int nidoi_stream_flush_ops(nido_stream *stream, struct nidoi_loop *loop);
 /* A limit is a scope of its own around one wait: a cancel from further out passes through it. */
 struct nidoi_stream_limit {
     nido_scope scope;

@@ -150,6 +150,15 @@ static ssize_t await_fd(nido_stream *stream, struct nidoi_loop *loop)
     return n;
 }
 
+static ssize_t read_ops(nido_stream *stream)
+{
+    int err = nidoi_stream_room_in(stream, 1);
+
+    if (err) return err;
+    return transport_result(stream, stream->ops->read(stream->ctx, stream->in, stream->in_room),
+                            stream->in_room);
+}
+
 static ssize_t await_ops(nido_stream *stream)
 {
     int err = 0;
@@ -158,10 +167,7 @@ static ssize_t await_ops(nido_stream *stream)
         nidoi_stream_idle(stream);
         err = stream->ops->wait(stream->ctx);
     }
-    if (err >= 0) err = nidoi_stream_room_in(stream, 1);
-    if (err) return err;
-    return transport_result(stream, stream->ops->read(stream->ctx, stream->in, stream->in_room),
-                            stream->in_room);
+    return err < 0 ? err : read_ops(stream);
 }
 
 static ssize_t await_within(nido_stream *stream, struct nidoi_loop *loop)
@@ -173,19 +179,31 @@ static ssize_t await_within(nido_stream *stream, struct nidoi_loop *loop)
     return n;
 }
 
-/* Functions of the caller's might wait. */
-ssize_t nidoi_stream_glance(nido_stream *stream, struct nidoi_loop *loop)
+static ssize_t glance_at_ops(nido_stream *stream)
+{
+    int rc = NIDOI_STREAM_OPS_HAVE(stream->ops, ready) ? stream->ops->ready(stream->ctx) : 0;
+
+    if (rc <= 0) return rc ? rc : -EAGAIN;
+    return read_ops(stream);
+}
+
+static ssize_t glance_at_fd(nido_stream *stream, struct nidoi_loop *loop)
 {
     struct nidoi_io io;
-    ssize_t n =
-        stream->ops ? -EAGAIN : nidoi_io_begin_within(&io, loop, stream->fd, NIDOI_READING, true);
+    ssize_t n = nidoi_io_begin_within(&io, loop, stream->fd, NIDOI_READING, true);
 
-    if (!n) {
-        n = nidoi_io_poll(&io);
-        if (!n) n = nidoi_stream_room_in(stream, 1);
-        if (!n) n = nidoi_io_try_read(&io, stream->in, stream->in_room);
-        nidoi_io_end(&io);
-    }
+    if (n) return n;
+    n = nidoi_io_poll(&io);
+    if (!n) n = nidoi_stream_room_in(stream, 1);
+    if (!n) n = nidoi_io_try_read(&io, stream->in, stream->in_room);
+    nidoi_io_end(&io);
+    return n;
+}
+
+ssize_t nidoi_stream_glance(nido_stream *stream, struct nidoi_loop *loop)
+{
+    ssize_t n = stream->ops ? glance_at_ops(stream) : glance_at_fd(stream, loop);
+
     if (n == -EAGAIN || n == -EBUSY) return 0;
     n = transport_received(stream, n);
     if (n > 0) stream->in_end = (size_t)n;
@@ -261,4 +279,19 @@ ssize_t nidoi_stream_send(nido_stream *stream, struct nidoi_loop *loop, const st
     put = nidoi_stream_limit_close(&limit, stream, put, NIDOI_STREAM_FULL);
     stream->flags &= ~(uint32_t)NIDOI_STREAM_WRITING;
     return put;
+}
+
+int nidoi_stream_flush_ops(nido_stream *stream, struct nidoi_loop *loop)
+{
+    struct nidoi_stream_limit limit;
+    ssize_t rc;
+
+    if (!NIDOI_STREAM_OPS_HAVE(stream->ops, flush)) return 0;
+    nidoi_stream_writes(stream, loop);
+    nidoi_stream_limit_open(&limit, stream->write_ns);
+    rc = stream->ops->flush(stream->ctx);
+    if (rc < 0) nidoi_stream_failed_out(stream, rc);
+    rc = nidoi_stream_limit_close(&limit, stream, rc, NIDOI_STREAM_FULL);
+    stream->flags &= ~(uint32_t)NIDOI_STREAM_WRITING;
+    return rc < 0 ? (int)rc : 0;
 }

@@ -301,7 +301,8 @@ static struct {
     const char *in;
     char out[64];
     size_t written;
-    int shut, closed, waited;
+    int shut, closed, waited, flushed;
+    int flush_result, ready;
     ssize_t next; /* what read says at the end of the input */
 } fake;
 
@@ -343,8 +344,20 @@ static int fake_wait(void *ctx)
     return fake.waited++, 0;
 }
 
-static const nido_stream_ops fake_ops = {sizeof fake_ops, fake_read,  fake_write,
-                                         fake_shut_down,  fake_close, fake_wait};
+static int fake_flush(void *ctx)
+{
+    (void)ctx;
+    return fake.flushed++, fake.flush_result;
+}
+
+static int fake_ready(void *ctx)
+{
+    (void)ctx;
+    return fake.ready;
+}
+
+static const nido_stream_ops fake_ops = {sizeof fake_ops, fake_read, fake_write, fake_shut_down,
+                                         fake_close,      fake_wait, fake_flush, fake_ready};
 
 static int use_functions(void *unused)
 {
@@ -374,6 +387,67 @@ static int use_functions(void *unused)
 NIDO_TEST(stream, functions_of_the_caller_can_stand_for_a_descriptor)
 {
     cr_expect(eq(int, io_run(use_functions), 0));
+}
+
+static int flush_functions(void *unused)
+{
+    nido_stream_options options;
+    struct stream_pair pair;
+    nido_stream stream;
+
+    (void)unused;
+    memset(&fake, 0, sizeof fake);
+    fake.in = "x";
+    nido_stream_options_init(&options);
+    options.write_ns = NIDO_SEC(3);
+    cr_expect(eq(int, nido_stream_open_ops(&stream, &fake_ops, &stream, &options), 0));
+    nido_stream_printf(&stream, "kept");
+    cr_expect(eq(int, nido_stream_wait(&stream), 1));
+    cr_expect(eq(int, fake.flushed, 0));
+    cr_expect(eq(int, nido_stream_flush(&stream), 0));
+    cr_expect(eq(int, fake.flushed, 1), "though the buffer is empty");
+    stream_pair_open(&pair, NULL);
+    stream_pair_say(&pair, "copy");
+    cr_expect(eq(int, nido_stream_copy(&stream, &pair.stream, 4, NULL), 0));
+    cr_expect(eq(int, fake.flushed, 2));
+    stream_pair_close(&pair);
+    fake.flush_result = -EPIPE;
+    cr_expect(eq(int, nido_stream_flush(&stream), -EPIPE));
+    cr_expect(eq(int, nido_stream_write(&stream, "x", 1, NULL), -EPIPE), "it is kept");
+    nido_stream_close(&stream);
+    return 0;
+}
+
+NIDO_TEST(stream, a_flush_reaches_what_functions_of_the_caller_have_kept)
+{
+    cr_expect(eq(int, io_run(flush_functions), 0));
+}
+
+static int stop_functions(void *unused)
+{
+    nido_stream stream;
+
+    (void)unused;
+    memset(&fake, 0, sizeof fake);
+    fake.in = "x";
+    cr_expect(eq(int, nido_stream_open_ops(&stream, &fake_ops, &stream, NULL), 0));
+    cr_expect(eq(int, nido_stream_stop(&stream), 0));
+    cr_expect(eq(int, nido_stream_wait(&stream), 0));
+    fake.ready = -ECONNRESET;
+    cr_expect(eq(int, nido_stream_wait(&stream), -ECONNRESET));
+    nido_stream_close(&stream);
+    fake.ready = 1;
+    cr_expect(eq(int, nido_stream_open_ops(&stream, &fake_ops, &stream, NULL), 0));
+    cr_expect(eq(int, nido_stream_stop(&stream), 0));
+    cr_expect(eq(int, nido_stream_wait(&stream), 1));
+    cr_expect(eq(int, nido_stream_take(&stream, 1), 0));
+    nido_stream_close(&stream);
+    return 0;
+}
+
+NIDO_TEST(stream, what_functions_of_the_caller_have_before_a_stop_is_read)
+{
+    cr_expect(eq(int, io_run(stop_functions), 0));
 }
 
 static ssize_t lying_write(void *ctx, const void *buf, size_t len)
