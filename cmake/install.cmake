@@ -23,9 +23,23 @@ endforeach()
 install(TARGETS ${nido_targets} ${nido_test_targets} EXPORT nidoTargets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT dev
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
-install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev FILES_MATCHING PATTERN "*.h"
+    PATTERN tls.h EXCLUDE) # nido::tls has it
 if(TARGET nido_locks)
     install(TARGETS nido_locks EXPORT nidoTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
+endif()
+if(NIDO_BUILD_TLS)
+    set(nido_tls_targets)
+    foreach(target IN ITEMS nido_tls nido_tls_static)
+        if(TARGET ${target})
+            list(APPEND nido_tls_targets ${target})
+        endif()
+    endforeach()
+    install(TARGETS ${nido_tls_targets} EXPORT nidoTlsTargets
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT tls NAMELINK_COMPONENT dev
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
+    install(FILES include/nido/tls.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nido COMPONENT dev)
+    install(EXPORT nidoTlsTargets NAMESPACE nido:: DESTINATION ${nido_config_dir} COMPONENT dev)
 endif()
 install(EXPORT nidoTargets NAMESPACE nido:: DESTINATION ${nido_config_dir} COMPONENT dev)
 
@@ -46,7 +60,11 @@ check_c_compiler_flag(-fstack-clash-protection NIDO_HAVE_STACK_CLASH_PROTECTION)
 if(NIDO_HAVE_STACK_CLASH_PROTECTION)
     set(nido_pc_stack_clash -fstack-clash-protection)
 endif()
-foreach(name IN ITEMS nido nido-test)
+set(nido_pcs nido nido-test)
+if(NIDO_BUILD_TLS)
+    list(APPEND nido_pcs nido_tls)
+endif()
+foreach(name IN LISTS nido_pcs)
     configure_file(cmake/${name}.pc.in ${name}.pc @ONLY)
     install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${nido_pc_dir} COMPONENT dev)
 endforeach()

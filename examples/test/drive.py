@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -767,6 +768,109 @@ class IsolatedParser(Example):
         _, port = self.bind()
         _, err = self.run_example(str(port), code=1)
         self.assertIn("EADDRINUSE", err)
+
+
+class Tls(Example):
+    """With a certificate for localhost, in a folder of the test's own."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.certificate, self.key = f"{folder.name}/cert.pem", f"{folder.name}/key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-keyout", self.key, "-out", self.certificate, "-days", "2", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
+
+    def client(self, port, *certificate):
+        context = ssl.create_default_context(cafile=self.certificate)
+        if certificate:
+            context.load_cert_chain(*certificate)
+        return context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
+
+
+class TlsEcho(Tls):
+    def test_lines_come_back(self):
+        server, port = self.start_server("0", self.certificate, self.key)
+        clients = [self.client(port) for _ in range(3)]
+        for number, client in enumerate(clients):
+            client.sendall(b"%d" % number * 50000)
+        for number, client in enumerate(clients):
+            self.assertEqual(receive(client, 50000), b"%d" % number * 50000)
+            client.unwrap().close()
+        server.send_signal(signal.SIGTERM)
+        self.assertEqual(self.expect(server, 0), ("", ""))
+
+    def test_a_stranger_is_reported_and_others_are_served(self):
+        server, port = self.start_server("0", self.certificate, self.key)
+        with self.client(port) as client:
+            client.sendall(b"one")
+            with socket.create_connection(("127.0.0.1", port)) as stranger:
+                stranger.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                receive_all(stranger)
+            self.assertEqual(receive(client, 3), b"one")
+            client.unwrap().close()
+        server.send_signal(signal.SIGTERM)
+        _, err = self.expect(server, 0)
+        self.assertRegex(err, r"^nido: connection of 127.0.0.1:\d+: TLS with 127.0.0.1:\d+: http request \(EPROTO.*\)\n$")
+
+    def test_clients_have_to_show_a_certificate(self):
+        server, port = self.start_server("0", self.certificate, self.key, self.certificate)
+        with self.client(port, self.certificate, self.key) as client:
+            client.sendall(b"one")
+            self.assertEqual(receive(client, 3), b"one")
+            client.unwrap().close()
+        with self.client(port) as client, self.assertRaisesRegex(ssl.SSLError, "(?i)certificate.required"):
+            client.recv(1)
+        server.send_signal(signal.SIGTERM)
+        _, err = self.expect(server, 0)
+        self.assertIn("peer did not return a certificate (EACCES", err)
+
+    def test_what_cannot_be_read_is_named(self):
+        _, err = self.run_example("0", "/nowhere/cert.pem", self.key, code=1)
+        self.assertIn("nido_tls_new: certificate /nowhere/cert.pem: ENOENT", err)
+
+
+class TlsFetch(Tls):
+    def serve(self, answer, close_notify=True):
+        """Answers one request; its port."""
+        listener, port = self.bind()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        context.set_alpn_protocols(["http/1.1"])
+
+        def run():
+            with contextlib.suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as client:
+                client.recv(4096)
+                client.sendall(answer)
+                if close_notify:
+                    client.unwrap()
+                else:
+                    client.shutdown(socket.SHUT_RDWR)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join, PATIENCE_S)
+        return str(port)
+
+    def test_a_page(self):
+        page = "HTTP/1.1 200 OK\r\n\r\n" + "x" * 100000
+        out, err = self.run_example("localhost", self.serve(page.encode()), "/", HOUR_MS, self.certificate)
+        self.assertEqual((out.encode(), err), (page.encode().replace(b"\r\n", b"\n"), "localhost by TLSv1.3\n"))
+
+    def test_a_server_that_is_not_known(self):
+        _, err = self.run_example("localhost", self.serve(b""), "/", HOUR_MS, code=1)
+        self.assertIn("TLS with localhost: self-signed certificate (EACCES", err)
+
+    def test_a_page_that_is_cut_short(self):
+        out, err = self.run_example("localhost", self.serve(b"half", close_notify=False), "/", HOUR_MS,
+                                    self.certificate, code=1)
+        self.assertEqual(out, "half")
+        self.assertIn("TLS with localhost: the connection ended without close_notify", err)
+
+    def test_a_server_that_is_silent(self):
+        _, port = self.bind()
+        _, err = self.run_example("localhost", str(port), "/", "100", self.certificate, code=1)
+        self.assertIn("ETIMEDOUT", err)
 
 
 if __name__ == "__main__":

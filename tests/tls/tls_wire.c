@@ -1,0 +1,351 @@
+/* nido/tls.h: who feeds and who sends, pieces, cancels, and memory that runs out. */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+
+#include "nido/serve.h"
+#include "tls_help.h"
+
+/* ---- Something in between ---- */
+
+enum { FRAGMENT = 512, HALF = 560 }; /* a record of 512 bytes, and the beginning of the next */
+
+/* Passes bytes on in both directions. With `held`, it keeps what comes from the server behind HALF
+ * bytes, until `go`. */
+struct relay {
+    int server[2], client[2]; /* pairs; it has the second ends */
+    bool held;
+    nido_event go;
+};
+
+static int relay_back(void *arg)
+{
+    struct relay *relay = arg;
+    char bytes[4000];
+    ssize_t n;
+
+    while ((n = nido_read(relay->server[1], bytes, sizeof bytes)) > 0) {
+        size_t first = relay->held ? HALF : (size_t)n;
+
+        nido_write_all(relay->client[1], bytes, first, NULL);
+        if (relay->held) nido_event_wait(&relay->go);
+        relay->held = false;
+        nido_write_all(relay->client[1], bytes + first, (size_t)n - first, NULL);
+    }
+    shutdown(relay->client[1], SHUT_WR);
+    return 0;
+}
+
+static int relay_forth(void *arg)
+{
+    struct relay *relay = arg;
+    char bytes[4000];
+    ssize_t n;
+
+    while ((n = nido_read(relay->client[1], bytes, sizeof bytes)) > 0)
+        nido_write_all(relay->server[1], bytes, (size_t)n, NULL);
+    shutdown(relay->server[1], SHUT_WR);
+    return 0;
+}
+
+static void meet_through(struct relay *relay, struct tls_ends *ends)
+{
+    nido_group group;
+
+    nido_event_init(&relay->go, NULL);
+    nido_socketpair(AF_UNIX, SOCK_STREAM, 0, relay->server);
+    nido_socketpair(AF_UNIX, SOCK_STREAM, 0, relay->client);
+    ends->fds[0] = relay->server[0];
+    ends->fds[1] = relay->client[0];
+    ends->more = relay;
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    cr_expect(zero(int, nido_spawn(&group, relay_back, relay)));
+    cr_expect(zero(int, nido_spawn(&group, relay_forth, relay)));
+    cr_expect(zero(int, nido_spawn(&group, tls_serve, ends)));
+    cr_expect(zero(int, nido_spawn(&group, tls_ask, ends)));
+    cr_expect(eq(int, nido_group_close(&group, 0), 0));
+    nido_close(relay->server[1]);
+    nido_close(relay->client[1]);
+    nido_event_deinit(&relay->go);
+}
+
+/* ---- A message that is half here ---- */
+
+static int serve_half_a_ticket(nido_stream *stream, struct tls_ends *ends)
+{
+    struct relay *relay = ends->more;
+    char bytes[8];
+    int rc = nido_stream_read_full(stream, bytes, 5, NULL); /* the client's "begin" */
+
+    if (rc) return rc;
+    nido_sleep(NIDO_SEC(1)); /* the tickets of the handshake have gone through */
+    relay->held = true;
+    SSL_set_max_send_fragment(nido_tls_ssl(stream), FRAGMENT);
+    SSL_new_session_ticket(nido_tls_ssl(stream));
+    nido_stream_printf(stream, "after\n");
+    rc = nido_stream_flush(stream);
+    if (!rc) rc = nido_stream_read_full(stream, bytes, 5, NULL);
+    if (!rc) cr_expect(memcmp(bytes, "again", 5) == 0);
+    return rc;
+}
+
+static int read_after(void *stream)
+{
+    size_t length;
+    char *line;
+    int rc = nido_stream_line(stream, &line, &length);
+
+    if (rc == 1) cr_expect(eq(str, line, "after"));
+    return rc == 1 ? 0 : rc < 0 ? rc : -EPIPE;
+}
+
+static int write_again(void *stream)
+{
+    nido_stream_printf(stream, "again");
+    return nido_stream_flush(stream);
+}
+
+/* One task reads while another writes; else the writer is alone, and the reader comes later. */
+static bool with_a_reader;
+
+static int ask_with_half_a_ticket(nido_stream *stream, struct tls_ends *ends)
+{
+    struct relay *relay = ends->more;
+    nido_group group;
+
+    nido_stream_printf(stream, "begin");
+    nido_stream_flush(stream);
+    if (!with_a_reader)
+        cr_expect(eq(int, nido_with_timeout(NIDO_SEC(2), read_after, stream), -ETIMEDOUT));
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    if (with_a_reader) cr_expect(zero(int, nido_spawn(&group, read_after, stream)));
+    nido_sleep(NIDO_SEC(2));
+    cr_expect(SSL_in_init(nido_tls_ssl(stream)), "a part of the ticket has come");
+    cr_expect(zero(int, nido_spawn(&group, write_again, stream)));
+    nido_sleep(NIDO_SEC(1));
+    nido_event_set(&relay->go);
+    cr_expect(eq(int, nido_group_close(&group, 0), 0));
+    return with_a_reader ? 0 : read_after(stream);
+}
+
+static int pass_half_a_ticket(void *unused)
+{
+    struct tls_ends ends = {.serve = serve_half_a_ticket, .ask = ask_with_half_a_ticket};
+    struct relay relay = {0};
+
+    (void)unused;
+    /* The client's certificate is a part of the ticket, which is longer than a fragment then. */
+    ends.server =
+        tls_context(&NIDO_TLS_OPTIONS(.certificate = tls_certificate(TLS_SERVER), .ca = tls_root(),
+                                      .verify = NIDO_TLS_VERIFY_REQUIRE));
+    ends.client = tls_context(
+        &NIDO_TLS_OPTIONS(.ca = tls_root(), .certificate = tls_certificate(TLS_CLIENT)));
+    for (int i = 0; i < 2; i++) {
+        with_a_reader = i;
+        meet_through(&relay, &ends);
+        cr_expect(ends.served == 0 && ends.asked == 0, "%d %s, %d %s", ends.served,
+                  ends.served_text, ends.asked, ends.asked_text);
+    }
+    tls_ends_free(&ends);
+    return 0;
+}
+
+NIDO_TEST(tls, a_write_during_half_a_message_of_the_peers_feeds_or_waits_for_the_reader)
+{
+    cr_expect(eq(int, io_run(pass_half_a_ticket), 0));
+}
+
+/* ---- Cancels ---- */
+
+enum { PIECE = 50000 };
+
+static char piece_byte(size_t position)
+{
+    return (char)('a' + position % 19);
+}
+
+struct cut {
+    nido_stream *stream;
+    size_t wrote;
+};
+
+static int write_pieces(void *arg)
+{
+    struct cut *cut = arg;
+    char bytes[3000];
+    int rc = 0;
+
+    while (cut->wrote < PIECE && !rc) {
+        size_t done, n = sizeof bytes < PIECE - cut->wrote ? sizeof bytes : PIECE - cut->wrote;
+
+        for (size_t i = 0; i < n; i++) bytes[i] = piece_byte(cut->wrote + i);
+        rc = nido_stream_write(cut->stream, bytes, n, &done);
+        cut->wrote += done;
+    }
+    return rc ? rc : nido_stream_flush(cut->stream);
+}
+
+/* The peer reads nothing at first: each attempt ends by a cancel, and the next one goes on. */
+static int write_through_cancels(nido_stream *stream, struct tls_ends *ends)
+{
+    struct cut cut = {.stream = stream};
+    int rc, cancels = 0;
+
+    setsockopt(ends->fds[0], SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int));
+    do rc = nido_with_timeout(NIDO_MS(10), write_pieces, &cut);
+    while (rc == -ETIMEDOUT && ++cancels < 1000000);
+    cr_expect(cancels > 3, "%d", cancels);
+    return rc ? rc : nido_stream_shutdown(stream);
+}
+
+static int read_slowly(nido_stream *stream, struct tls_ends *ends)
+{
+    char bytes[2000];
+    size_t got = 0;
+    ssize_t n;
+
+    (void)ends;
+    nido_sleep(NIDO_SEC(1));
+    while ((n = nido_stream_read(stream, bytes, sizeof bytes)) > 0) {
+        for (ssize_t i = 0; i < n; i++)
+            if (bytes[i] != piece_byte(got + (size_t)i)) return -EBADMSG;
+        got += (size_t)n;
+        if (got % 4000 < 2000) nido_sleep(NIDO_MS(25));
+    }
+    cr_expect(got == PIECE, "%zu", got);
+    return (int)n;
+}
+
+static int cut_writes(void *unused)
+{
+    struct tls_ends ends = {.serve = write_through_cancels, .ask = read_slowly};
+
+    (void)unused;
+    ends.server = tls_server(TLS_SERVER);
+    ends.client = tls_client();
+    tls_meet(&ends);
+    cr_expect(ends.served == 0 && ends.asked == 0, "%d %s, %d %s", ends.served, ends.served_text,
+              ends.asked, ends.asked_text);
+    tls_ends_free(&ends);
+    return 0;
+}
+
+NIDO_TEST(tls, a_write_that_is_cancelled_again_and_again_loses_and_doubles_no_byte)
+{
+    cr_expect(eq(int, io_run(cut_writes), 0));
+}
+
+/* ---- A flush after a cancel ---- */
+
+static int flush_again(nido_stream *stream, struct tls_ends *ends)
+{
+    static char much[16000];
+    int64_t begun;
+    int rc;
+
+    setsockopt(ends->fds[0], SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int));
+    io_fill(ends->fds[0]);
+    nido_stream_write(stream, much, sizeof much, NULL);
+    rc = nido_with_timeout(NIDO_SEC(1), (nido_fn *)(void (*)(void))nido_stream_flush, stream);
+    cr_expect(eq(int, rc, -ETIMEDOUT));
+    begun = nido_now();
+    rc = nido_with_timeout(NIDO_SEC(1), (nido_fn *)(void (*)(void))nido_stream_flush, stream);
+    cr_expect(rc == -ETIMEDOUT && nido_now() - begun == NIDO_SEC(1), "it is still unsent");
+    cr_expect(eq(int, nido_stream_close(stream), -ENOTEMPTY));
+    return 0;
+}
+
+static int sleep_on(nido_stream *stream, struct tls_ends *ends)
+{
+    (void)stream, (void)ends;
+    return nido_sleep(NIDO_SEC(10));
+}
+
+static int flush_in_vain(void *unused)
+{
+    struct tls_ends ends = {.serve = flush_again, .ask = sleep_on};
+
+    (void)unused;
+    ends.server = tls_server(TLS_SERVER);
+    ends.client = tls_client();
+    tls_meet(&ends);
+    tls_ends_free(&ends);
+    return 0;
+}
+
+NIDO_TEST(tls, a_flush_returns_0_only_when_all_is_sent_and_a_close_tells_what_is_lost)
+{
+    cr_expect(eq(int, io_run(flush_in_vain), 0));
+}
+
+/* ---- Under a server ---- */
+
+static struct {
+    int listener_served, answered;
+    nido_tls *tls;
+} world;
+
+static int open_tls(nido_stream *stream, int fd, const nido_stream_options *options, void *unused)
+{
+    (void)unused;
+    return nido_tls_accept(stream, world.tls, fd, options);
+}
+
+static int answer(nido_stream *stream, void *unused)
+{
+    (void)unused;
+    return tls_answer_lines(stream, NULL);
+}
+
+static int serve_tls(void *listener)
+{
+    world.listener_served =
+        nido_serve(*(int *)listener, answer, NULL, &NIDO_SERVE_OPTIONS(.open = open_tls));
+    return 0;
+}
+
+/* Its second request arrives together with the stop. */
+static int ask_and_stop(nido_tls *client)
+{
+    nido_stream stream;
+    size_t length;
+    char *line;
+    int rc = nido_tls_dial(&stream, client, io_place(), NULL, NULL);
+
+    if (rc) return rc;
+    nido_stream_printf(&stream, "one\n");
+    if (nido_stream_line(&stream, &line, &length) == 1) world.answered++;
+    nido_stream_printf(&stream, "two\n");
+    nido_stream_flush(&stream);
+    nido_serve_stop(NULL);
+    if (nido_stream_line(&stream, &line, &length) == 1) world.answered++;
+    rc = nido_stream_wait(&stream);
+    nido_stream_close(&stream);
+    return rc;
+}
+
+static int drain_tls(void *unused)
+{
+    nido_tls *client = tls_context(&NIDO_TLS_OPTIONS(.verify = NIDO_TLS_VERIFY_NONE));
+    int listener = io_listen();
+    int64_t begun = nido_now();
+    nido_group group;
+
+    (void)unused;
+    world.tls = tls_server(TLS_SERVER);
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    cr_expect(zero(int, nido_spawn(&group, serve_tls, &listener)));
+    cr_expect(eq(int, ask_and_stop(client), 0), "close_notify");
+    cr_expect(eq(int, nido_group_close(&group, 0), 0));
+    cr_expect(eq(int, world.answered, 2));
+    cr_expect(eq(int, world.listener_served, 0));
+    cr_expect(nido_now() - begun < NIDO_SEC(1));
+    nido_tls_free(world.tls);
+    nido_tls_free(client);
+    return 0;
+}
+
+NIDO_TEST(tls, a_server_drains_and_a_request_that_has_arrived_is_answered)
+{
+    cr_expect(eq(int, io_run(drain_tls), 0));
+}
