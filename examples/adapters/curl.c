@@ -45,7 +45,8 @@ static int cu_wait(struct cu_socket *it)
     it->waiting = &scope;
     int rc = nido_wait_fd(it->fd, it->events);
     it->waiting = NULL;
-    return nido_scope_close(&scope, rc);
+    rc = nido_scope_close(&scope, rc);
+    return it->removed ? 0 : rc; /* removed after the wake-up: libcurl has closed the descriptor */
 }
 
 static int cu_watch(void *arg)
