@@ -561,6 +561,14 @@ class Site(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(201)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
 
 class QuietServer(http.server.ThreadingHTTPServer):
     def handle_error(self, *_):
@@ -758,6 +766,95 @@ class Lookup(App):
 
     def test_a_cancel_at_each_point(self):
         self.sweep(self.neighbour("swept_cares"), self.server, "77.test", least=2)
+
+
+class HttpsServer(App, drive.Tls):
+    def setUp(self):
+        drive.Tls.setUp(self)
+        self.root = self.folder()
+        self.large = os.urandom(3 << 20)
+        (self.root / "large").write_bytes(self.large)
+        (self.root / "index.html").write_text("<h1>here</h1>", encoding="utf-8")
+        (self.root / "empty").touch()
+        (self.root / "a name").mkdir()
+        self.server, port = self.start_server("0", self.certificate, self.key, str(self.root))
+        self.url = f"https://localhost:{port}/"
+        self.port = port
+
+    def curl(self, *args, code=0):
+        """The bytes that curl gets."""
+        process = self.start(self.tool("curl"), "-sS", "--path-as-is", "--cacert", self.certificate, *args,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = process.communicate(timeout=2 * PATIENCE_S)
+        self.assertEqual(process.returncode, code, err)
+        return out
+
+    def status(self, path, *args):
+        return self.curl("-o", os.devnull, "-w", "%{http_code} %{size_download}", *args, self.url + path).decode()
+
+    def test_files_and_ranges(self):
+        self.assertEqual(self.curl(self.url), b"<h1>here</h1>")
+        self.assertTrue(self.curl(self.url + "large") == self.large)
+        self.assertEqual(self.curl("-r", "5-9", self.url + "large"), self.large[5:10])
+        self.assertEqual(self.curl("-r", "-7", self.url + "large"), self.large[-7:])
+        self.assertEqual(self.curl("-r", f"{len(self.large) - 3}-", self.url + "large"), self.large[-3:])
+        self.assertEqual(self.status("large", "-r", "5-9"), "206 5")
+        self.assertEqual(self.status("large", "-r", f"{len(self.large)}-")[:3], "416")
+        self.assertEqual(self.status("empty"), "200 0")
+        self.assertEqual(self.status("%6carge?query", "-I"), "200 0")
+        self.stop(self.server)
+
+    def test_what_is_not_there(self):
+        (self.root.parent / "outside").mkdir(exist_ok=True)
+        for path in "none", "a%20name", f"../{self.root.name}/large", "%2e%2e/large", "large/", "a%00b":
+            self.assertEqual(self.status(path)[:3], "404", path)
+        self.assertEqual(self.status("", "-X", "DELETE")[:3], "405")
+        with self.client(self.port) as client:
+            client.sendall(b"rubbish\r\n\r\n")
+            self.assertEqual(receive(client, 24), b"HTTP/1.1 400 Bad Request")
+        self.stop(self.server)
+
+    def test_one_connection_serves_many(self):
+        out = self.curl("-w", "%{num_connects}", *(part for i in range(20) for part in ("-o", os.devnull, self.url)))
+        self.assertEqual(out, b"1" + b"0" * 19)
+        self.stop(self.server)
+
+    def test_what_is_passed_on(self):
+        site = QuietServer(("127.0.0.1", 0), Site)
+        self.addCleanup(site.server_close)
+        self.addCleanup(site.shutdown)
+        threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        server, port = self.start_server("0", self.certificate, self.key, str(self.root), "/api/", "127.0.0.1",
+                                         str(site.server_port))
+        self.url = f"https://localhost:{port}/"
+        self.assertEqual(self.curl(self.url + "api/7"), b"x")
+        self.assertTrue(self.curl("--data-binary", f"@{self.root}/large", self.url + "api/") == self.large)
+        self.assertEqual(self.curl(self.url), b"<h1>here</h1>")
+        self.stop(server)
+
+    def test_a_server_behind_it_that_is_not_there(self):
+        _, closed = self.bind(listen=False)
+        server, port = self.start_server("0", self.certificate, self.key, str(self.root), "/", "127.0.0.1", str(closed))
+        self.url = f"https://localhost:{port}/"
+        self.assertEqual(self.status("")[:3], "502")
+        self.stop(server)
+
+    def test_wrk_runs_through(self):
+        out, _ = self.run_tool(self.tool("wrk"), "-t", "1", "-c", "8", "-d", "1", self.url)
+        self.assertNotIn("Non-2xx", out)
+        self.assertNotIn("Socket errors", out)
+        self.assertGreater(int(re.search(r"(\d+) requests in", out)[1]), 10)
+        self.server.terminate()
+        self.expect(self.server, 0)
+
+    def test_an_answer_that_has_begun_comes_to_its_end(self):
+        with self.client(self.port) as idle, self.client(self.port) as slow:
+            slow.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+            begin = receive(slow, 1)
+            self.server.terminate()
+            self.assertEqual(receive_all(idle), b"")
+            self.assertTrue((begin + receive_all(slow)).endswith(self.large))
+        self.assertEqual(self.expect(self.server, 0), ("", ""))
 
 
 if __name__ == "__main__":
