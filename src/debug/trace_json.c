@@ -24,7 +24,7 @@ static void read_task_event(struct nidoi_trace_reader *reader, const struct nido
         nidoi_trace_read_run(reader, event, task);
         break;
     case NIDOI_EVENT_PARK:
-        nidoi_trace_read_park(reader, event, task);
+        nidoi_trace_read_park(reader, task);
         break;
     case NIDOI_EVENT_YIELD:
         nidoi_trace_read_yield(reader, task);
@@ -74,7 +74,7 @@ static void read_event(struct nidoi_trace_reader *reader, const struct nidoi_eve
         nidoi_trace_read_awake(reader);
         break;
     case NIDOI_EVENT_JOB:
-        nidoi_trace_read_job(reader, event);
+        nidoi_trace_read_job(reader);
         break;
     case NIDOI_EVENT_JOB_END:
         nidoi_trace_read_job_end(reader);
@@ -114,9 +114,7 @@ static void show_wait(struct nidoi_trace_reader *reader, struct nidoi_trace_task
 
     nidoi_track_name_task(reader, task);
     if (since < reader->begin) since = reader->begin;
-    nidoi_trace_state_begin(reader, task, NIDOI_TRACE_PARKED,
-                            since < reader->end ? since : reader->end);
-    nidoi_line_end(reader);
+    nidoi_trace_state_begin(task, NIDOI_TRACE_PARKED, since < reader->end ? since : reader->end);
 }
 
 static void task_end(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
@@ -125,10 +123,8 @@ static void task_end(struct nidoi_trace_reader *reader, struct nidoi_trace_task 
 
     reader->now = reader->end;
     if (live && task->state == NIDOI_TRACE_UNKNOWN && task->live->waiter) show_wait(reader, task);
-    if (task->arrow)
-        nidoi_line_arrow(reader, 'f', nidoi_track_task(task, NIDOI_TRACK_STATE), task->arrow - 1,
-                         "wake");
     nidoi_trace_state_end(reader, task);
+    nidoi_trace_arrow_end(reader, task, reader->end);
     nidoi_trace_nests_end(reader, task);
 }
 

@@ -21,12 +21,13 @@ struct nidoi_trace_reader {
     struct nidoi_trace_opens opens;
     struct nidoi_trace_task *running; /* NULL: the loop */
     uint64_t running_name;            /* its `named_by` when it went on */
-    uint64_t job;                     /* the cell of the last event of a job's beginning */
+    uint64_t job;                     /* the cell of the last event of a job's beginning, */
+    int64_t job_begun;                /* and when that was */
     uint64_t at;                      /* the present cell */
     int64_t begin, end, now;          /* of the trace, and of the present event */
     int64_t latest;                   /* of the events read so far */
-    int64_t stopped;                  /* since when the loop runs */
-    bool loop_shown;                  /* it has a slice */
+    int64_t stopped;                  /* since when the loop runs, or sleeps */
+    bool loop_shown;                  /* it gets a slice */
     bool asleep;
     bool is_over;     /* all events are read: what ends now is still open */
     uint64_t workers; /* a bit each: its track has a name */
@@ -76,6 +77,8 @@ void nidoi_track_name_task(struct nidoi_trace_reader *reader, struct nidoi_trace
 /* ---- Lines: begun, with what is added to them, and ended ---- */
 
 void nidoi_line_begin(struct nidoi_trace_reader *reader, char kind, uint32_t track, int64_t when);
+/* Of a whole slice. */
+void nidoi_line_span(struct nidoi_trace_reader *reader, uint32_t track, int64_t from, int64_t to);
 void nidoi_line_text(struct nidoi_trace_reader *reader, const char *key, const char *text);
 /* "#3 conn"; named_by: the cell of the event that named it, and 1; 0: none. */
 void nidoi_line_label(struct nidoi_trace_reader *reader, const struct nidoi_trace_task *task,
@@ -91,7 +94,7 @@ void nidoi_line_instant(struct nidoi_trace_reader *reader, uint32_t track, const
 /* ---- Whole lines ---- */
 
 /* One end ('s', 'f') of an arrow between two slices, by the number of the event that it stands for. */
-void nidoi_line_arrow(struct nidoi_trace_reader *reader, char end, uint32_t track, uint64_t event,
-                      const char *name);
+void nidoi_line_arrow(struct nidoi_trace_reader *reader, char end, uint32_t track, int64_t when,
+                      uint64_t event, const char *name);
 
 #endif

@@ -7,40 +7,38 @@
 
 /* ---- The loop ---- */
 
-static void loop_line(struct nidoi_trace_reader *reader, char end, int64_t when, const char *name)
+static void loop_end(struct nidoi_trace_reader *reader, const char *name)
 {
-    nidoi_line_slice(reader, end, NIDOI_TRACK_LOOP, when, "loop", name);
+    nidoi_line_span(reader, NIDOI_TRACK_LOOP, reader->stopped, reader->now);
+    NIDOI_TRACE_ADD(reader, ",\"cat\":\"loop\",\"name\":\"%s\"", name);
     nidoi_line_end(reader);
+    reader->loop_shown = false;
+    reader->stopped = reader->now;
 }
 
-/* Something happened in the loop itself: it has a slice between two tasks. */
+/* Something happens in the loop itself: it gets a slice between two tasks. */
 void nidoi_trace_loop_show(struct nidoi_trace_reader *reader)
 {
-    if (reader->loop_shown || reader->running) return;
-    reader->loop_shown = true;
-    loop_line(reader, 'B', reader->stopped, "loop");
+    reader->loop_shown = !reader->running;
 }
 
 void nidoi_trace_loop_hide(struct nidoi_trace_reader *reader)
 {
-    if (reader->loop_shown) loop_line(reader, 'E', reader->now, "loop");
-    reader->loop_shown = false;
+    if (reader->loop_shown) loop_end(reader, "loop");
 }
 
 void nidoi_trace_read_sleep(struct nidoi_trace_reader *reader)
 {
-    nidoi_trace_loop_show(reader);
+    nidoi_trace_loop_hide(reader);
+    reader->stopped = reader->now;
     reader->asleep = true;
-    loop_line(reader, 'B', reader->now, "sleeps");
 }
 
 /* It may have fallen asleep before the oldest event. */
 void nidoi_trace_read_awake(struct nidoi_trace_reader *reader)
 {
-    nidoi_trace_loop_show(reader);
-    if (!reader->asleep) loop_line(reader, 'B', reader->stopped, "sleeps");
+    loop_end(reader, "sleeps");
     reader->asleep = false;
-    loop_line(reader, 'E', reader->now, "sleeps");
 }
 
 /* ---- What a task does: one slice after the other ---- */
@@ -85,9 +83,8 @@ static bool is_in_slice(const struct nidoi_trace_task *task)
     return task->state != NIDOI_TRACE_UNKNOWN && task->state != NIDOI_TRACE_OVER;
 }
 
-/* Begins the line of the beginning ('B') or the end ('E') of what task->state says. */
-static void state_line(struct nidoi_trace_reader *reader, char end,
-                       const struct nidoi_trace_task *task, int64_t when)
+/* Begins the line of what the task has done until now. */
+static void state_line(struct nidoi_trace_reader *reader, const struct nidoi_trace_task *task)
 {
     static const char *const names[][2] = {[NIDOI_TRACE_PARKED] = {"wait", NULL},
                                            [NIDOI_TRACE_WAITED] = {"wait", "waits"},
@@ -95,37 +92,51 @@ static void state_line(struct nidoi_trace_reader *reader, char end,
                                            [NIDOI_TRACE_RUNNING] = {"run", "runs"}};
     const char *const *name = names[task->state];
 
-    nidoi_line_begin(reader, end, nidoi_track_task(task, NIDOI_TRACK_STATE), when);
+    nidoi_line_span(reader, nidoi_track_task(task, NIDOI_TRACK_STATE), task->since, reader->now);
     NIDOI_TRACE_ADD(reader, ",\"cat\":\"%s\",\"name\":\"%s", name[0], name[1] ? name[1] : "");
     if (!name[1]) add_wait(reader, task);
     NIDOI_TRACE_ADD(reader, "\"");
 }
 
-void nidoi_trace_state_begin(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task,
-                             enum nidoi_trace_state state, int64_t when)
+void nidoi_trace_state_begin(struct nidoi_trace_task *task, enum nidoi_trace_state state,
+                             int64_t when)
 {
     task->state = (uint8_t)state;
-    state_line(reader, 'B', task, when);
+    task->since = when;
+}
+
+/* What it waits for has an address, unless it is a descriptor. */
+static void add_object(struct nidoi_trace_reader *reader, const struct nidoi_trace_task *task,
+                       const char *before, const char *after)
+{
+    const struct nidoi_event *event;
+
+    if (task->state != NIDOI_TRACE_PARKED || !task->parked_by) return;
+    event = &nidoi_trace_cell(reader, task->parked_by - 1)->event;
+    if (!(event->number & NIDOI_EVENT_FD) && event->object)
+        NIDOI_TRACE_ADD(reader, "%s\"object\":\"0x%" PRIx64 "\"%s", before, event->object, after);
 }
 
 /* The slice of what the task did until now, whose beginning may be older than the oldest event. */
-void nidoi_trace_state_end(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
+void nidoi_trace_state_end(struct nidoi_trace_reader *reader, const struct nidoi_trace_task *task)
 {
     if (!is_in_slice(task)) return;
-    state_line(reader, 'E', task, reader->now);
+    state_line(reader, task);
+    add_object(reader, task, ",\"args\":{", "}");
+    nidoi_line_end(reader);
+}
+
+static void wait_end(struct nidoi_trace_reader *reader, const struct nidoi_trace_task *task,
+                     int64_t result)
+{
+    state_line(reader, task);
+    NIDOI_TRACE_ADD(reader, ",\"args\":{\"result\":%" PRId64, result);
+    add_object(reader, task, ",", "");
+    NIDOI_TRACE_ADD(reader, "}");
     nidoi_line_end(reader);
 }
 
 /* ---- Running ---- */
-
-static void loop_task_line(struct nidoi_trace_reader *reader, char end,
-                           const struct nidoi_trace_task *task, int64_t when)
-{
-    nidoi_line_begin(reader, end, NIDOI_TRACK_LOOP, when);
-    NIDOI_TRACE_ADD(reader, ",\"cat\":\"run\",\"name\":\"");
-    nidoi_line_label(reader, task, reader->running_name);
-    NIDOI_TRACE_ADD(reader, "\"}");
-}
 
 static void run_begin(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task,
                       int64_t when)
@@ -133,22 +144,32 @@ static void run_begin(struct nidoi_trace_reader *reader, struct nidoi_trace_task
     nidoi_trace_loop_hide(reader);
     reader->running = task;
     reader->running_name = task->named_by;
-    loop_task_line(reader, 'B', task, when);
-    nidoi_trace_state_begin(reader, task, NIDOI_TRACE_RUNNING, when);
-    nidoi_line_end(reader);
-    if (task->arrow)
-        nidoi_line_arrow(reader, 'f', nidoi_track_task(task, NIDOI_TRACK_STATE), task->arrow - 1,
-                         "wake");
-    task->arrow = 0;
+    nidoi_trace_state_begin(task, NIDOI_TRACE_RUNNING, when);
 }
 
+/* The arrow of its wake ends where the slice begins, so it is written after that. */
 void nidoi_trace_run_end(struct nidoi_trace_reader *reader)
 {
-    loop_task_line(reader, 'E', reader->running, reader->now);
-    nidoi_trace_state_end(reader, reader->running);
-    reader->running->state = NIDOI_TRACE_UNKNOWN;
+    struct nidoi_trace_task *task = reader->running;
+
+    nidoi_line_span(reader, NIDOI_TRACK_LOOP, task->since, reader->now);
+    NIDOI_TRACE_ADD(reader, ",\"cat\":\"run\",\"name\":\"");
+    nidoi_line_label(reader, task, reader->running_name);
+    NIDOI_TRACE_ADD(reader, "\"}");
+    nidoi_trace_state_end(reader, task);
+    nidoi_trace_arrow_end(reader, task, task->since);
+    nidoi_trace_state_begin(task, NIDOI_TRACE_UNKNOWN, reader->now);
     reader->running = NULL;
     reader->stopped = reader->now;
+}
+
+void nidoi_trace_arrow_end(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task,
+                           int64_t when)
+{
+    if (task->arrow)
+        nidoi_line_arrow(reader, 'f', nidoi_track_task(task, NIDOI_TRACK_STATE), when,
+                         task->arrow - 1, "wake");
+    task->arrow = 0;
 }
 
 void nidoi_trace_read_run(struct nidoi_trace_reader *reader, const struct nidoi_event *event,
@@ -175,21 +196,11 @@ static void stop(struct nidoi_trace_reader *reader, struct nidoi_trace_task *tas
     nidoi_trace_run_end(reader);
 }
 
-void nidoi_trace_read_park(struct nidoi_trace_reader *reader, const struct nidoi_event *event,
-                           struct nidoi_trace_task *task)
+void nidoi_trace_read_park(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
 {
     stop(reader, task);
     task->parked_by = reader->at + 1;
-    nidoi_trace_state_begin(reader, task, NIDOI_TRACE_PARKED, reader->now);
-    if (!(event->number & NIDOI_EVENT_FD) && event->object)
-        NIDOI_TRACE_ADD(reader, ",\"args\":{\"object\":\"0x%" PRIx64 "\"}", event->object);
-    nidoi_line_end(reader);
-}
-
-static void ready_begin(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
-{
-    nidoi_trace_state_begin(reader, task, NIDOI_TRACE_READY, reader->now);
-    nidoi_line_end(reader);
+    nidoi_trace_state_begin(task, NIDOI_TRACE_PARKED, reader->now);
 }
 
 /* By the task with this id, or the loop. */
@@ -198,19 +209,19 @@ static void made_ready(struct nidoi_trace_reader *reader, struct nidoi_trace_tas
 {
     struct nidoi_trace_task *waker = nidoi_trace_find(reader, by);
 
-    ready_begin(reader, task);
+    nidoi_trace_state_begin(task, NIDOI_TRACE_READY, reader->now);
     if (by && !waker) return;
     if (!waker) nidoi_trace_loop_show(reader);
     task->arrow = reader->at + 1;
     nidoi_line_arrow(reader, 's',
                      waker ? nidoi_track_task(waker, NIDOI_TRACK_STATE) : NIDOI_TRACK_LOOP,
-                     reader->at, "wake");
+                     reader->now, reader->at, "wake");
 }
 
 void nidoi_trace_read_yield(struct nidoi_trace_reader *reader, struct nidoi_trace_task *task)
 {
     stop(reader, task);
-    ready_begin(reader, task);
+    nidoi_trace_state_begin(task, NIDOI_TRACE_READY, reader->now);
 }
 
 void nidoi_trace_read_end(struct nidoi_trace_reader *reader, const struct nidoi_event *event,
@@ -226,15 +237,11 @@ void nidoi_trace_read_end(struct nidoi_trace_reader *reader, const struct nidoi_
 void nidoi_trace_read_wake(struct nidoi_trace_reader *reader, const struct nidoi_event *event,
                            struct nidoi_trace_task *task)
 {
-    if (task->state == NIDOI_TRACE_UNKNOWN) {
-        nidoi_trace_state_begin(reader, task, NIDOI_TRACE_WAITED,
-                                task->named ? reader->now : reader->begin);
-        nidoi_line_end(reader);
-    }
+    if (task->state == NIDOI_TRACE_UNKNOWN)
+        nidoi_trace_state_begin(task, NIDOI_TRACE_WAITED,
+                                task->since ? task->since : reader->begin);
     if (!task->named) nidoi_track_name_task(reader, task);
-    state_line(reader, 'E', task, reader->now);
-    NIDOI_TRACE_ADD(reader, ",\"args\":{\"result\":%" PRId64 "}", (int64_t)event->other);
-    nidoi_line_end(reader);
+    wait_end(reader, task, (int64_t)event->other);
     made_ready(reader, task, event->object);
 }
 

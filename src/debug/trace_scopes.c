@@ -153,9 +153,9 @@ void nidoi_trace_read_cancel(struct nidoi_trace_reader *reader, const struct nid
     if (!target || target->scopes.depth <= (int64_t)target->scopes.unseen) return;
     nidoi_line_arrow(reader, 's',
                      author ? nidoi_track_task(author, NIDOI_TRACK_STATE) : NIDOI_TRACK_LOOP,
+                     reader->now, reader->at, "cancel");
+    nidoi_line_arrow(reader, 'f', nidoi_track_task(target, NIDOI_TRACK_SCOPES), reader->now,
                      reader->at, "cancel");
-    nidoi_line_arrow(reader, 'f', nidoi_track_task(target, NIDOI_TRACK_SCOPES), reader->at,
-                     "cancel");
 }
 
 void nidoi_trace_read_user(struct nidoi_trace_reader *reader, const struct nidoi_event *event,
@@ -178,29 +178,26 @@ void nidoi_trace_read_user(struct nidoi_trace_reader *reader, const struct nidoi
     nidoi_line_end(reader);
 }
 
-static void job_line(struct nidoi_trace_reader *reader, char end, uint64_t cell)
-{
-    const struct nidoi_event *event = &nidoi_trace_cell(reader, cell)->event;
-    struct nidoi_place place;
-    struct nidoi_trace_text text;
-
-    nidoi_trace_text_of(reader, cell, 0, &text);
-    nidoi_line_slice(reader, end, nidoi_track_worker(reader, event->other), reader->now, "job",
-                     text.text[0] ? text.text
-                                  : nidoi_place(&place, (void *)(uintptr_t)event->object));
-}
-
 /* Both of its events are noted together, when it is over. */
-void nidoi_trace_read_job(struct nidoi_trace_reader *reader, const struct nidoi_event *event)
+void nidoi_trace_read_job(struct nidoi_trace_reader *reader)
 {
     reader->job = reader->at;
-    job_line(reader, 'B', reader->at);
-    NIDOI_TRACE_ADD(reader, ",\"args\":{\"for\":\"#%" PRIu64 "\"}", nidoi_event_task(event));
-    nidoi_line_end(reader);
+    reader->job_begun = reader->now;
 }
 
 void nidoi_trace_read_job_end(struct nidoi_trace_reader *reader)
 {
-    job_line(reader, 'E', reader->job);
+    const struct nidoi_event *event = &nidoi_trace_cell(reader, reader->job)->event;
+    uint32_t track = nidoi_track_worker(reader, event->other);
+    struct nidoi_place place;
+    struct nidoi_trace_text text;
+
+    nidoi_trace_text_of(reader, reader->job, 0, &text);
+    nidoi_line_span(reader, track, reader->job_begun, reader->now);
+    nidoi_line_text(reader, "cat", "job");
+    nidoi_line_text(reader, "name",
+                    text.text[0] ? text.text
+                                 : nidoi_place(&place, (void *)(uintptr_t)event->object));
+    NIDOI_TRACE_ADD(reader, ",\"args\":{\"for\":\"#%" PRIu64 "\"}", nidoi_event_task(event));
     nidoi_line_end(reader);
 }

@@ -18,7 +18,7 @@ void nidoi_trace_read_cancel(struct nidoi_trace_reader *reader, const struct nid
                              const struct nidoi_trace_task *author);
 void nidoi_trace_read_user(struct nidoi_trace_reader *reader, const struct nidoi_event *event,
                            struct nidoi_trace_task *task);
-void nidoi_trace_read_job(struct nidoi_trace_reader *reader, const struct nidoi_event *event);
+void nidoi_trace_read_job(struct nidoi_trace_reader *reader);
 void nidoi_trace_read_job_end(struct nidoi_trace_reader *reader);
 
 #endif

@@ -32,6 +32,7 @@ struct nidoi_trace_task {
     uint64_t function;             /* 0: not known */
     uint64_t arrow;                /* it was made ready by this event, and 1; 0: not told */
     uint64_t parked_by;            /* and parked by this one, and 1; 0: see `live` */
+    int64_t since;                 /* in its present state; 0: since before the trace */
     struct nidoi_trace_nest scopes, marks;
     uint32_t number; /* of its tracks */
     uint8_t state;

@@ -38,16 +38,18 @@ static void copy_until_quote(char *out, const char *from)
     out[n] = '\0';
 }
 
-/* "B 0.5 runs": what a line is, when in ms after the start of the virtual clock, and its name. The names of tracks
- * are left out, and what the addresses of code are part of. */
+/* "X 0.5+2 sleep": what a line is, when in ms after the start of the virtual clock, for how long, and its name. The
+ * names of tracks are left out, and what the addresses of code are part of. */
 static bool summary(char *out, size_t size, const char *line)
 {
     const char *name = strstr(line, "\"name\":\""), *when = strstr(line, "\"ts\":");
-    char word[128] = "";
+    const char *length = strstr(line, "\"dur\":");
+    char word[128] = "", lasts[32] = "";
 
     if (strncmp(line, "{\"ph\":\"", 7) || line[7] == 'M') return false;
     if (name) copy_until_quote(word, name + 8);
-    snprintf(out, size, "%c %g %s", line[7], atof(when + 5) / 1000 - 1000, word);
+    if (length) snprintf(lasts, sizeof lasts, "+%g", atof(length + 6) / 1000);
+    snprintf(out, size, "%c %g%s %s", line[7], atof(when + 5) / 1000 - 1000, lasts, word);
     return !strchr(word, '(');
 }
 
@@ -118,22 +120,17 @@ INSIDE(trace, a_task_is_ready_runs_waits_and_is_woken)
     cr_expect(zero(int, nido_sleep(NIDO_MS(5))));
     nido_event_set(&event);
     cr_expect(zero(int, nido_group_close(&group, 0)));
-    EXPECT_EVENTS("#2 waits", "B 0 ready", "E 0 ready", "B 0 runs", "f 0 wake", "E 0 runs",
-                  "B 0 event go", "E 5 event go", "B 5 ready", "E 5 ready", "B 5 runs", "f 5 wake",
-                  "s 5 wake", "E 5 runs", "i 5 end");
-    EXPECT_EVENTS("#3 sleeps", "B 0 ready", "E 0 ready", "B 0 runs", "f 0 wake", "E 0 runs",
-                  "B 0 sleep", "E 3 sleep", "B 3 ready", "E 3 ready", "B 3 runs", "f 3 wake",
-                  "E 3 runs", "i 3 end");
-    EXPECT_EVENTS("#1 main", "B 0 runs", "s 0 wake", "s 0 wake", "E 0 runs", "B 0 sleep",
-                  "E 5 sleep", "B 5 ready", "E 5 ready", "B 5 runs", "f 5 wake", "s 5 wake",
-                  "E 5 runs", "B 5 children of group all", "E 5 children of group all", "B 5 ready",
-                  "E 5 ready", "B 5 runs", "f 5 wake", "E 5 runs");
+    EXPECT_EVENTS("#2 waits", "X 0+0 ready", "X 0+0 runs", "f 0 wake", "X 0+5 event go",
+                  "X 5+0 ready", "s 5 wake", "X 5+0 runs", "f 5 wake", "i 5 end");
+    EXPECT_EVENTS("#3 sleeps", "X 0+0 ready", "X 0+0 runs", "f 0 wake", "X 0+3 sleep",
+                  "X 3+0 ready", "X 3+0 runs", "f 3 wake", "i 3 end");
+    EXPECT_EVENTS("#1 main", "s 0 wake", "s 0 wake", "X 0+0 runs", "X 0+5 sleep", "X 5+0 ready",
+                  "s 5 wake", "X 5+0 runs", "f 5 wake", "X 5+0 children of group all",
+                  "X 5+0 ready", "X 5+0 runs", "f 5 wake");
     EXPECT_EVENTS("#1 main scopes", "B 0 group all", "E 5 group all");
-    EXPECT_EVENTS("loop", "B 0 #1 main", "E 0 #1 main", "B 0 #2 waits", "E 0 #2 waits",
-                  "B 0 #3 sleeps", "E 0 #3 sleeps", "B 0 loop", "s 3 wake", "E 3 loop",
-                  "B 3 #3 sleeps", "E 3 #3 sleeps", "B 3 loop", "s 5 wake", "E 5 loop",
-                  "B 5 #1 main", "E 5 #1 main", "B 5 #2 waits", "E 5 #2 waits", "B 5 #1 main",
-                  "E 5 #1 main");
+    EXPECT_EVENTS("loop", "X 0+0 #1 main", "X 0+0 #2 waits", "X 0+0 #3 sleeps", "s 3 wake",
+                  "X 0+3 loop", "X 3+0 #3 sleeps", "s 5 wake", "X 3+2 loop", "X 5+0 #1 main",
+                  "X 5+0 #2 waits", "X 5+0 #1 main");
 }
 
 INSIDE(trace, a_deadline_and_a_cancel_tell_what_they_end_and_why)
@@ -154,9 +151,8 @@ INSIDE(trace, a_deadline_and_a_cancel_tell_what_they_end_and_why)
     cr_expect(zero(int, nido_group_close(&group, 0)));
     EXPECT_EVENTS("#1 main scopes", "B 0 deadline", "f 2 cancel", "E 2 deadline",
                   "B 2 group victims", "f 2 cancel", "E 2 group victims");
-    EXPECT_EVENTS("#2 victim", "B 2 ready", "E 2 ready", "B 2 runs", "f 2 wake", "E 2 runs",
-                  "B 2 event", "E 2 event", "B 2 ready", "E 2 ready", "B 2 runs", "f 2 wake",
-                  "s 2 wake", "E 2 runs", "i 2 end");
+    EXPECT_EVENTS("#2 victim", "X 2+0 ready", "X 2+0 runs", "f 2 wake", "X 2+0 event",
+                  "X 2+0 ready", "s 2 wake", "X 2+0 runs", "f 2 wake", "i 2 end");
     cr_expect(is_written("\"cat\":\"cancel\",\"name\":\"deadline\",\"s\":\"t\",\"args\":{\"scope "
                          "of\":\"#1\",\"code\":-110"));
     cr_expect(is_written("\"cat\":\"cancel\",\"name\":\"cancel\",\"s\":\"t\",\"args\":{\"scope "
@@ -181,9 +177,9 @@ INSIDE(trace, a_job_is_a_slice_of_its_worker)
     options.name = "hash";
     cr_expect(zero(int, nido_trace_start(NULL)));
     cr_expect(eq(i64, nido_offload_with(job, &done, &options), 7));
-    EXPECT_EVENTS("worker 1", "B 0 hash", "E 0 hash");
-    EXPECT_EVENTS("#1 main", "B 0 runs", "E 0 runs", "B 0 job hash", "E 0 job hash", "B 0 ready",
-                  "E 0 ready", "B 0 runs", "f 0 wake", "E 0 runs");
+    EXPECT_EVENTS("worker 1", "X 0+0 hash");
+    EXPECT_EVENTS("#1 main", "X 0+0 runs", "X 0+0 job hash", "X 0+0 ready", "X 0+0 runs",
+                  "f 0 wake");
     cr_expect(is_written("\"args\":{\"for\":\"#1\"}"));
 }
 
@@ -226,13 +222,12 @@ INSIDE(trace, a_start_in_the_middle_sees_the_wakes_of_those_who_sleep)
     cr_expect(zero(int, nido_sleep(NIDO_MS(1))));
     cr_expect(zero(int, nido_trace_start(NULL)));
     cr_expect(eq(int, nido_trace_start(NULL), -EALREADY));
-    EXPECT_EVENTS("#3 other", "B 1 event old", "E 1 event old");
+    EXPECT_EVENTS("#3 other", "X 1+0 event old");
     nido_event_set(&event);
     cr_expect(zero(int, nido_group_close(&group, 0)));
     cr_expect(zero(int, nido_trace_stop()));
     cr_expect(eq(int, nido_trace_stop(), -EALREADY));
-    EXPECT_EVENTS("#2 sleeper", "B 1 waits", "E 1 waits", "B 1 ready", "E 1 ready", "B 1 runs",
-                  "f 1 wake", "E 1 runs", "i 1 end");
+    EXPECT_EVENTS("#2 sleeper", "X 1+0 waits", "X 1+0 ready", "X 1+0 runs", "f 1 wake", "i 1 end");
     EXPECT_EVENTS("#1 main scopes", "B 1 since before the trace", "E 1 since before the trace");
 }
 
