@@ -194,6 +194,31 @@ CHILDREN(proc_reach, a_leader_that_has_left_its_group_is_signalled_too)
     }
 }
 
+/* One that is queued, not merged, tells how often it was sent. */
+CHILDREN(proc_reach, a_leader_in_its_group_is_signalled_once)
+{
+    static char text[] = "import os, signal\n"
+                         "queued, patience, times = {signal.SIGRTMIN}, 20, 0\n"
+                         "signal.pthread_sigmask(signal.SIG_BLOCK, queued)\n"
+                         "os.write(1, b'x')\n"
+                         "while signal.sigtimedwait(queued, patience):\n"
+                         "    patience, times = 0.1, times + 1\n"
+                         "os.write(1, b'%d' % times)\n";
+    nido_proc_options options = PROGRAM("python3", "-c", text);
+    nido_proc proc;
+    char times;
+
+    options.new_group = true;
+    options.out.kind = NIDO_STDIO_PIPE;
+    proc = begin_child(&options);
+    await_byte(nido_proc_stdout(&proc));
+    cr_expect(zero(int, nido_proc_kill(&proc, SIGRTMIN)));
+    cr_expect(eq(int, (int)nido_read(nido_proc_stdout(&proc), &times, 1), 1));
+    cr_expect(eq(chr, times, '1'));
+    expect_exit(&proc, 0);
+    let_go(&proc);
+}
+
 /* ---- Stopped ---- */
 
 static void await_stop(int pid)
