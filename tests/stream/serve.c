@@ -119,6 +119,29 @@ NIDO_TEST(serve, each_connection_has_a_task_and_idle_ones_end_at_a_stop)
     cr_expect(eq(int, io_run(serve_two), 0));
 }
 
+/* Counts by tens in what the handler counts by ones. */
+static int open_and_count(nido_stream *stream, int fd, const nido_stream_options *options,
+                          void *served)
+{
+    *(int *)served += 10;
+    return nido_stream_open(stream, fd, options);
+}
+
+static int serve_opened(void *unused)
+{
+    (void)unused;
+    world_begin();
+    world.options.open = open_and_count;
+    cr_expect(eq(int, with_server(two_clients), 0));
+    cr_expect(eq(int, world.served, 22));
+    return 0;
+}
+
+NIDO_TEST(serve, each_stream_is_opened_by_the_programs_own_function)
+{
+    cr_expect(eq(int, io_run(serve_opened), 0));
+}
+
 /* ---- Draining ---- */
 
 static int slow_client(void)
@@ -309,6 +332,12 @@ static int open_nothing(nido_stream *stream, int fd, const nido_stream_options *
     return 0;
 }
 
+static int open_refused(nido_stream *stream, int fd, const nido_stream_options *options, void *ctx)
+{
+    (void)stream, (void)fd, (void)options, (void)ctx;
+    return -EACCES;
+}
+
 static int stray(nido_stream *stream, void *unused)
 {
     (void)stream, (void)unused;
@@ -340,6 +369,9 @@ static int serve_nothing(void *unused)
     world.options.open = open_nothing;
     cr_expect(eq(int, with_server(dial_in_vain), 0));
     cr_expect(eq(int, reported.rc, -EINVAL));
+    world.options.open = open_refused;
+    cr_expect(eq(int, with_server(dial_in_vain), 0));
+    cr_expect(eq(int, reported.rc, -EACCES));
     world.options.open = NULL;
     nido_group_open(&group, NIDO_FAIL_FAST, "both");
     cr_expect(eq(int, nido_spawn(&group, serve_strays, NULL), 0));
