@@ -21,15 +21,15 @@ static void ca_finish(void *arg, int status, int timeouts, struct ares_addrinfo 
     lookup->result = result;
 }
 
+/* c-ares's macros for the set shift 1 by 31 places in an int. */
 static nfds_t ca_sockets(ares_channel channel, struct pollfd *fds)
 {
     ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
-    int set = ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
+    unsigned set = (unsigned)ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
     nfds_t n = 0;
-    for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-        short events = (short)((ARES_GETSOCK_READABLE(set, i) ? POLLIN : 0) |
-                               (ARES_GETSOCK_WRITABLE(set, i) ? POLLOUT : 0));
-        if (events) fds[n++] = (struct pollfd){.fd = sockets[i], .events = events};
+    for (unsigned i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+        int events = (set >> i & 1 ? POLLIN : 0) | (set >> (i + 16) & 1 ? POLLOUT : 0);
+        if (events) fds[n++] = (struct pollfd){.fd = sockets[i], .events = (short)events};
     }
     return n;
 }
