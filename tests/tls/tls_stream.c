@@ -47,6 +47,44 @@ NIDO_TEST(tls, lines_pass_both_ways_and_close_notify_is_the_end)
     cr_expect(eq(int, io_run(pass_lines), 0));
 }
 
+/* ---- What others leave in OpenSSL's queue ---- */
+
+static int leave_errors(void *done)
+{
+    int rc = 0;
+
+    while (!*(bool *)done && !rc) {
+        ERR_raise(ERR_LIB_USER, ERR_R_FATAL);
+        rc = nido_yield();
+    }
+    return rc;
+}
+
+static int pass_lines_among_errors(void *unused)
+{
+    struct tls_ends ends = {.serve = tls_answer_lines, .ask = ask_lines, .more = "TLSv1.3"};
+    bool done = false;
+    nido_group group;
+
+    (void)unused;
+    ends.server = tls_server(TLS_SERVER);
+    ends.client = tls_client();
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    cr_expect(zero(int, nido_spawn(&group, leave_errors, &done)));
+    tls_meet(&ends);
+    done = true;
+    cr_expect(eq(int, nido_group_close(&group, 0), 0));
+    cr_expect(ends.served == 0 && ends.asked == 0, "%s, %s", ends.served_text, ends.asked_text);
+    tls_ends_free(&ends);
+    ERR_clear_error();
+    return 0;
+}
+
+NIDO_TEST(tls, errors_that_others_leave_in_openssls_queue_are_no_failures)
+{
+    cr_expect(eq(int, io_run(pass_lines_among_errors), 0));
+}
+
 /* ---- Both ways at once ---- */
 
 enum { MUCH = 600000 };

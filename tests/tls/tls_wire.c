@@ -349,3 +349,50 @@ NIDO_TEST(tls, a_server_drains_and_a_request_that_has_arrived_is_answered)
 {
     cr_expect(eq(int, io_run(drain_tls), 0));
 }
+
+/* ---- Answers that are not taken ---- */
+
+enum { UPDATES = 20000 };
+
+/* Asks for an answer with each byte, and takes none. */
+static int ask_and_take_nothing(nido_stream *stream, struct tls_ends *ends)
+{
+    int rc = 0;
+
+    (void)ends;
+    for (int i = 0; i < UPDATES && rc >= 0; i++) {
+        SSL_key_update(nido_tls_ssl(stream), SSL_KEY_UPDATE_REQUESTED);
+        rc = nido_stream_printf(stream, "x");
+        if (rc >= 0) rc = nido_stream_flush(stream);
+    }
+    return rc;
+}
+
+static int read_only(nido_stream *stream, struct tls_ends *ends)
+{
+    char bytes[1000];
+    ssize_t n;
+
+    setsockopt(ends->fds[0], SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int));
+    while ((n = nido_stream_read(stream, bytes, sizeof bytes)) > 0) continue;
+    return (int)n;
+}
+
+static int flood(void *unused)
+{
+    struct tls_ends ends = {.serve = read_only, .ask = ask_and_take_nothing};
+
+    (void)unused;
+    ends.server = tls_server(TLS_SERVER);
+    ends.client = tls_client();
+    tls_meet(&ends);
+    cr_expect(eq(int, ends.served, -EPROTO));
+    tls_told(ends.served_text, "it asks for answers and does not take them");
+    tls_ends_free(&ends);
+    return 0;
+}
+
+NIDO_TEST(tls, a_peer_that_takes_no_answers_is_not_answered_without_end)
+{
+    cr_expect(eq(int, io_run(flood), 0));
+}

@@ -55,7 +55,8 @@ static int app(void *arg)
     int fd = nido_listen("127.0.0.1", "0", NULL), rc;
 
     if (fd < 0 || getsockname(fd, (struct sockaddr *)&address, &length)) return -1;
-    rc = nido_tls_new(&NIDO_TLS_OPTIONS(.certificate = argv[1], .key = argv[2], .alpn = protocols),
+    rc = nido_tls_new(&NIDO_TLS_OPTIONS(.certificate = argv[1], .key = argv[2], .alpn = protocols,
+                                        .truncation_is_end = true),
                       &tls);
     if (rc) return nido_close(fd), rc;
     printf("listening on port %d\n", ntohs(address.sin_port));
