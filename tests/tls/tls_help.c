@@ -135,7 +135,7 @@ int tls_serve(void *arg)
 {
     struct tls_ends *ends = arg;
     nido_stream stream;
-    int rc = nido_tls_accept(&stream, ends->server, ends->fds[0], NULL);
+    int rc = nido_tls_accept(&stream, ends->server, ends->fds[0], ends->options);
 
     if (rc == 0) {
         rc = ends->serve ? ends->serve(&stream, ends) : 0;

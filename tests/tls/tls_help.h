@@ -33,6 +33,7 @@ struct tls_ends {
     const char *name; /* of the server, as the client asks for it */
     int (*serve)(nido_stream *stream, struct tls_ends *ends);
     int (*ask)(nido_stream *stream, struct tls_ends *ends);
+    const nido_stream_options *options;     /* of the server's stream */
     int fds[2];                             /* the server's, the client's */
     int served, asked;                      /* results */
     char served_text[256], asked_text[256]; /* of the failures */
