@@ -113,6 +113,8 @@ enum { NIDOI_EVERY_CHILD = 0 };
     /* the addresses of a connection, rest of the structs zero */                                       \
     X(int, addresses, (int fd, struct sockaddr_storage *own, struct sockaddr_storage *peer),            \
       (fd, own, peer))                                                                                  \
+    /* who has connected a Unix socket, or made the pair: its process; -ENOTSUP: not known here */      \
+    X(int, peer_process, (int fd), (fd))                                                                \
     X(int, close, (int fd), (fd))                                                                       \
     /* another number for the same description, `least` or above */                                     \
     X(int, dup, (int fd, int least), (fd, least))                                                       \

@@ -114,3 +114,23 @@ int nidoi_os_addresses(int fd, struct sockaddr_storage *own, struct sockaddr_sto
     if (getsockname(fd, (void *)own, &own_length) < 0) return -errno;
     return getpeername(fd, (void *)peer, &peer_length) < 0 ? -errno : 0;
 }
+
+#ifdef __linux__
+struct credentials { /* struct ucred of <sys/socket.h>, which hides it from portable programs */
+    int pid;
+    unsigned uid, gid;
+};
+#endif
+
+int nidoi_os_peer_process(int fd)
+{
+#ifdef __linux__
+    struct credentials peer;
+    socklen_t length = sizeof peer;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ? -errno : peer.pid;
+#else
+    (void)fd;
+    return -ENOTSUP;
+#endif
+}

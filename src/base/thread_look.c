@@ -11,6 +11,7 @@
 #include "base/sys.h"
 
 #ifdef __linux__
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #endif
@@ -23,6 +24,11 @@
 struct nidoi_thread nidoi_thread_self(void)
 {
     return (struct nidoi_thread){pthread_self(), (int)syscall(SYS_gettid)};
+}
+
+void nidoi_thread_name(char *name)
+{
+    if (prctl(PR_GET_NAME, name, 0, 0, 0)) name[0] = '\0';
 }
 
 static bool read_file(const char *path, char *text, size_t size)
@@ -176,6 +182,11 @@ const char *nidoi_thread_call_name(long call, bool *on_fd)
 struct nidoi_thread nidoi_thread_self(void)
 {
     return (struct nidoi_thread){pthread_self(), 0};
+}
+
+void nidoi_thread_name(char *name)
+{
+    name[0] = '\0';
 }
 
 void nidoi_thread_look(const struct nidoi_thread *thread, struct nidoi_thread_look *out)

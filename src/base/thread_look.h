@@ -16,6 +16,10 @@ struct nidoi_thread {
 
 struct nidoi_thread nidoi_thread_self(void);
 
+/* What the calling thread is called; empty: nothing is known. */
+enum { NIDOI_THREAD_NAME = 16 };
+void nidoi_thread_name(char *name);
+
 enum nidoi_thread_state {
     NIDOI_THREAD_UNKNOWN,
     NIDOI_THREAD_RUNS,   /* or would, if a processor were free */

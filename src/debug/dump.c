@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "base/debug_words.h"
+#include "base/printable.h"
 #include "base/sys.h"
+#include "base/thread_look.h"
 #include "base/time.h"
 #include "debug/json.h"
 #include "debug/tree.h"
@@ -19,10 +21,30 @@ static void line_to_file(void *file, const char *line)
     fputs(line, file);
 }
 
+static const char *plural(uint64_t n, const char *one, const char *more)
+{
+    return n == 1 ? one : more;
+}
+
+static void dump_head(const struct nidoi_loop *loop, FILE *file)
+{
+    int64_t up = loop->sched.now - loop->began;
+    char name[NIDOI_THREAD_NAME];
+
+    nidoi_thread_name(name);
+    nidoi_make_printable(name, 0);
+    fprintf(file, "nido: runtime %u, up %lld.%lld s, thread %d \"%s\": %u %s, %u of them ready; ",
+            loop->number, (long long)(up / NIDO_SEC(1)),
+            (long long)(up % NIDO_SEC(1) / NIDO_MS(100)), loop->system_thread, name, loop->live,
+            plural(loop->live, "task", "tasks"), nidoi_sched_ready(&loop->sched));
+    fprintf(file, "%zu %s on descriptors, %u %s out\n", loop->reactor.watching,
+            plural(loop->reactor.watching, "watch", "watches"), loop->expected,
+            plural(loop->expected, "job or child", "jobs or children"));
+}
+
 static int dump_tree(struct nidoi_loop *loop, const struct nidoi_debug_view *view, FILE *file)
 {
-    fprintf(file, "nido: runtime %u: %u %s, %u of them ready\n", loop->number, loop->live,
-            loop->live == 1 ? "task" : "tasks", nidoi_sched_ready(&loop->sched));
+    dump_head(loop, file);
     if (view->shown) fprintf(file, "nido: stacks: %s\n", nidoi_debug_stacks_source(view));
     return nidoi_tree_print(loop, view, line_to_file, file);
 }

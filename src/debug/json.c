@@ -3,8 +3,10 @@
 #include <inttypes.h>
 
 #include "base/place.h"
+#include "base/thread_look.h"
 #include "coro/group/waits.h"
 #include "coro/task/measure.h"
+#include "debug/peer.h"
 #include "debug/quote.h"
 #include "debug/task.h"
 #include "nido/time.h"
@@ -32,6 +34,14 @@ static uint64_t group_number(const nido_group *group)
     return (uint64_t)(uintptr_t)group;
 }
 
+static void put_peer(FILE *file, int fd)
+{
+    char room[128];
+    struct nidoi_text peer = {room, sizeof room, 0};
+
+    if (nidoi_debug_add_peer(&peer, fd)) put_key_text(file, "peer", room);
+}
+
 static void put_wait(FILE *file, const struct nidoi_waiter *waiter)
 {
     const struct nidoi_wait_kind *kind = waiter->kind;
@@ -42,6 +52,7 @@ static void put_wait(FILE *file, const struct nidoi_waiter *waiter)
     put_text(file, kind->name);
     if (kind->is_fd) fprintf(file, ",\"fd\":%d", (int)(intptr_t)waiter->object);
     if (name) put_key_text(file, "object", name);
+    if (kind->is_fd) put_peer(file, (int)(intptr_t)waiter->object);
     if (owner) fprintf(file, ",\"owner\":%" PRIu64, owner->id);
     fprintf(file, ",\"for_ns\":%" PRId64 "}", waiter->task->sched->now - waiter->since);
 }
@@ -173,8 +184,15 @@ static void put_groups(FILE *file, struct nidoi_loop *loop)
 
 void nidoi_json_print(struct nidoi_loop *loop, const struct nidoi_debug_view *view, FILE *file)
 {
-    fprintf(file, "{\"nido\":\"%s\",\"runtime\":%u,\"now_ns\":%" PRId64 ",\n \"groups\":[",
-            NIDO_VERSION, loop->number, loop->sched.now);
+    char name[NIDOI_THREAD_NAME];
+
+    nidoi_thread_name(name);
+    fprintf(file, "{\"nido\":\"%s\",\"runtime\":%u,\"now_ns\":%" PRId64 ",\"up_ns\":%" PRId64,
+            NIDO_VERSION, loop->number, loop->sched.now, loop->sched.now - loop->began);
+    fprintf(file, ",\"thread\":%d", loop->system_thread);
+    put_key_text(file, "thread_name", name);
+    fprintf(file, ",\"watches\":%zu,\"out\":%u,\n \"groups\":[", loop->reactor.watching,
+            loop->expected);
     put_groups(file, loop);
     fputs("],\n \"tasks\":[", file);
     put_tasks(file, view, loop);

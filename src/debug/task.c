@@ -1,12 +1,9 @@
 #include "debug/task.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "base/place.h"
-#include "base/sys.h"
 #include "coro/group/waits.h"
 #include "coro/task/measure.h"
+#include "debug/peer.h"
 #include "nido/time.h"
 
 #define ADD(text, ...) nidoi_text_add((text)->text, (text)->size, &(text)->used, __VA_ARGS__)
@@ -51,24 +48,13 @@ static void add_seconds(struct nidoi_text *text, int64_t ns)
         (long long)(ns % NIDO_SEC(1) / NIDO_MS(100)));
 }
 
-/* " (192.0.2.1:80)": the other end of a connection. */
+/* " (192.0.2.1:80)". */
 static void add_peer(struct nidoi_text *text, int fd)
 {
-    struct sockaddr_storage own, peer;
-    char host[INET6_ADDRSTRLEN];
+    char room[128];
+    struct nidoi_text peer = {room, sizeof room, 0};
 
-    if (nidoi_sys.addresses(fd, &own, &peer)) return;
-    if (peer.ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)&peer;
-
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-        ADD(text, " (%s:%u)", host, ntohs(in->sin_port));
-    } else if (peer.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const void *)&peer;
-
-        inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
-        ADD(text, " ([%s]:%u)", host, ntohs(in->sin6_port));
-    }
+    if (nidoi_debug_add_peer(&peer, fd)) ADD(text, " (%s)", room);
 }
 
 static void add_cpu(struct nidoi_text *text, const struct nidoi_task *task)

@@ -230,6 +230,7 @@ static void make(enum fault call, struct made *made)
     case FAULT_family:
     case FAULT_unconfirmed:
     case FAULT_addresses:
+    case FAULT_peer_process:
     case FAULT_close:
     case FAULT_poll:
     case FAULT_map:

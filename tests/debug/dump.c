@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "faults.h"
@@ -89,8 +90,9 @@ INSIDE(dump, the_tree_shows_groups_tasks_waits_ages_deadlines_and_places)
     spawn_named(&middle, sleeps_in_a_timeout, "sleeper");
     cr_expect(zero(int, nido_sleep(NIDO_SEC(2))));
     EXPECT_LINES(
-        nido_dump, ": 4 tasks, 0 of them ready\n", "\"\"  runs  deadline in 58.0 s",
-        "\n└─ group \"outer\"  fail-fast  0 children\n",
+        nido_dump, "nido: runtime ", ", up 2.0 s, thread ",
+        ": 4 tasks, 0 of them ready; 0 watches on descriptors, 0 jobs or children out\n",
+        "\"\"  runs  deadline in 58.0 s", "\n└─ group \"outer\"  fail-fast  0 children\n",
         "\n   └─ group \"middle\"  wait-all  2 children\n", "      ├─ #", "\"opener\"  waits for ",
         "children of group \"inner\", 2.0 s  deadline in 58.0 s (inherited)  stack ",
         "\n      │  └─ group \"inner\"  wait-all  1 child\n", "\n      │     └─ #",
@@ -202,6 +204,49 @@ INSIDE(dump, a_descriptor_is_shown_with_the_address_of_its_peer)
     nido_group_close(&group, 0);
     nido_close(ends[0]);
     nido_close(ends[1]);
+}
+
+static void expect_peer(const char *name)
+{
+    char waits_for[192], in_json[192];
+    nido_group group;
+
+    snprintf(waits_for, sizeof waits_for, "  waits for input on descriptor %d (%s), ", ends[0],
+             name);
+    snprintf(in_json, sizeof in_json, "\"fd\":%d,\"peer\":\"%s\",", ends[0], name);
+    nido_group_open(&group, NIDO_WAIT_ALL, NULL);
+    spawn_named(&group, reads, "reader");
+    nido_yield();
+    EXPECT_LINES(nido_dump, waits_for, "; 1 watch on descriptors, 0 jobs");
+    EXPECT_LINES(nido_dump_json, in_json, "\"watches\":1,\"out\":0,");
+    nido_group_cancel(&group, 0, NULL);
+    nido_group_close(&group, 0);
+}
+
+INSIDE(dump, a_unix_socket_is_shown_with_the_path_or_the_process_of_its_peer)
+{
+    char host[96], process[32];
+    int listener;
+
+    snprintf(host, sizeof host, "unix:/tmp/nido-dump-%d", (int)getpid());
+    listener = nido_listen(host, NULL, NULL);
+    cr_assert(ge(int, listener, 0));
+    ends[0] = nido_dial(host, NULL, NULL);
+    ends[1] = nido_accept(listener, NULL, NULL);
+    expect_peer(host + strlen("unix:"));
+    nido_close(ends[0]);
+    nido_close(ends[1]);
+    nido_close(listener);
+    unlink(host + strlen("unix:"));
+#ifdef __linux__
+    snprintf(process, sizeof process, "process %d", (int)getpid());
+    cr_expect(zero(int, socketpair(AF_UNIX, SOCK_STREAM, 0, ends)));
+    expect_peer(process);
+    nido_close(ends[0]);
+    nido_close(ends[1]);
+#else
+    (void)process;
+#endif
 }
 
 /* Python's own reader is the judge: every task once, in a group that is listed or in none. */
@@ -442,7 +487,7 @@ NIDO_TEST(dump, sigquit_prints_the_tree_if_asked_to)
     nido_options_init(&options);
     options.flags = NIDO_RUN_DUMP;
     stderr_of_run(&options, text, sizeof text);
-    cr_expect(ne(ptr, strstr(text, ": 1 task, 0 of them ready\n#"), NULL), "%s", text);
+    cr_expect(ne(ptr, strstr(text, ": 1 task, 0 of them ready; "), NULL), "%s", text);
     cr_expect(ne(ptr, strstr(text, "\"quitter\"  waits for sleep"), NULL), "%s", text);
 }
 

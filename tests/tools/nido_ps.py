@@ -91,6 +91,8 @@ def twins(tool, path):
         settled(program)
         own, seen = json.loads(own), json.loads(tool.shows("--json", "--stacks", program.pid))
         check(own["groups"] == seen["groups"], own["groups"], seen["groups"])
+        heads = [{key: head[key] for key in ("thread", "thread_name", "watches", "out")} for head in (own, seen)]
+        check(heads[0] == heads[1] and seen["up_ns"] >= own["up_ns"] > 0, *heads)
         check(len(own["tasks"]) == len(seen["tasks"]) == 100, own, seen)
         for mine, theirs in zip(own["tasks"][1:], seen["tasks"][1:]): # without the root, which ran
             (mine, frames), (theirs, outer) = comparable(mine), comparable(theirs)

@@ -23,6 +23,8 @@ MASKS = [
     (r"at \S+/(src|tests)/", r"at \1/"),
     (r"(\w\.[ch]):\d+", r"\1:N"),
     (r"nido \d+\.\d+\.\d+", "nido V"),
+    (r"thread \d+ \S+:", "thread N:"),
+    (r"thread \d+:", "thread N:"),
     (r" +", " "),
 ]
 failures = []

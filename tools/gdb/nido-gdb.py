@@ -146,6 +146,7 @@ class Runtime:
         self.ready = (layout.field(loop, "loop.sched.tail") - layout.field(loop, "loop.sched.head")) % (1 << 32)
         self.now = layout.field(loop, "loop.sched.now", True)
         self.current = layout.field(loop, "loop.sched.current")
+        self.has_head = "loop.began" in layout.entries
         self.torn = 0
         self.tasks = {}
         for address, number in sorted(self.slots(), key=lambda slot: slot[1]):
@@ -464,9 +465,29 @@ def task_frames(runtime, task):
 
 # ---- Commands ----
 
+def where_words(runtime):
+    """An older library does not tell."""
+    if not runtime.has_head:
+        return ""
+    field = runtime.layout.field
+    number = field(runtime.loop, "loop.system_thread")
+    names = [thread.name for thread in gdb.selected_inferior().threads() if thread.ptid[1] == number and thread.name]
+    return (f', up {seconds(runtime.now - field(runtime.loop, "loop.began", True))}, thread {number}'
+            + (f' "{names[0]}"' if names else ""))
+
+
+def outside_words(runtime):
+    if not runtime.has_head:
+        return ""
+    field = runtime.layout.field
+    watches, out = field(runtime.loop, "loop.reactor.watching"), field(runtime.loop, "loop.expected")
+    return (f'; {watches} {"watch" if watches == 1 else "watches"} on descriptors, '
+            f'{out} {"job or child" if out == 1 else "jobs or children"} out')
+
+
 def print_head(runtime):
-    print(f'nido {runtime.layout.library}: runtime {runtime.number}: {runtime.live} '
-          f'{"task" if runtime.live == 1 else "tasks"}, {runtime.ready} of them ready')
+    print(f'nido {runtime.layout.library}: runtime {runtime.number}{where_words(runtime)}: {runtime.live} '
+          f'{"task" if runtime.live == 1 else "tasks"}, {runtime.ready} of them ready{outside_words(runtime)}')
     if runtime.torn:
         print(f"{runtime.torn} tasks are left out: damaged, or missing in the core file")
 

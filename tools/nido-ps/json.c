@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "peers.h"
 #include "stacks.h"
 
 /* Jansson takes no bytes that are no UTF-8: they become U+FFFD one by one. */
@@ -45,11 +46,14 @@ static void add_cancel(json_t *object, const struct cancel *cancel)
         json_object_set_new(object, "shielded", json_true());
 }
 
-static json_t *wait_json(const struct runtime *runtime, const struct wait *wait)
+static json_t *wait_json(const struct target *target, const struct runtime *runtime,
+                         const struct wait *wait)
 {
     json_t *object = json_pack("{s:o}", "kind", text(wait->kind));
+    const char *peer = wait->is_fd && !target->is_core ? peers_find(target->pid, wait->fd) : NULL;
 
     if (wait->is_fd) json_object_set_new(object, "fd", json_integer(wait->fd));
+    if (peer) json_object_set_new(object, "peer", text(peer));
     if (wait->has_name) json_object_set_new(object, "object", text(wait->name));
     if (wait->owner) json_object_set_new(object, "owner", number(wait->owner));
     json_object_set_new(object, "for_ns", json_integer(runtime->now - wait->since));
@@ -116,7 +120,7 @@ static json_t *task_json(struct target *target, const struct runtime *runtime,
                   state_name(task), "service", task->is_service);
 
     if (task->wait.waits && !task->is_running)
-        json_object_set_new(object, "wait", wait_json(runtime, &task->wait));
+        json_object_set_new(object, "wait", wait_json(target, runtime, &task->wait));
     add_deadline(object, runtime, task);
     add_cancel(object, &task->cancel);
     if (runtime->counts_cpu) json_object_set_new(object, "cpu_ns", number(task->cpu_ns));
@@ -137,6 +141,15 @@ static json_t *group_json(const struct group *group)
     return object;
 }
 
+static void add_head(json_t *object, const struct runtime *runtime)
+{
+    json_object_set_new(object, "up_ns", json_integer(runtime->up));
+    json_object_set_new(object, "thread", json_integer(runtime->thread));
+    json_object_set_new(object, "thread_name", text(runtime->thread_name));
+    json_object_set_new(object, "watches", number(runtime->watches));
+    json_object_set_new(object, "out", number(runtime->out));
+}
+
 bool json_print(FILE *file, struct target *target, const struct runtime *runtime, bool stacks)
 {
     json_t *groups = json_array(), *tasks = json_array();
@@ -150,6 +163,7 @@ bool json_print(FILE *file, struct target *target, const struct runtime *runtime
     object = json_pack("{s:s, s:o, s:I, s:o, s:o}", "nido", target->layout.library, "runtime",
                        number(runtime->number), "now_ns", (json_int_t)runtime->now, "groups",
                        groups, "tasks", tasks);
+    if (runtime->has_head) add_head(object, runtime);
     printed = object && !json_dumpf(object, file, JSON_COMPACT) && fputc('\n', file) != EOF;
     json_decref(object);
     return printed;

@@ -14,6 +14,10 @@
     X(RT_LOOP, "rt.loop", 1)                    \
     X(LOOP_NUMBER, "loop.number", 1)            \
     X(LOOP_LIVE, "loop.live", 1)                \
+    X(LOOP_THREAD, "loop.system_thread", 0)     \
+    X(LOOP_BEGAN, "loop.began", 0)              \
+    X(LOOP_OUT, "loop.expected", 0)             \
+    X(LOOP_WATCHES, "loop.reactor.watching", 0) \
     X(LOOP_VIRTUAL, "loop.clock.is_virtual", 1) \
     X(LOOP_CURRENT, "loop.sched.current", 1)    \
     X(LOOP_ITSELF, "loop.sched.loop.state", 1)  \

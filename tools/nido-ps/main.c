@@ -1,6 +1,7 @@
 /* nido-ps: the tasks of a program that uses nido, seen from outside: of a process, or of its core file. */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <limits.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -15,6 +16,7 @@
 #include "target.h"
 #include "tree.h"
 #include "watch.h"
+#include "words.h"
 
 struct request {
     const char *core, *program;
@@ -171,6 +173,26 @@ static bool parse(struct request *request, int argc, char **argv, int *status)
     return parse_operands(request, argc - optind, argv + optind);
 }
 
+/* A core file does not tell how threads are called. */
+static void print_head(const struct target *target, const struct runtime *runtime)
+{
+    struct words up = {.used = 0};
+
+    printf("nido %s: %s, runtime %u", target->layout.library, target->name, runtime->number);
+    if (runtime->has_head) {
+        words_seconds(&up, runtime->up);
+        printf(", up %s, thread %d", up.text, runtime->thread);
+    }
+    if (runtime->thread_name[0]) printf(" \"%s\"", runtime->thread_name);
+    printf(": %u %s, %u of them ready", runtime->live, runtime->live == 1 ? "task" : "tasks",
+           runtime->ready);
+    if (runtime->has_head)
+        printf("; %" PRIu64 " %s on descriptors, %u %s out", runtime->watches,
+               runtime->watches == 1 ? "watch" : "watches", runtime->out,
+               runtime->out == 1 ? "job or child" : "jobs or children");
+    putchar('\n');
+}
+
 static void print_runtime(struct target *target, const struct runtime *runtime,
                           const struct request *request)
 {
@@ -178,9 +200,7 @@ static void print_runtime(struct target *target, const struct runtime *runtime,
         if (!json_print(stdout, target, runtime, request->stacks)) fail("the output takes no more");
         return;
     }
-    printf("nido %s: %s, runtime %u: %u %s, %u of them ready\n", target->layout.library,
-           target->name, runtime->number, runtime->live, runtime->live == 1 ? "task" : "tasks",
-           runtime->ready);
+    print_head(target, runtime);
     if (request->tree)
         tree_print(stdout, target, runtime, request->stacks);
     else

@@ -304,6 +304,35 @@ static void tasks_take(struct target *target, struct runtime *runtime, uint64_t 
     runtime->task_count = sound;
 }
 
+static void thread_name(struct target *target, int thread, char *name, size_t size)
+{
+    char path[64];
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/comm", (int)target->pid, thread);
+    file = target->is_core ? NULL : fopen(path, "re");
+    if (!file) return;
+    if (!fgets(name, (int)size, file)) name[0] = '\0';
+    fclose(file);
+    name[strcspn(name, "\n")] = '\0';
+    for (; *name; name++)
+        if ((unsigned char)*name < ' ' || *name == 127) *name = '?';
+}
+
+static void head_copy(struct target *target, struct runtime *runtime, uint64_t loop)
+{
+    const struct layout *layout = &target->layout;
+
+    runtime->has_head = layout->has[LOOP_THREAD] && layout->has[LOOP_BEGAN] &&
+                        layout->has[LOOP_OUT] && layout->has[LOOP_WATCHES];
+    if (!runtime->has_head) return;
+    runtime->thread = (int)target_field(target, loop, LOOP_THREAD);
+    runtime->up = runtime->now - target_signed(target, loop, LOOP_BEGAN);
+    runtime->watches = target_field(target, loop, LOOP_WATCHES);
+    runtime->out = (uint32_t)target_field(target, loop, LOOP_OUT);
+    thread_name(target, runtime->thread, runtime->thread_name, sizeof runtime->thread_name);
+}
+
 /* What must be of one moment is read ahead. */
 static void runtime_copy(struct target *target, struct runtime *runtime, uint64_t loop, bool stacks)
 {
@@ -315,6 +344,7 @@ static void runtime_copy(struct target *target, struct runtime *runtime, uint64_
     runtime->now = target_signed(target, loop, LOOP_NOW);
     runtime->counts_cpu = counts_cpu(target, loop);
     if (!target->is_core && !target_field(target, loop, LOOP_VIRTUAL)) runtime->now = clock_now();
+    head_copy(target, runtime, loop);
     slots_walk(target, loop, runtime);
     tasks_fetch(target, runtime, stacks);
 }

@@ -59,6 +59,12 @@ struct runtime {
     uint32_t number, live, ready;
     int64_t now;
     bool counts_cpu;
+    bool has_head; /* the target tells this too: */
+    int64_t up;
+    int thread;           /* the system's number */
+    char thread_name[32]; /* empty: not known */
+    uint64_t watches;
+    uint32_t out;       /* jobs and children */
     struct task *tasks; /* by id */
     size_t task_count;
     struct group *groups; /* those of a task one after the other, the outermost first */

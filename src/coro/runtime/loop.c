@@ -6,6 +6,7 @@
 
 #include "base/debug_words.h"
 #include "base/mem.h"
+#include "base/thread_look.h"
 #include "coro/runtime/books.h"
 #include "coro/runtime/measuring.h"
 #include "coro/runtime/tracing.h"
@@ -41,6 +42,7 @@ int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
     read_options(loop, options);
     loop->number = __atomic_add_fetch(&runtimes, 1, __ATOMIC_RELAXED);
     loop->thread = nidoi_thread_number();
+    loop->system_thread = nidoi_thread_self().number;
     loop->batch = 1;
     loop->external_wait_ns = -1;
     loop->random = options->seed;
@@ -56,7 +58,7 @@ int nidoi_loop_init(struct nidoi_loop *loop, const nido_options *options)
     if (err) goto fail_wakeup;
     err = nidoi_sched_init(&loop->sched);
     if (err) goto fail_reactor;
-    nidoi_loop_refresh(loop);
+    loop->began = nidoi_loop_refresh(loop);
     nidoi_waitq_init(&loop->idle_waiters);
     loop->probe.shuffled = options->flags & NIDO_RUN_SHUFFLE;
     loop->probe.random = options->seed;

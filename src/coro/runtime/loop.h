@@ -53,11 +53,13 @@ struct nidoi_loop {
     struct nidoi_waitq idle_waiters; /* they wait until every other task is parked */
     int64_t external_wait_ns;        /* for how long peers outside may be silent; < 0: for ever */
     struct nidoi_slots slots;
-    uint32_t live;   /* tasks */
-    uint32_t room;   /* tasks that every queue and heap has room for */
-    uint32_t number; /* of this runtime, for handles */
-    uint64_t thread; /* number of its thread, to which the objects of its tasks belong; may have
+    uint32_t live;     /* tasks */
+    uint32_t room;     /* tasks that every queue and heap has room for */
+    uint32_t number;   /* of this runtime, for handles */
+    uint64_t thread;   /* number of its thread, to which the objects of its tasks belong; may have
                         NIDOI_LOOP_NOTES_USERS beside it */
+    int system_thread; /* the system's number of it; 0: unknown */
+    int64_t began;     /* by its clock */
     struct nidoi_users *users; /* debug/users.h: of objects; NULL: they are not noted */
     uint32_t expected;  /* jobs and children: they will wake us, and virtual time waits for them */
     uint32_t abandoned; /* so many of them are jobs that their callers have left */
