@@ -1,4 +1,4 @@
-"""Outside peers of nido::tls, on loopback: openssl s_client and s_server, and curl.
+"""Outside peers of nido::tls, on loopback: openssl s_client and s_server, curl, and nginx where it is.
 
     peers.py ECHO TALK HELLO    examples/tls_echo, and tests/tls/programs/talk and hello
 
@@ -11,6 +11,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,28 @@ import unittest
 
 PATIENCE_S = 30
 ECHO, TALK, HELLO = sys.argv[1:4]
+# Installed, or where ./dev unpacks it.
+UNPACKED = pathlib.Path(__file__).parents[2] / "build/bench/bench/peers/nginx/usr/sbin/nginx"
+NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin") or shutil.which(UNPACKED)
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def wait_for_port(port):
+    """Until it is listened at."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", int(port))).close()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 class Process:
@@ -264,6 +287,31 @@ class Servers(Peers):
         client.end()
         self.assertIn("CLIENT_TRAFFIC_SECRET_0 ", log.read_text())
         self.assertEqual(log.stat().st_mode & 0o777, 0o600)
+
+    @unittest.skipUnless(NGINX, "no nginx")
+    def test_nginx(self):
+        (self.folder / "page").write_text(("x" * 99 + "\n") * 3000)
+        for version in "TLSv1.2", "TLSv1.3":
+            with self.subTest(version=version):
+                self.port = str(free_port())
+                conf = self.folder / "nginx.conf"
+                conf.write_text(f"""daemon off; master_process off; pid {self.folder}/pid; error_log stderr;
+                    events {{}}
+                    http {{ access_log off; server {{ listen 127.0.0.1:{self.port} ssl; root {self.folder};
+                        client_body_temp_path {self.folder}/a; proxy_temp_path {self.folder}/b;
+                        fastcgi_temp_path {self.folder}/c; uwsgi_temp_path {self.folder}/d; scgi_temp_path {self.folder}/e;
+                        ssl_certificate {self.certificate}; ssl_certificate_key {self.key};
+                        ssl_protocols {version}; }} }}""")
+                server = Process(self, NGINX, "-c", str(conf), "-e", "stderr")
+                wait_for_port(self.port)
+                client = self.talk("2")
+                for how in "new", "resumed":
+                    client.hear(f"{version} {how} http/1.1\n")
+                    client.say("GET /page HTTP/1.1\nHost: localhost\nConnection: close\n\n")
+                    client.hear("(?s:200 OK.*\n(x{99}\n){3000})")
+                    client.say(".\n")
+                client.end()
+                server.close()
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ static int talk_once(nido_tls *tls, char **argv)
 
 static int app(void *arg)
 {
-    static const char *const protocols[] = {"talk", NULL};
+    static const char *const protocols[] = {"talk", "http/1.1", NULL};
     char **argv = arg;
     nido_tls *tls;
     int rc = nido_tls_new(
