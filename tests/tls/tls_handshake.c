@@ -347,6 +347,7 @@ static int refuse(void *unused)
 {
     static const char *const empty[] = {"", NULL};
     nido_stream stream = {.fd = 7};
+    char broken[4096];
     nido_tls *tls = tls_client();
     int fds[2];
 
@@ -364,6 +365,8 @@ static int refuse(void *unused)
     refuse_context(&NIDO_TLS_OPTIONS(.certificate = tls_certificate(TLS_SERVER),
                                      .key = tls_certificate(TLS_CLIENT)),
                    -EINVAL, "key values mismatch");
+    snprintf(broken, sizeof broken, "%s-----BEGIN CERTIFICATE-----\nx\n", tls_root());
+    refuse_context(&NIDO_TLS_OPTIONS(.ca = broken), -EINVAL, "ca: ");
     cr_expect(eq(int, nido_tls_connect(&stream, tls, -ECONNREFUSED, "x", NULL), -ECONNREFUSED));
     nido_pipe(fds);
     cr_expect(eq(int, nido_tls_connect(&stream, tls, fds[0], "x", NULL), -ENOTSOCK));

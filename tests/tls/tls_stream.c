@@ -263,6 +263,36 @@ static int resume_sessions(void *unused)
     return 0;
 }
 
+static int look_only(nido_stream *stream, struct tls_ends *ends)
+{
+    *(bool *)ends->more = nido_tls_resumed(stream);
+    return 0;
+}
+
+static int use_up_tickets(void *unused)
+{
+    bool resumed = true;
+    struct tls_ends ends = {.serve = greet, .ask = be_greeted, .more = &resumed};
+
+    (void)unused;
+    ends.server = tls_server(TLS_SERVER);
+    ends.client = tls_client();
+    tls_meet(&ends);
+    cr_expect(resumed == false);
+    ends.ask = look_only; /* reads no new ticket */
+    tls_meet(&ends);
+    cr_expect(resumed == true);
+    tls_meet(&ends);
+    cr_expect(resumed == false);
+    tls_ends_free(&ends);
+    return 0;
+}
+
+NIDO_TEST(tls, a_ticket_is_used_once)
+{
+    cr_expect(eq(int, io_run(use_up_tickets), 0));
+}
+
 NIDO_TEST(tls, a_client_resumes_a_session_with_the_same_name)
 {
     cr_expect(eq(int, io_run(resume_sessions), 0));
