@@ -1,6 +1,9 @@
 /* Each waiting call of the library is a cancellation point, and refuses before it does anything; each
  * releasing call is none. A new call: one line, here and in the list of the other kind. */
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -499,3 +502,16 @@ INSIDE(testkit_point, questions_may_be_nested_and_asked_by_many)
     cr_expect(NIDO_TEST_IS_NO_POINT(nido_group_live(&group)));
     cr_expect(zero(int, nido_group_close(&group, 0)));
 }
+
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+/* The kit's memory is none of nido's, which is counted. */
+INSIDE(testkit_point, a_question_leaves_no_memory_behind)
+{
+    enum { QUESTIONS = 1000, LEAST = 24 };
+    size_t before = mallinfo2().uordblks, after;
+
+    for (int i = 0; i < QUESTIONS; i++) POINT(nido_yield());
+    after = mallinfo2().uordblks;
+    cr_expect(lt(sz, after, before + QUESTIONS * LEAST));
+}
+#endif
