@@ -162,7 +162,8 @@ void nidoi_report_crashes(void)
     nidoi_crash_hook = print_tasks_of_thread;
 }
 
-static int words_reported; /* atomic, once a process; not bool: some processors swap whole words only */
+/* Atomic, once a process; not bool: some processors swap whole words only. */
+static int words_reported;
 
 void nidoi_report_unknown_word(struct nidoi_loop *loop)
 {
