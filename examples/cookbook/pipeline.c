@@ -40,15 +40,16 @@ static int print(void *arg)
 static int app(void *unused)
 {
     nido_chan a, b; /* of capacity 0: a send meets its receive */
+    struct stage first = {NULL, &a}, second = {&a, &b}, last = {&b, NULL};
     nido_group stages;
     (void)unused;
     int rc = nido_chan_init(&a, sizeof(int), 0, NULL, NULL, NULL, "numbers");
     if (rc == 0) rc = nido_chan_init(&b, sizeof(int), 0, NULL, NULL, NULL, "squares");
     if (rc < 0) return rc;
     nido_group_open(&stages, NIDO_FAIL_FAST, "stages");
-    rc = nido_spawn(&stages, count, &(struct stage){NULL, &a});
-    if (rc == 0) rc = nido_spawn(&stages, square, &(struct stage){&a, &b});
-    if (rc == 0) rc = nido_spawn(&stages, print, &(struct stage){&b, NULL});
+    rc = nido_spawn(&stages, count, &first);
+    if (rc == 0) rc = nido_spawn(&stages, square, &second);
+    if (rc == 0) rc = nido_spawn(&stages, print, &last);
     rc = nido_group_close(&stages, rc);
     nido_chan_deinit(&b);
     nido_chan_deinit(&a);
