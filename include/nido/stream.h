@@ -66,6 +66,9 @@ typedef struct nido_stream_ops {
     /* Has anything arrived: would read() return at once? Must not park. 1; 0; or a failure. NULL: a
      * stop (nido_stream_stop) does not find what has arrived and was not read. */
     int (*ready)(void *ctx);
+    /* close() comes next, and bytes of the caller's were dropped: it must not end the output as if
+     * that were all. Must not park. May be NULL. */
+    void (*abandon)(void *ctx);
 } nido_stream_ops;
 
 typedef struct nido_stream_options {

@@ -84,6 +84,12 @@ static int stream_close_transport(const nido_stream *stream)
     return NIDOI_STREAM_OPS_HAVE(stream->ops, close) ? stream->ops->close(stream->ctx) : 0;
 }
 
+static void stream_abandon(const nido_stream *stream)
+{
+    if (stream->ops && NIDOI_STREAM_OPS_HAVE(stream->ops, abandon))
+        stream->ops->abandon(stream->ctx);
+}
+
 /* Its thread may have no runtime: the run is over. */
 static int stream_closable(const nido_stream *stream)
 {
@@ -104,6 +110,7 @@ int nido_stream_close(nido_stream *stream)
     if (err) return err;
     closed = *stream;
     *stream = (nido_stream){.fd = -1};
+    if (nidoi_stream_pending(&closed)) stream_abandon(&closed);
     err = stream_close_transport(&closed);
     if (!err && nidoi_stream_pending(&closed)) err = -ENOTEMPTY;
     nidoi_stream_drop(&closed);

@@ -356,8 +356,9 @@ static int fake_ready(void *ctx)
     return fake.ready;
 }
 
-static const nido_stream_ops fake_ops = {sizeof fake_ops, fake_read, fake_write, fake_shut_down,
-                                         fake_close,      fake_wait, fake_flush, fake_ready};
+static const nido_stream_ops fake_ops = {sizeof fake_ops, fake_read,  fake_write,
+                                         fake_shut_down,  fake_close, fake_wait,
+                                         fake_flush,      fake_ready, NULL};
 
 static int use_functions(void *unused)
 {
