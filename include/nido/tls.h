@@ -35,15 +35,19 @@
  * Writing. A byte is accepted when it is encrypted. nido_stream_flush returns 0 when all that was
  * accepted has been sent; nido_stream_unsent does not count what is encrypted already.
  * nido_stream_shutdown sends close_notify, and the other direction goes on. nido_stream_close sends
- * it if that needs no wait.
+ * it if that needs no wait and no bytes are dropped; then the peer's input ends with -EPIPE.
  *
  * One task may read and one may write at the same time. Renegotiation (TLS 1.2) is refused; session
  * tickets and updates of keys (TLS 1.3) are served by the calls that read and write.
  *
  * Copies to and from such a stream go through its buffer.
  *
- * Verification of certificates reads roots from files, and signatures take a millisecond or so of
- * the thread; nothing else blocks it. Tasks that use TLS need a stack of 64 KiB at least. */
+ * nido_stream_fd is -EOPNOTSUPP: keep the descriptor for getpeername(2) and the like.
+ *
+ * Verification of certificates reads roots from files, and a handshake takes a millisecond or two of
+ * the thread; keys over finite fields (DHE), which take a hundred times that, are refused unless an
+ * ssl_ctx allows them. A peer that updates its keys again and again takes up to 0.2 s in one turn.
+ * Tasks that use TLS need a stack of 64 KiB at least. */
 #ifndef NIDO_TLS_H
 #define NIDO_TLS_H
 

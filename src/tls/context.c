@@ -135,6 +135,16 @@ static int use_identity(SSL_CTX *ssl_ctx, const nido_tls_options *options)
     return err;
 }
 
+/* Agreeing on a key takes the loop's thread for a millisecond or so; over a field of 8192 bits it would be a fifth of
+ * a second, and a peer would need some hundred bytes to ask for it. */
+static void use_quick_keys(SSL_CTX *ssl_ctx)
+{
+    if (!SSL_CTX_set1_groups_list(ssl_ctx, "X25519:P-256:X448:P-384:P-521"))
+        SSL_CTX_set1_groups_list(ssl_ctx, "P-256:P-384:P-521"); /* a provider that has no others */
+    SSL_CTX_set_cipher_list(ssl_ctx, "DEFAULT:!kDHE");
+    ERR_clear_error();
+}
+
 static int use_options(nido_tls *tls, const nido_tls_options *options)
 {
     SSL_CTX *ssl_ctx = tls->ssl_ctx;
@@ -145,7 +155,7 @@ static int use_options(nido_tls *tls, const nido_tls_options *options)
     SSL_CTX_set_min_proto_version(ssl_ctx, TLS1_2_VERSION);
     SSL_CTX_set_options(ssl_ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_session_id_context(ssl_ctx, id, sizeof id - 1);
-    SSL_CTX_set_dh_auto(ssl_ctx, 1);
+    use_quick_keys(ssl_ctx);
     err = use_roots(ssl_ctx, options->ca);
     if (!err) err = use_identity(ssl_ctx, options);
     if (!err && options->alpn) err = use_alpn(tls, options->alpn);
@@ -185,7 +195,7 @@ int nido_tls_new(const nido_tls_options *options, nido_tls **out)
 
     options = nidoi_options_take(options, &room, sizeof room, "nido_tls_options", why);
     if (!options) return nido_fail(-EINVAL, "%s", why);
-    err = options_check(options);
+    err = out ? options_check(options) : nido_fail(-EINVAL, "nido_tls_new: out is NULL");
     if (err) return err;
     tls = OPENSSL_zalloc(sizeof *tls);
     if (!tls) return -ENOMEM;

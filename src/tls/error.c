@@ -38,13 +38,27 @@ static int error_code(unsigned long error)
     return is_alert(error) ? -ECONNABORTED : -EPROTO;
 }
 
+/* Of alerts that OpenSSL 3.0 calls unknown (RFC 8446, 6.2; RFC 7301). */
+static const char *alert_words(int alert)
+{
+    switch (alert) {
+    case 109:
+        return "missing extension";
+    case 116:
+        return "certificate required";
+    case 120:
+        return "no application protocol";
+    default:
+        return SSL_alert_desc_string_long(alert);
+    }
+}
+
 static const char *error_words(const struct nidoi_tls_conn *conn, unsigned long error)
 {
     long verified = SSL_get_verify_result(conn->ssl);
     const char *words;
 
-    if (is_alert(error))
-        return SSL_alert_desc_string_long(ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET);
+    if (is_alert(error)) return alert_words(ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET);
     if (is_certificate(error) && verified != X509_V_OK)
         return X509_verify_cert_error_string(verified);
     words = ERR_reason_error_string(error);

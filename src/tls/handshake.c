@@ -84,6 +84,7 @@ static void conn_set_modes(const struct nidoi_tls_conn *conn)
     SSL_set_mode(conn->ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_clear_mode(conn->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ASYNC);
     SSL_set_options(conn->ssl, SSL_OP_NO_RENEGOTIATION);
+    SSL_set_quiet_shutdown(conn->ssl, 0);
 }
 
 /* ---- Whom to expect ---- */
@@ -93,6 +94,8 @@ static int expect_server(const struct nidoi_tls_conn *conn, const char *server)
     X509_VERIFY_PARAM *param = SSL_get0_param(conn->ssl);
     int ok;
 
+    if (*server == '.') /* which would stand for every name below it */
+        return nido_fail(-EINVAL, "nido_tls_connect: \"%s\" is no name", server);
     if (is_address(server)) return X509_VERIFY_PARAM_set1_ip_asc(param, server) ? 0 : -ENOMEM;
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     ok = SSL_set1_host(conn->ssl, server) && SSL_set_tlsext_host_name(conn->ssl, server);
@@ -131,6 +134,22 @@ static int server_verify_mode(enum nido_tls_verify verify)
     return verify == NIDO_TLS_VERIFY_REQUEST ? SSL_VERIFY_PEER : SSL_VERIFY_NONE;
 }
 
+/* A session is resumed where it was verified in the same way: of a context that several nido_tls share too. */
+static int separate_sessions(const struct nidoi_tls_conn *conn)
+{
+    struct {
+        const SSL_CTX *ssl_ctx;
+        enum nido_tls_verify verify;
+    } id;
+
+    memset(&id, 0, sizeof id);
+    id.ssl_ctx = conn->tls->ssl_ctx;
+    id.verify = conn->tls->verify;
+    return SSL_set_session_id_context(conn->ssl, (const unsigned char *)&id, sizeof id) == 1
+               ? 0
+               : -ENOMEM;
+}
+
 static int prepare_server(const struct nidoi_tls_conn *conn)
 {
     const nido_tls *tls = conn->tls;
@@ -138,9 +157,9 @@ static int prepare_server(const struct nidoi_tls_conn *conn)
     if (!tls->foreign && !SSL_get_certificate(conn->ssl))
         return nido_fail(-EINVAL, "nido_tls_accept: nido_tls_options.certificate is NULL");
     SSL_set_accept_state(conn->ssl);
-    if (!tls->foreign || tls->verify)
-        SSL_set_verify(conn->ssl, server_verify_mode(tls->verify), NULL);
-    return 0;
+    if (tls->foreign && !tls->verify) return 0;
+    SSL_set_verify(conn->ssl, server_verify_mode(tls->verify), NULL);
+    return tls->foreign ? separate_sessions(conn) : 0;
 }
 
 /* ---- The handshake ---- */
@@ -247,12 +266,14 @@ static int open_over(nido_stream *stream, nido_tls *tls, int fd, bool client, co
     int rc;
 
     if (fd < 0) return fd;
+    if (!tls) return nido_fail(-EINVAL, "TLS without a nido_tls");
     if (!is_stream_socket(fd)) return -ENOTSOCK;
     conn = conn_new(tls, fd);
     if (!conn) return -ENOMEM;
     conn_set_modes(conn);
     peer_address(fd, conn->peer, sizeof conn->peer);
     rc = begin(stream, conn, client, server, options);
+    if (rc) nidoi_tls_swallow(conn); /* so that an alert on its way to the peer comes there */
     if (rc) nidoi_tls_conn_free(conn);
     return rc;
 }

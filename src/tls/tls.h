@@ -70,7 +70,7 @@ struct nidoi_tls_conn {
     bool fetching, sending;
     bool established;          /* the handshake is over */
     bool ended;                /* the descriptor's input */
-    bool notified;             /* close_notify was written */
+    bool notified;             /* close_notify was written, or must not be */
     bool keep_open;            /* the descriptor, when the stream is closed */
     int failure;               /* of TLS, or 0 */
     int out_failure;           /* of sending, or 0 */
@@ -138,6 +138,9 @@ void nidoi_tls_try_send(struct nidoi_tls_conn *conn);
 /* More input; `idle`: the buffers are given back while it waits. 1: perhaps, try again; 0: the end;
  * or a failure. */
 int nidoi_tls_feed(struct nidoi_tls_conn *conn, bool idle);
+/* Before the close: reads what has arrived. A close with unread input, a ticket or a close_notify, would reset the
+ * connection, and take back what is on its way to the peer. */
+void nidoi_tls_swallow(const struct nidoi_tls_conn *conn);
 /* What has arrived, without a wait. False: nothing. */
 bool nidoi_tls_try_feed(struct nidoi_tls_conn *conn);
 

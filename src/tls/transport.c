@@ -173,6 +173,13 @@ void nidoi_tls_conn_free(struct nidoi_tls_conn *conn)
     OPENSSL_free(conn);
 }
 
+static void tls_abandon(void *ctx)
+{
+    struct nidoi_tls_conn *conn = ctx;
+
+    conn->notified = true; /* the peer must not take what it has for all */
+}
+
 static int tls_close(void *ctx)
 {
     struct nidoi_tls_conn *conn = ctx;
@@ -184,6 +191,7 @@ static int tls_close(void *ctx)
     say_goodbye(conn);
     nidoi_tls_try_send(conn);
     if (*conn->key && !conn->failure) nidoi_tls_session_keep(conn);
+    if (!conn->keep_open) nidoi_tls_swallow(conn);
     err = conn->keep_open ? 0 : nido_close(conn->fd);
     nidoi_tls_conn_free(conn);
     return !err && lost ? -ENOTEMPTY : err;
@@ -198,13 +206,14 @@ const nido_stream_ops nidoi_tls_ops = {
     .wait = tls_wait,
     .flush = tls_flush,
     .ready = tls_ready,
+    .abandon = tls_abandon,
 };
 
 /* ---- Questions ---- */
 
 static struct nidoi_tls_conn *conn_of(const nido_stream *stream)
 {
-    return stream->ops == &nidoi_tls_ops ? stream->ctx : NULL;
+    return stream && stream->ops == &nidoi_tls_ops ? stream->ctx : NULL;
 }
 
 const char *nido_tls_alpn(const nido_stream *stream)

@@ -128,6 +128,15 @@ int nidoi_tls_feed(struct nidoi_tls_conn *conn, bool idle)
     return rc;
 }
 
+void nidoi_tls_swallow(const struct nidoi_tls_conn *conn)
+{
+    enum { MOST = 64 }; /* a peer that goes on has to be reset */
+    char bytes[4096];
+
+    for (int i = 0; i < MOST && recv(conn->fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0; i++)
+        continue;
+}
+
 bool nidoi_tls_try_feed(struct nidoi_tls_conn *conn)
 {
     struct nidoi_tls_bytes *in = &conn->in;
