@@ -195,7 +195,8 @@ int nido_tls_new(const nido_tls_options *options, nido_tls **out)
 
     options = nidoi_options_take(options, &room, sizeof room, "nido_tls_options", why);
     if (!options) return nido_fail(-EINVAL, "%s", why);
-    err = out ? options_check(options) : nido_fail(-EINVAL, "nido_tls_new: out is NULL");
+    if (!out) return nido_fail(-EINVAL, "nido_tls_new: out is NULL");
+    err = options_check(options);
     if (err) return err;
     tls = OPENSSL_zalloc(sizeof *tls);
     if (!tls) return -ENOMEM;
