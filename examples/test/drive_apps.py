@@ -216,6 +216,8 @@ class Jobs(App):
                     self.assertEqual(sorted(out.splitlines()), sorted(judge.stdout.splitlines()))
 
     def test_what_cannot_run(self):
+        if len(drive.COMMAND) > 1:
+            self.skipTest("an emulator's child shares no memory, by which it would tell that it cannot run")
         xargs = self.tool("xargs")
         for command, code in (("/nonesuch", 127), ("/", 126)):
             self.run_tool(xargs, command, text="x", code=code)
