@@ -198,8 +198,7 @@ static void run_options(const struct numbers *n)
     options.spin_ns = (int64_t)(n->of[5] & UINT64_C(0x8000000000000fff));
     of.options = options;
     sound = seen(&options, &of, sizeof options, of.options.size) &&
-            !(options.flags & ~(uint32_t)(NIDO_RUN_STRICT | NIDO_RUN_SHUFFLE | NIDO_RUN_DUMP |
-                                          NIDO_RUN_OVERFLOW | NIDO_RUN_TRACE)) &&
+            options.flags < 2 * NIDO_RUN_CPU_TIME && /* the last one */
             options.clock <= NIDO_CLOCK_MANUAL && options.stack_size <= (size_t)1 << 30 &&
             options.grace_ns >= 0 && options.spin_ns >= 0 && options.stall_ns >= 0 &&
             options.late_ns >= 0;
