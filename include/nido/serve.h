@@ -74,8 +74,8 @@ static inline void nido_serve_options_init(nido_serve_options *options)
  * waits, reports and goes on. A signal that the program ignores or handles itself is left alone.
  * Options may be NULL. Cancellation point. 0: all connections have ended by themselves; the number
  * of those that were cancelled at the end of the drain; -ECANCELED: the caller is, and so were the
- * connections; -EINVAL: handler is NULL or a bad option; -ENOMEM; or as nido_accept (-EBADF, ...):
- * the connections have been cancelled. */
+ * connections; -EINVAL: handler is NULL or a bad option; -ENOMEM; what sigaction(2) says where a
+ * filter denies it; or as nido_accept (-EBADF, ...): the connections have been cancelled. */
 NIDO_API int nido_serve(int listener, nido_serve_fn *handler, void *ctx,
                         const nido_serve_options *options);
 

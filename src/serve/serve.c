@@ -117,7 +117,7 @@ static int signals_begin(struct nidoi_server *server)
 
     if (server->options->ignore_signals || !signals_of_server(&set)) return 0;
     rc = nido_signal_open(&server->signals, &set);
-    if (rc < 0) return rc;
+    if (rc < 0) return nido_fail(rc, "nido_serve: no receiver of SIGTERM and SIGINT");
     server->receives = true;
     nido_spawn_options_init(&options);
     options.name = "signals of the server";

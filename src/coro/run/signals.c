@@ -183,7 +183,7 @@ bool nidoi_signal_is_default(int number)
     struct sigaction now;
     bool is_default;
 
-    if (nidoi_sys.sigaction(number, NULL, &now)) return false;
+    if (nidoi_sys.sigaction(number, NULL, &now)) return true;
     if (now.sa_handler == SIG_DFL) return true;
     pthread_mutex_lock(&lock);
     is_default = nidoi_sys_handled_by(number, handler) && is_wanted(number - 1) &&

@@ -16,7 +16,8 @@
 /* The bit of a number; 0 if it is no signal that can be handled and survived. */
 uint64_t nidoi_signal_bit(int number);
 
-/* Has the program left the signal its default action? Ours, for another runtime, is none of its. */
+/* Has the program left the signal its default action? Ours, for another runtime, is none of its. True
+ * if the system does not tell: the opening of a receiver says why. */
 bool nidoi_signal_is_default(int number);
 
 /* `set`, `root` and `arrived` are set; arrived runs on the loop's thread and may only wake or cancel.
