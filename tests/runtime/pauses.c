@@ -322,7 +322,8 @@ static const struct pause {
     {"process/launch.c", run_run_true, 20},
     {"process/child.c", reap_one, 50},
     {"process/pool/server.c", take_orders, 10},
-    {"process/pool/server.c", wait_for_orders, 5}, /* of 10: signals of children end some early */
+    /* Of 10 ms: signals of children end some early. */
+    {"process/pool/server.c", wait_for_orders, 5},
     {"process/pool/procpool.c", start_worker, 50},
     {"process/pool/worker.c", stop_worker, 50},
 };
