@@ -357,11 +357,6 @@ static int wait_for_child(struct task *task, const char *name, int code)
     return status;
 }
 
-bool children_begun(void)
-{
-    return outside.children > 0;
-}
-
 int act_child(struct task *task, unsigned a, unsigned b)
 {
     (void)b;

@@ -106,7 +106,6 @@ void leave_meeting_places(struct task *task);
 /* The sockets, the file, the weather. */
 void make_outside(void);
 void expect_outside_over(void);
-bool children_begun(void);
 
 /* Closes the innermost scope or group with rc. */
 int close_level(struct task *task, int rc);

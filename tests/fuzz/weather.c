@@ -4,6 +4,7 @@
  *
  * What it must not do is what no kernel does: a refused call is followed by a report. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #ifdef NIDOI_KQUEUE
@@ -184,6 +185,34 @@ static ssize_t weather_pwritev(int fd, const struct iovec *iov, int n, int64_t o
     return how == SHORT ? real.pwritev(fd, &part, 1, offset) : real.pwritev(fd, iov, n, offset);
 }
 
+/* ---- Children: on its way to its program one has a copy of every descriptor, so that what is
+ * closed meanwhile lives on: its writer meets no EPIPE, its peer no end, then perhaps a reset. No
+ * close falls into that time. ---- */
+
+static pthread_mutex_t copied = PTHREAD_MUTEX_INITIALIZER;
+
+static int weather_spawn(const struct nidoi_program *program, int *pid)
+{
+    int err;
+
+    pthread_mutex_lock(&copied);
+    err = real.spawn(program, pid);
+    pthread_mutex_unlock(&copied);
+    return err;
+}
+
+static int weather_close(int fd)
+{
+    int err;
+
+    pthread_mutex_lock(&copied);
+    err = real.close(fd);
+    pthread_mutex_unlock(&copied);
+    return err;
+}
+
+/* ---- What has come of the file ---- */
+
 bool weather_file_fails(void)
 {
     return file_failed;
@@ -291,6 +320,8 @@ void weather_begin(void)
         nidoi_sys.sendmsg = weather_sendmsg;
         nidoi_sys.preadv = weather_preadv;
         nidoi_sys.pwritev = weather_pwritev;
+        nidoi_sys.spawn = weather_spawn;
+        nidoi_sys.close = weather_close;
         nidoi_sys.BACKEND_WAIT = weather_wait;
     }
     memset(&weather, 0, sizeof weather);
