@@ -1,44 +1,20 @@
 /* wrk.c: starts wrk and reads what wrk.lua makes it say. wrk measures for whole seconds and has no
  * warm-up: the time that it takes to connect is counted too. */
 #include "wrk.h"
+#include "client.h"
 
-#include <fcntl.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-enum { NOT_THERE = 127 };
-
-static _Noreturn void become_wrk(const struct load_plan *plan, uint16_t port, int out)
-{
-    char connections[32], url[64];
-    snprintf(connections, sizeof connections, "-c%ld", plan->connections);
-    snprintf(url, sizeof url, "http://127.0.0.1:%u/", (unsigned)port);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    dup2(out, STDOUT_FILENO);
-    execlp("wrk", "wrk", "-t1", "-d1s", connections, "-s", BENCH_SOURCE "/bench/cases/wrk.lua", url,
-           (char *)NULL);
-    _exit(NOT_THERE);
-}
-
-/* Runs it to its end; text is what it said. Its exit status, -1 if it could not be started. */
 static int run(const struct load_plan *plan, uint16_t port, char *text, size_t size)
 {
-    int ends[2], status = -1;
-    size_t n = 0;
-    if (pipe2(ends, O_CLOEXEC)) return -1;
-    pid_t pid = fork();
-    if (pid == 0) become_wrk(plan, port, ends[1]);
-    close(ends[1]);
-    for (ssize_t more; (more = read(ends[0], text + n, size - 1 - n)) > 0;) n += (size_t)more;
-    text[n] = '\0';
-    close(ends[0]);
-    if (pid < 0 || waitpid(pid, &status, 0) != pid) return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    char connections[32], url[64];
+    char *command[] = {"wrk", "-t1", "-d1s", connections, "-s", BENCH_SOURCE "/bench/cases/wrk.lua",
+                       url,   NULL};
+    snprintf(connections, sizeof connections, "-c%ld", plan->connections);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/", (unsigned)port);
+    return client_run(command, text, size);
 }
 
 static double get(const json_t *said, const char *key)
@@ -75,7 +51,7 @@ void wrk_run(const struct load_plan *plan, pid_t server, uint16_t port, struct b
     int64_t cpu = bench_clock(clock) - before;
     const char *line = strstr(text, "\n{");
     json_t *said = line ? json_loads(line, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
-    if (status == NOT_THERE)
+    if (status == CLIENT_NOT_THERE)
         bench_skip(out, "wrk is not installed (./dev bench --peers installs it)");
     else if (status || !said)
         bench_fail(out, "wrk ended with status %d", status);
