@@ -54,5 +54,7 @@ const struct bench_case *const bench_cases[] = {
     &case_stream_requests,
     &case_churn,
     &case_http_hello,
+    &case_redis_set_get,
+    &case_redis_pipelined,
     NULL,
 };

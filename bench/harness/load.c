@@ -8,6 +8,7 @@
  * 3. Connections are closed by a reset: no port is left in TIME_WAIT, which a churn would soon run
  *    out of. */
 #include "load.h"
+#include "redis.h"
 #include "stats.h"
 #include "trace.h"
 #include "wrk.h"
@@ -198,13 +199,21 @@ int load_listen(int port_fd)
     return err ? err : fd;
 }
 
+int load_program(const struct load_plan *plan, int port_fd)
+{
+    dup2(port_fd, STDOUT_FILENO);
+    execv(plan->program[0], plan->program);
+    return -errno;
+}
+
 /* Where the server listens; 0 if it ended without a word. */
 static uint16_t hear_port(int fd)
 {
     char line[64] = "";
     uint16_t port = 0;
     ssize_t n = read(fd, line, sizeof line - 1);
-    if (n > 0) sscanf(line, LOAD_PORT_LINE, &port);
+    if (n > 0 && sscanf(line, LOAD_PORT_LINE, &port) < 1)
+        sscanf(line, "listening on port %" SCNu16, &port);
     return port;
 }
 
@@ -327,6 +336,8 @@ void load_measure(const struct load_plan *plan, load_server *server, struct benc
         bench_fail(out, "the server did not start");
     else if (plan->kind == LOAD_HTTP)
         wrk_run(plan, pid, port, out);
+    else if (plan->kind == LOAD_REDIS)
+        redis_run(plan, pid, port, out);
     else
         run_load(&service, pid, port, out);
     close(ends[0]);

@@ -12,7 +12,8 @@ enum {
 enum load_kind {
     LOAD_ECHO = 0, /* each connection sends a message, waits for its echo, and sends the next */
     LOAD_CHURN,    /* each is closed after one echo, and another takes its place */
-    LOAD_HTTP      /* wrk asks (wrk.h), the server says hello */
+    LOAD_HTTP,     /* wrk asks (wrk.h), the server says hello */
+    LOAD_REDIS     /* redis-benchmark sets and gets (redis.h) */
 };
 
 struct load_plan {
@@ -20,7 +21,9 @@ struct load_plan {
     long connections; /* at a time */
     bool spin;        /* the server polls without sleeping while it has nothing to do */
     bool trace;       /* count the server's system calls, and nothing else */
+    long pipeline;    /* of LOAD_REDIS: requests at once on a connection */
     double seconds;
+    char *const *program;    /* of load_program, with its arguments */
     const struct peer *peer; /* whose program is the server; NULL for ours */
     const char *name;        /* of the case */
 };
@@ -42,6 +45,9 @@ int load_listen(int port_fd);
 
 /* A load_server with a task for each connection, which is its argument: (void *)(intptr_t)fd. */
 int load_serve_tasks(const struct load_plan *plan, int port_fd, nido_fn *serve);
+
+/* A load_server: becomes plan->program, which begins with "listening on port N". */
+int load_program(const struct load_plan *plan, int port_fd);
 
 int nido_echo_server(const struct load_plan *plan, int port_fd);
 int floor_echo_server(const struct load_plan *plan, int port_fd);

@@ -28,6 +28,7 @@ static struct peer peers[] = {
     {.program = "peer-uv", .label = "libuv", .package = "libuv1-dev"},
     {.program = "peer-asyncio", .label = "asyncio", .package = "python3"},
     {.program = "peer-nginx", .label = "nginx", .package = "nginx"},
+    {.program = "peer-redis", .label = "Redis", .package = "redis-tools"},
     {.program = "peer-trio", .label = "Trio", .package = "python3-trio"},
 };
 

@@ -1,8 +1,10 @@
 """What the peers in Python share: the command line and the one line they answer with."""
 
 import json
+import os
 import random
 import signal
+import socket
 import struct
 import sys
 import time
@@ -48,6 +50,35 @@ def say_parked(ask):
     """All tasks of a memory case are parked; the rest is up to the killer of this process."""
     say(parked=ask.count)
     signal.pause()
+
+
+def keep_port():
+    """A free port, which a socket that is never closed keeps for the server that this process becomes."""
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    keeper.bind(("127.0.0.1", 0))
+    keeper.set_inheritable(True)
+    port = keeper.getsockname()[1]
+    keeper.detach()
+    return port
+
+
+def listens(port):
+    with socket.socket() as visitor:
+        return visitor.connect_ex(("127.0.0.1", port)) == 0
+
+
+def say_port_when_ready(port):
+    """In a process of its own, for which the caller waits; it gives up in the end."""
+    if os.fork():
+        return
+    for _ in range(500):
+        if listens(port):
+            say(port=port)
+            break
+        time.sleep(0.01)
+    os._exit(0)
 
 
 class Wakes:

@@ -5,10 +5,8 @@ folder beside this program. A bound socket keeps its port free for it."""
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 
 import peer
 
@@ -50,34 +48,13 @@ def version():
     return re.search(r"nginx/([0-9.]+)", about).group(1)
 
 
-def listens(port):
-    with socket.socket() as visitor:
-        return visitor.connect_ex(("127.0.0.1", port)) == 0
-
-
-def say_port_when_ready(port):
-    """In a process of its own, for which nginx waits; it gives up in the end."""
-    if os.fork():
-        return
-    for _ in range(500):
-        if listens(port):
-            peer.say(port=port)
-            break
-        time.sleep(0.01)
-    os._exit(0)
-
-
 def serve():
     """Becomes nginx: what watches or kills this process watches or kills that."""
-    keeper = socket.socket()
-    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    keeper.bind(("127.0.0.1", 0))
-    keeper.set_inheritable(True)
-    port = keeper.getsockname()[1]
+    port = peer.keep_port()
     os.makedirs(PREFIX, exist_ok=True)
     with open(os.path.join(PREFIX, "nginx.conf"), "w", encoding="utf-8") as file:
         file.write(CONFIGURATION.format(port=port))
-    say_port_when_ready(port)
+    peer.say_port_when_ready(port)
     os.execv(find(), ["nginx", "-p", PREFIX, "-e", "stderr", "-c", "nginx.conf"])
 
 
