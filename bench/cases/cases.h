@@ -26,6 +26,7 @@ extern const struct bench_case case_echo_1, case_echo_1_spin, case_echo_100, cas
 extern const struct bench_case case_echo_5000, case_echo_calls, case_echo_shards;
 extern const struct bench_case case_stream_lines, case_stream_requests;
 extern const struct bench_case case_churn, case_http_hello;
+extern const struct bench_case case_tls_handshakes, case_tls_hello, case_https_hello;
 extern const struct bench_case case_redis_set_get, case_redis_pipelined;
 
 #endif

@@ -8,6 +8,7 @@
  * 3. Connections are closed by a reset: no port is left in TIME_WAIT, which a churn would soon run
  *    out of. */
 #include "load.h"
+#include "handshakes.h"
 #include "redis.h"
 #include "stats.h"
 #include "trace.h"
@@ -317,6 +318,29 @@ static bool prepare(struct service *service, struct bench_sample *out)
     return service->calls != NULL;
 }
 
+static void ask_server(const struct service *service, pid_t pid, uint16_t port,
+                       struct bench_sample *out)
+{
+    switch (service->plan->kind) {
+    case LOAD_ECHO:
+    case LOAD_CHURN:
+        run_load(service, pid, port, out);
+        break;
+    case LOAD_HTTP:
+    case LOAD_HTTPS:
+        wrk_run(service->plan, pid, port, out);
+        break;
+    case LOAD_HANDSHAKES:
+#if BENCH_TLS
+        handshakes_run(service->plan, pid, port, out);
+#endif
+        break;
+    case LOAD_REDIS:
+        redis_run(service->plan, pid, port, out);
+        break;
+    }
+}
+
 void load_measure(const struct load_plan *plan, load_server *server, struct bench_sample *out)
 {
     struct service service = {.plan = plan, .server = server};
@@ -332,14 +356,10 @@ void load_measure(const struct load_plan *plan, load_server *server, struct benc
     close(ends[1]);
     bench_pin(1);
     uint16_t port = hear_port(ends[0]);
-    if (!port)
-        bench_fail(out, "the server did not start");
-    else if (plan->kind == LOAD_HTTP)
-        wrk_run(plan, pid, port, out);
-    else if (plan->kind == LOAD_REDIS)
-        redis_run(plan, pid, port, out);
+    if (port)
+        ask_server(&service, pid, port, out);
     else
-        run_load(&service, pid, port, out);
+        bench_fail(out, "the server did not start");
     close(ends[0]);
     await_end(plan, pid, out);
 }

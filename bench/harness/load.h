@@ -10,10 +10,12 @@ enum {
 };
 
 enum load_kind {
-    LOAD_ECHO = 0, /* each connection sends a message, waits for its echo, and sends the next */
-    LOAD_CHURN,    /* each is closed after one echo, and another takes its place */
-    LOAD_HTTP,     /* wrk asks (wrk.h), the server says hello */
-    LOAD_REDIS     /* redis-benchmark sets and gets (redis.h) */
+    LOAD_ECHO = 0,   /* each connection sends a message, waits for its echo, and sends the next */
+    LOAD_CHURN,      /* each is closed after one echo, and another takes its place */
+    LOAD_HTTP,       /* wrk asks (wrk.h), the server says hello */
+    LOAD_HTTPS,      /* the same over TLS */
+    LOAD_HANDSHAKES, /* each connection ends after its handshake (handshakes.h) */
+    LOAD_REDIS       /* redis-benchmark sets and gets (redis.h) */
 };
 
 struct load_plan {
@@ -54,7 +56,10 @@ int floor_echo_server(const struct load_plan *plan, int port_fd);
 
 /* Answers what has come. False if the connection is over. */
 typedef bool floor_reply(int fd);
-floor_reply floor_echo, floor_hello;
+floor_reply floor_echo, floor_hello, floor_tls_hello;
+
+/* Reads what floor_tls_hello shows to clients. */
+bool floor_tls_start(const char *certificate, const char *key);
 
 /* The floor of an endless server, which takes every client. */
 int floor_serve(int port_fd, floor_reply *reply);

@@ -7,7 +7,8 @@
  *    PROGRAM wake_busy 1 COUNT     {"ns": 0, "values": [26.1, 40.2, 99.3]}; its stdin is the fd of
  *                                  a wake_fn (wake.h), and COUNT others are busy
  *    PROGRAM echo_100 1 COUNT      {"port": 40123}, then it serves until COUNT connections are closed
- *    PROGRAM churn 1 COUNT         {"port": 40123}, then it serves until it is killed; so http_hello
+ *    PROGRAM churn 1 COUNT         {"port": 40123}, then it serves until it is killed; so do the others
+ *                                  with a load
  *    PROGRAM memory_10000 1 COUNT  {"parked": COUNT}, then it sleeps until it is killed
  *
  * `ns` is the length of the measured part, `values` are in the units of the case; a program that

@@ -13,7 +13,8 @@ static int run(const struct load_plan *plan, uint16_t port, char *text, size_t s
     char *command[] = {"wrk", "-t1", "-d1s", connections, "-s", BENCH_SOURCE "/bench/cases/wrk.lua",
                        url,   NULL};
     snprintf(connections, sizeof connections, "-c%ld", plan->connections);
-    snprintf(url, sizeof url, "http://127.0.0.1:%u/", (unsigned)port);
+    snprintf(url, sizeof url, "%s://127.0.0.1:%u/", plan->kind == LOAD_HTTPS ? "https" : "http",
+             (unsigned)port);
     return client_run(command, text, size);
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Peer of nido-bench: nginx, one process of it, with a configuration and files of its own in a
-folder beside this program. A bound socket keeps its port free for it."""
+folder beside this program. A bound socket keeps its port free for it. Certificate and file of the
+cases with TLS are those of nido-bench."""
 
 import os
 import re
@@ -12,6 +13,7 @@ import peer
 
 FOLDER = os.path.dirname(os.path.realpath(__file__))
 PREFIX = os.path.join(FOLDER, "nginx-run")
+TLS = os.path.join(FOLDER, "../tls")
 PLACES = [os.path.join(FOLDER, "nginx/usr/sbin"), "/usr/sbin", os.environ.get("PATH", "")]
 
 CONFIGURATION = """
@@ -32,11 +34,25 @@ http {{
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
     server {{
-        listen 127.0.0.1:{port} reuseport;
-        location / {{ return 200 "Hello, world!\\n"; }}
+        listen 127.0.0.1:{port} reuseport{tls};
+        location / {{ {answer} }}
     }}
 }}
 """
+
+FIXED = 'return 200 "Hello, world!\\n";'
+CERTIFICATE = f""" ssl;
+        ssl_protocols TLSv1.3;
+        ssl_certificate {TLS}/certificate.pem;
+        ssl_certificate_key {TLS}/key.pem"""
+
+# What is behind `listen`, and how a request is answered.
+CASES = {
+    "http_hello": ("", FIXED),
+    "tls_handshakes": (CERTIFICATE, FIXED),
+    "tls_hello": (CERTIFICATE, FIXED),
+    "https_hello": (CERTIFICATE, f"root {TLS}/public; index index.html;"),
+}
 
 
 def find():
@@ -48,12 +64,13 @@ def version():
     return re.search(r"nginx/([0-9.]+)", about).group(1)
 
 
-def serve():
+def serve(name):
     """Becomes nginx: what watches or kills this process watches or kills that."""
     port = peer.keep_port()
     os.makedirs(PREFIX, exist_ok=True)
     with open(os.path.join(PREFIX, "nginx.conf"), "w", encoding="utf-8") as file:
-        file.write(CONFIGURATION.format(port=port))
+        tls, answer = CASES[name]
+        file.write(CONFIGURATION.format(port=port, tls=tls, answer=answer))
     peer.say_port_when_ready(port)
     os.execv(find(), ["nginx", "-p", PREFIX, "-e", "stderr", "-c", "nginx.conf"])
 
@@ -62,11 +79,11 @@ def main():
     if not find():
         sys.exit("nginx is not installed")
     if sys.argv[1:] == ["--about"]:
-        peer.say(version=version(), cases=["http_hello"])
-    elif len(sys.argv) == 4 and sys.argv[1] == "http_hello":
-        serve()
+        peer.say(version=version(), cases=list(CASES))
+    elif len(sys.argv) == 4 and sys.argv[1] in CASES:
+        serve(sys.argv[1])
     else:
-        sys.exit(f"usage: {sys.argv[0]} --about | http_hello ROUNDS COUNT")
+        sys.exit(f"usage: {sys.argv[0]} --about | CASE ROUNDS COUNT")
 
 
 if __name__ == "__main__":
