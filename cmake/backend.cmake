@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Which kernel interface the reactor stands on: src/reactor/<NIDO_BACKEND>.c. Linux has no kqueue:
 # there it is a test double, or libkqueue, and such a build is for tests alone.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")

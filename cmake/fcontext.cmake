@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Boost.Context's three assembler functions become a part of libnido under private names, so that
 # its users need no Boost, and may use another one. Everything here comes from the static archive:
 # Boost's own CMake files do not work in a C-only project, and its shared library needs libstdc++.

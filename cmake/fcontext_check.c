@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The round trip that the folded fcontext functions have to pass before nido is built: a context is
  * made, jumped into and left again; a function is run on top of it; data arrives; and the registers
  * that a callee must preserve are what they were. Compiled with optimisation, so that values live

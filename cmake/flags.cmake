@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Flags go on targets only, so that a project that adds nido as a subdirectory keeps its own.
 include(CheckIncludeFile)
 

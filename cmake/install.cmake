@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 if(NIDO_FOREIGN_KQUEUE)
     install(CODE "message(FATAL_ERROR \"nido: this build stands on a kqueue for tests (${NIDO_KQUEUE}) and \
 is not to be installed; configure with -DNIDO_BACKEND=epoll.\")")

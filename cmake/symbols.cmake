@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # A shared library exports the symbols of its list and no other: -fvisibility=hidden does not reach the
 # assembler objects.
 function(nido_exports target list)

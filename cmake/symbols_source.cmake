@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What reads debug information for the lines of stacks: src/debug/symbols_<NIDO_SYMBOLS>.c. With libdw, programs that
 # are linked with the static library need it too.
 set(NIDO_SYMBOLS none CACHE STRING "What reads debug information: none or libdw (of elfutils)")

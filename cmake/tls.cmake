@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # nido::tls, over OpenSSL: a library beside nido, which itself knows nothing of it.
 add_library(nido_tls_objects OBJECT
     src/tls/context.c

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # 32-bit ARM with floating point, whose frames have no CFI.
 set(CMAKE_SYSTEM_PROCESSOR arm)
 set(NIDO_ARCH armhf)

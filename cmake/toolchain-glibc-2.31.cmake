@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The C library of Debian 11.
 set(NIDO_SYSROOT glibc-2.31)
 set(NIDO_TRIPLET x86_64-linux-gnu)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The C library of Debian 13.
 set(NIDO_SYSROOT glibc-2.41)
 set(NIDO_TRIPLET x86_64-linux-gnu)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # For this kernel and processor with other libraries than this system's, also when the programs run: no cross build
 # in the sense of CMake. The toolchain file of each says whose: NIDO_SYSROOT, a folder of build/ that
 # `./dev preset` fills, NIDO_TRIPLET, and NIDO_LOADER, the name of its dynamic linker.

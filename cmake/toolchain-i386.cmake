@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # 32 bit, which a kernel for x86-64 runs itself.
 set(NIDO_SYSROOT i386)
 set(NIDO_TRIPLET i386-linux-gnu)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # musl instead of glibc, by musl-gcc, which looks in none of the system's folders. Boost's three functions know no
 # C library, so that they are taken from there all the same. Without tables for unwinding, as some build for
 # embedded systems.

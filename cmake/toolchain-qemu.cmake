@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # For Linux on another processor: built on this machine and run here under qemu-user. The toolchain file of each
 # says which, in Debian's words and in qemu's: NIDO_ARCH, NIDO_TRIPLET, NIDO_QEMU_NAME. The libraries come from
 # build/<preset>/sysroot, which `./dev preset` fills.

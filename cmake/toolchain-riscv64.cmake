@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # RISC-V, whose compilers describe no frames by default. The libraries are those of Debian 13: 12 has none for it.
 set(CMAKE_SYSTEM_PROCESSOR riscv64)
 set(NIDO_ARCH riscv64)

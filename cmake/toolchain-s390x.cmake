@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # A processor that is big endian.
 set(CMAKE_SYSTEM_PROCESSOR s390x)
 set(NIDO_ARCH s390x)

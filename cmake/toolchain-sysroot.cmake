@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Libraries are looked for in CMAKE_SYSROOT alone, programs never there. A toolchain file sets it, and NIDO_TRIPLET.
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Removes the files that the last install into this build's prefix has written. Runs in the build
 # directory.
 file(GLOB manifests install_manifest*.txt)

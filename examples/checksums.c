@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* checksums: the checksum of every file below a directory.
  *
  * Shows files without a blocked loop: listing, opening and reading go to workers by themselves, the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* deadline: one deadline over a whole tree of tasks, and another one inside it.
  *
  * Shows that a deadline is set in one place and holds for everything below, and that each one

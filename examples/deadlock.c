@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* deadlock: what nido says when nothing can ever wake a program again.
  *
  * The producer waits until the buffer is empty, the consumer until it is filled, and neither event is

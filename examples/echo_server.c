@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* echo_server: one task for each connection.
  *
  * Shows nido_serve: a handler that is a loop over nido_stream_wait, an idle limit for each connection,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* failures: several failures at once, and the tree that they make.
  *
  * The members of a NIDO_WAIT_ALL group do not disturb each other: all of them run to their ends, and

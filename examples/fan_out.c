@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fan_out: a group of workers over an array of work.
  *
  * Shows how results come back: every worker writes into the struct that it was given, and the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fetch: several pages at once, one deadline for all of them.
  *
  * Shows a fail-fast group at work: the first page that cannot be had cancels the others, and what

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* forwarder: listens on one port and passes every connection on to another.
  *
  * Shows two tasks on one pair of streams, one for each direction, in a fail-fast group: if one

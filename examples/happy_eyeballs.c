@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* happy_eyeballs: connect to the first of several addresses that answers.
  *
  * nido_dial_any does it in one call. The same by hand shows what a race is: every attempt is a task

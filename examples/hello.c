@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hello: two tasks that take turns.
  *
  * Shows the three parts every program has: nido_run starts the first task, a group owns the tasks

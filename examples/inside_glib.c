@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* inside_glib: a nido runtime as a source of GLib's main loop.
  *
  * Shows nido_rt_new and its steps as a GSource: GLib asks before it sleeps how long it may, watches

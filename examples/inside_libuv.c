@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* inside_libuv: a nido runtime in the steps of libuv's loop.
  *
  * Shows nido_rt_new and its steps: libuv watches one descriptor and one timer for us and calls

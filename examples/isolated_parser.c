@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* isolated_parser: a parser that may crash, in a process of its own.
  *
  * Shows a pool of worker processes: each line that a client sends is parsed in a worker. The parser

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libuv_inside: libuv's loop as a task of nido; the counterpart of inside_libuv.
  *
  * Shows nido_wait_fd on the descriptor that libuv has for this, under the timeout it asks for: so a

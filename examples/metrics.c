@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* metrics: the numbers of all runtimes of the process, for Prometheus.
  *
  * Shows nido_stats_process, the histograms and times of a measured run, and a server of a few lines: it answers GET

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* phaser: an object of one's own, made of nido/lowlevel.h: a barrier whose parties come and go.
  *
  * After Java's java.util.concurrent.Phaser: a task that registers is one of the parties; a phase

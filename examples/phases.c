@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* phases: tasks that work in step, by a barrier.
  *
  * Every cell of a row is a task; its next state follows, by one of Wolfram's 256 rules, from what

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pipeline: three stages with channels between them: read lines, choose some, write them.
  *
  * The channels have room for a few lines only. If the reader of our output is slow, the writer

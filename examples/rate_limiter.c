@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* rate_limiter: at most so many requests in a row, then so many a second.
  *
  * A semaphore is the bucket: its permits are the tokens in it. Every request takes one and never

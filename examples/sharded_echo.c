@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sharded_echo: an echo server on several threads.
  *
  * Shows one runtime on each of several threads: every shard listens on the same port (SO_REUSEPORT),

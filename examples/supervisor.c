@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* supervisor: keeps programs running.
  *
  * Shows child processes that a task waits for as for anything else, a back-off that a cancel ends at

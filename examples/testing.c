@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* testing: how a program that uses nido is tested with nido/test.h. Above the line is the program,
  * below it are its tests. It is run without arguments and exits with 0 if all is well.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls_echo: an echo server over TLS.
  *
  * Shows nido::tls under nido_serve: the handshake of a connection runs in the task of that connection,

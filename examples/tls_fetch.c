@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls_fetch: a page over HTTPS.
  *
  * Shows nido::tls as a client: one call dials, verifies the server and opens a stream; one deadline

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* worker_pool: a few workers over a queue of jobs.
  *
  * The queue is a channel with little room, so the task that fills it waits for the workers:

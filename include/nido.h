@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido: structured concurrency for C. This header includes the others in reading order. */
 #ifndef NIDO_H
 #define NIDO_H

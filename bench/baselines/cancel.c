@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cancel.c: floor of cancelling: every parked task is marked and put into the queue in one pass,
  * then each is switched to once, sees its mark and ends. It leaves out the tree of scopes, wait
  * queues to be withdrawn from, results and reasons. */

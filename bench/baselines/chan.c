@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* chan.c: floors of channels.
  *
  * One channel for all: a ring of longs, a line of senders and one receiver, which is handed the item

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* echo.c: floor of an echo server: one edge-triggered epoll loop, written by hand. It takes a short
  * read as the end of what is there, and relies on a message to fit into an empty send buffer. It
  * leaves out tasks, deadlines, cancelling, and slow readers. */

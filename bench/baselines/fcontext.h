@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fcontext.h: Boost.Context's switch as C sees it, straight from the package's archive. */
 #ifndef NIDO_BENCH_FCONTEXT_H
 #define NIDO_BENCH_FCONTEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* floors.h: the least that hardware and kernel allow, case by case. Honest minimal C: no
  * cancellation, no errors handed on, no fairness, no accounting, no guards. What each shows and
  * leaves out stands at its file. */

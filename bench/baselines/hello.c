@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hello.c: floor of a server of HTTP. It takes each read for one request and does not look. */
 #include "harness/http.h"
 #include "harness/load.h"

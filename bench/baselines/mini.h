@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mini.h: the smallest scheduler that is one: records at the top of their stacks, an intrusive
  * queue, straight switches from task to task. Everything is inline, so that a floor pays for no
  * call that the compiler can save. It has no loop, no states, no cancellation and no checks, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* offload.c: floor of calls on worker threads: a list of jobs under a mutex and a condition, a list
  * of ends under another mutex, and an eventfd that is written when that list was empty.
  *

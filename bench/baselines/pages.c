@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pages.c: floors of stacks never used before: one page touched for each, 256 KiB apart, in one
  * mapping without guards. It shows the page fault and the page tables, and leaves out everything
  * that a task is. */

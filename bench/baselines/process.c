@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process.c: floor of jobs in worker processes.
  *
  * Two processes on one CPU send 64 bytes to each other over a stream socket, with calls that block:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* scope.c: floors of scopes and deadlines.
  *
  * The scope is linked into a chain with the earlier of two deadlines, and taken out again: a few

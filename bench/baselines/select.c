@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* select.c: floor of a select that need not wait: one of some slots is filled, then they are looked
  * at in turn until one is full. It leaves out tasks, drawing where to begin, and any other kind of
  * thing to wait for; noinline stands for the call into a library. */

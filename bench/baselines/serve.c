@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* serve.c: floor of a server that takes every client: one edge-triggered epoll loop that takes all
  * that have connected, answers what has come, and closes what is over. It leaves out tasks,
  * deadlines, cancelling, and slow readers, and ends at the first error of its own. */

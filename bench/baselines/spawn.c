@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* spawn.c: floors of spawning on warm stacks: a context made on a stack that was used before, run,
  * and left. They leave out handles, groups, results, names, and any pool beyond an array. */
 #include "floors.h"

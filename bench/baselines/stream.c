@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stream.c: floors of buffered streams: getline(3) over the same file with a buffer of the same size, and requests of a
  * line each that are answered by an epoll loop with a buffer of its own. The loop leaves out tasks, deadlines,
  * cancelling, lines that do not fit, and slow readers. */

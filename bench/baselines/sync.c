@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync.c: floors of what tasks wait for each other by.
  *
  * The lock is a flag and a line of one, handed over as nido's is; a semaphore of one permit needs no

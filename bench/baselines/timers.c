@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* timers.c: floor of sleeping: the times are sorted beforehand, so there is no timer structure at
  * all; the loop sleeps a millisecond at a time and switches to each task that is due. It leaves out
  * arming, exact order of arrival, and waking earlier than the next millisecond. */

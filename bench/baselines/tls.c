@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls.c: floor of a server of TLS: OpenSSL on non-blocking sockets below an epoll loop (serve.c). It takes
  * each record for one request and does not look. It leaves out tasks, deadlines, cancelling, slow
  * readers and the reasons of failures. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* wake.c: floor of a wake: an epoll loop that looks for what is ready, then lets each of the others
  * compute once, and looks again, as loops do. The woken task has its turn at once. Looking after each
  * of the others would wake sooner, for a system call each time. It leaves out tasks. */

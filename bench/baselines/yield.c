@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* yield.c: floors of the switch.
  *
  * Ping-pong is the bare primitive: two contexts, no queue at all. The ring adds an intrusive queue.

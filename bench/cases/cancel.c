@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cancel.c: a group of parked tasks cancelled and joined. */
 #include "baselines/floors.h"
 #include "cases.h"

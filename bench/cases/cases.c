@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cases.c: the table of cases. A new case is a file here, a line there and a line in cases.h. */
 #include "cases.h"
 

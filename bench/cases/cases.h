@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cases.h: the cases, one file a family. */
 #ifndef NIDO_BENCH_CASES_H
 #define NIDO_BENCH_CASES_H

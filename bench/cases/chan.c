@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* chan.c: messages through channels: from hand to hand and back, and through a buffer from one or
  * many to one. */
 #include "baselines/floors.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* churn.c: connections that are taken, answered once and closed, under the load of load.c. */
 #include "cases.h"
 #include "harness/load.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* deadline.c: what a deadline adds to a wait that really parks: opened, armed by the park, woken in
  * time, closed. The same wait without a deadline is measured in the same sample, in alternating
  * slices, and subtracted. Others wait under deadlines of their own, later ones, all the while. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* echo.c: a TCP echo server of nido's, a task a connection, under the load of load.c. */
 #include "cases.h"
 #include "harness/load.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* echo_shards.c: the echo server on two threads, one runtime each, against the same on one. Every
  * shard listens on one port (SO_REUSEPORT), so the kernel deals the connections out, by a hash:
  * seldom half and half. Unlike the other echo servers this one may use every CPU. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* http.c: HTTP/1.1 with keep-alive, under wrk: a task a connection, which reads, has a parser look
  * at what came, and answers each request that is complete. */
 #include "harness/http.h"

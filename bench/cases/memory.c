@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* memory.c: what a parked task occupies. The process is forked for the sample, so what the runtime
  * itself needs is there before the first reading, and nothing else moves. */
 #include "baselines/floors.h"

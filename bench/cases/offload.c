@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* offload.c: calls on worker threads: how long one takes there and back, and how many go through.
  *
  * The loop is on the first CPU, the workers on the second. */

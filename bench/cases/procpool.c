@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* procpool.c: jobs in worker processes. */
 #include "baselines/floors.h"
 #include "cases.h"

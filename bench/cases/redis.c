@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* redis.c: SET and GET of Redis, under redis-benchmark. nido's server is examples/apps/redis_server.c,
  * a program of its own like the peer. */
 #include "cases.h"

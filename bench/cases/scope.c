@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* scope.c: scopes and groups opened and closed around work that never parks, and a wait that does
  * not have to. */
 #include "baselines/floors.h"

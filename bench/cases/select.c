@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* select.c: a select over channels of which one has an item, each in its turn: nothing parks. The
  * send that puts the item there is counted too. */
 #include "baselines/floors.h"

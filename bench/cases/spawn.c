@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* spawn.c: tasks made, run and joined by closing their group. */
 #include "baselines/floors.h"
 #include "cases.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* startup.c: what nido adds to the start and to the size of a program that says hello. The programs
  * are those of ../hello, and their three kinds the rows of both cases: linked with libnido.a, with
  * libnido.so, and with everything, libc too, in the program itself. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stream.c: lines of a file through a stream, and requests of a line each that come in batches, answered through one. */
 #include "baselines/floors.h"
 #include "cases.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync.c: mutexes, semaphores, conditions and barriers: alone, and among tasks that wait for each
  * other. Every case is a number of tasks that take the same turns; the first of them holds the
  * clock. */

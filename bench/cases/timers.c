@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* timers.c: many sleepers, each for a random time within a second: what it costs to put them to
  * bed and to wake them, once they exist. */
 #include "baselines/floors.h"

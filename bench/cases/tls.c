@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls.c: TLS: whole handshakes, and requests with keep-alive under wrk. In https_hello nido's server is
  * examples/apps/https_server.c, a program of its own, which sends a file; in the others a task a
  * connection answers each request with the same bytes as in http.c. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* wake.c: from a descriptor that becomes ready to the turn of the task that waits for it, while
  * no other task runs, and while others compute and yield. */
 #include "harness/wake.h"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- What wrk says at its end, as the one line that nido-bench reads (wrk.c).
 function done(summary, latency, requests)
     local failed = summary.errors

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* yield.c: tasks that do nothing but give way to each other: the cost of a switch, alone in the
  * cache and with many stacks to walk through. */
 #include "baselines/floors.h"

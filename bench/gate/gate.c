@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* gate.c: nido's hot paths, one by one, for counting their instructions: PROGRAM PATH ROUNDS.
  *
  * The count of a path is the difference of two runs with different rounds, so what comes before and

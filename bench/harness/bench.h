@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* bench.h: what a case is, and what the runner asks of it.
  *
  * A case measures nido and, where there is one, a floor: the least that hardware and kernel allow

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* client.c: see client.h. The program ends with the process that waits for it. */
 #include "client.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* client.h: programs that ask a server and say at their end how it went: wrk, redis-benchmark. */
 #ifndef NIDO_BENCH_CLIENT_H
 #define NIDO_BENCH_CLIENT_H

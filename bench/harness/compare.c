@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* compare.c: this run beside an earlier one. Two differ if the ranges of their samples, from the
  * 10th percentile to the 90th, do not meet; with fewer than three samples it cannot be told. The
  * multiple of the floor is compared too: it stays when the whole machine is slower today. */

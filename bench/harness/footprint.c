@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* footprint.c: memory as the kernel counts it. Pages come from smaps_rollup, which walks the page
  * tables: the counter in status lags by some pages for each CPU. */
 #include "footprint.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* footprint.h: the memory that a process occupies. */
 #ifndef NIDO_BENCH_FOOTPRINT_H
 #define NIDO_BENCH_FOOTPRINT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* handshakes.c: see handshakes.h. One at a time: the rate is then that of client and server in turn, and
  * the server's own figure is its CPU time. No session is resumed, and the client chooses the cipher
  * and the group, so that every server computes the same. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* handshakes.h: a client that greets a server of TLS and leaves, again and again. */
 #ifndef NIDO_BENCH_HANDSHAKES_H
 #define NIDO_BENCH_HANDSHAKES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* http.h: what the servers of http_hello in C say. Static, so that a peer stays one program. */
 #ifndef NIDO_BENCH_HTTP_H
 #define NIDO_BENCH_HTTP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* json.c: the results as JSON, every sample included. A value that is missing is null. */
 #include "json.h"
 

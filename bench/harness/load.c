@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* load.c: a closed-loop load on a server, edge-triggered on epoll, the same for every server.
  *
  * 1. It runs on the second CPU, the server on the first; from about a hundred connections on both

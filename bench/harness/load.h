@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* load.h: the load generators of the server cases, and the servers they are pointed at. */
 #ifndef NIDO_BENCH_LOAD_H
 #define NIDO_BENCH_LOAD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* machine.c: where and with what the numbers are taken. */
 #include "report.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* main.c: nido-bench, the command. */
 #include <errno.h>
 #include <fnmatch.h>

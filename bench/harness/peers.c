@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* peers.c: starts the programs of the peers and reads their one line. */
 #include "peers.h"
 #include "footprint.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* peers.h: other runtimes. Each is a program of its own, in its own language, that does the work of
  * our cases; the runner starts it for each sample, so that its samples alternate with nido's.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* progress.c: one line on the terminal, rewritten in place. */
 #include "report.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* redis.c: starts redis-benchmark and reads its table. It measures by a number of requests, first all
  * that set, then all that get, and takes the time that it needs to connect along. */
 #include "redis.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* redis.h: redis-benchmark as the load on a server of Redis's protocol. */
 #ifndef NIDO_BENCH_REDIS_H
 #define NIDO_BENCH_REDIS_H

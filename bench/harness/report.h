@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report.h: what the runner found, for people and for programs. */
 #ifndef NIDO_BENCH_REPORT_H
 #define NIDO_BENCH_REPORT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* runner.c: each sample in a child of its own, rounds found by trying, floor, nido and peers in turn. */
 #include "runner.h"
 #include "stats.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* runner.h: takes the samples of a case. */
 #ifndef NIDO_BENCH_RUNNER_H
 #define NIDO_BENCH_RUNNER_H

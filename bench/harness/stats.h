@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stats.h: order statistics of exact samples. */
 #ifndef NIDO_BENCH_STATS_H
 #define NIDO_BENCH_STATS_H

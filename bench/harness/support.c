@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* support.c: what cases share. */
 #include "bench.h"
 

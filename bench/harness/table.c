@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* table.c: the table on the terminal. */
 #include "report.h"
 

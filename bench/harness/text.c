@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* text.c: a file of lines, and a client that asks by lines. */
 #include "text.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* text.h: what the cases of streams read: a file of lines, and a client that asks by lines. */
 #ifndef NIDO_BENCH_TEXT_H
 #define NIDO_BENCH_TEXT_H

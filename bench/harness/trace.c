@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* trace.c: ptrace stops the child at every entry and return of a system call. That slows it much,
  * so nothing else is measured meanwhile. */
 #include "trace.h"

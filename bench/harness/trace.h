@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* trace.h: counts the system calls of a process. */
 #ifndef NIDO_BENCH_TRACE_H
 #define NIDO_BENCH_TRACE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* wake.c: the process that wakes, and the account of how long it took.
  *
  * The waker does not wait for an answer, so a slow turn is not hidden: what it has written

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* wake.h: how long the waiter for a descriptor waits on after it has become ready. */
 #ifndef NIDO_BENCH_WAKE_H
 #define NIDO_BENCH_WAKE_H

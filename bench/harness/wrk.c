@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* wrk.c: starts wrk and reads what wrk.lua makes it say. wrk measures for whole seconds and has no
  * warm-up: the time that it takes to connect is counted too. */
 #include "wrk.h"

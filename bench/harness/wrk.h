@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* wrk.h: wrk as the load on a server of HTTP. */
 #ifndef NIDO_BENCH_WRK_H
 #define NIDO_BENCH_WRK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hello.c: the smallest program with a task of its own: what nido adds to the start and to the size
  * of a program, beside plain.c. */
 #include <nido.h>

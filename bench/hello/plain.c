@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* plain.c: hello.c without nido, its floor: what the kernel, the linker and libc take. */
 #include <stdio.h>
 

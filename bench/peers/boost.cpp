@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // boost.cpp: Boost.Fiber, with its own round-robin scheduler and pooled stacks. It has no I/O and no
 // cancelling.
 #include <boost/fiber/all.hpp>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* dill.c: libdill. Its channels have no buffer, and it has no mutex. Its sockets read as many bytes
  * as asked for and no fewer, so the servers wait by fdin and fdout. While any coroutine is ready it looks
  * for descriptors and timers once a second: it is not asked for wake_busy. */

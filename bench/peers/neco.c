@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* neco.c: neco. Its channels have buffers, and it has mutexes and conditions, but neither groups nor
  * semaphores. An unlock gives way to others. How much it can hold depends on how it was built
  * (bench/README.md); where there is no memory for that many stacks, it says so. */

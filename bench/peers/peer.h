@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* peer.h: what the peers in C and C++ share: the command line and the one line they answer with.
  * bench/harness/peers.h says both. Static, so that each peer stays one file. */
 #ifndef NIDO_BENCH_PEER_H

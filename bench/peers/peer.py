@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the peers in Python share: the command line and the one line they answer with."""
 
 import json

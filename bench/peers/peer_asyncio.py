@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Peer of nido-bench: asyncio. It has no channel without a buffer: a queue of one stands for it."""
 
 import asyncio

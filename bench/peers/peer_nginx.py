@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Peer of nido-bench: nginx, one process of it, with a configuration and files of its own in a
 folder beside this program. A bound socket keeps its port free for it. Certificate and file of the
 cases with TLS are those of nido-bench."""

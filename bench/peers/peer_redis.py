@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Peer of nido-bench: redis-server, with nothing kept on a disk, in a folder of its own beside this
 program. A bound socket keeps its port free for it. Debian's redis-tools has the server under another
 name: it looks at how it was called."""

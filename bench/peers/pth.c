@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pth.c: GNU Pth. Its scheduler walks through all threads, so it is not asked for the cases with
  * 10 000 and more; it watches descriptors by select, which ends near 1 000. It has no channels. */
 #include <arpa/inet.h>

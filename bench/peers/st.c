@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* st.c: State Threads. It has no yield: a sleep of 0 is what its users take. It has no channels.
  * Debian's is built without epoll, and its select ends at a thousand descriptors, so it is not asked
  * for more connections. */

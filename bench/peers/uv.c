@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* uv.c: libuv. It has callbacks and no tasks, so only the cases of timers and descriptors are its
  * own; a callback that echoes holds no stack, which makes it the cheaper server to write and not to
  * read. */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Pictures of lines for the page that report makes, as SVG: a value for each of a few steps, on a
 logarithmic scale. Colours are the style sheet's (report.css)."""
 

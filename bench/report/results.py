@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A saved run of nido-bench (--save), as plots and report read it."""
 
 import math

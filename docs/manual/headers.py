@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the public headers say: each with its preamble, types, macros and calls, in their order."""
 import re
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ def read_items(text):
 
 
 def read_header(path, include):
-    text = path.read_text()
+    text = re.sub(r"\A/\* SPDX.*\n", "", path.read_text())
     first = re.match(r"/\*.*?\*/", text, re.S)
     lines = comment_lines(first.group(0))
     blank = lines.index("") if "" in lines else len(lines)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The same pages as HTML, with an index that is searched as one types."""
 import html
 import shutil

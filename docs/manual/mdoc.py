@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Pages of the manual, as mdoc(7): one for each call, one for each header."""
 import re
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cares.c: see cares.h. A channel of c-ares for each lookup: it says which sockets and which time it
  * waits for, and to destroy it is the cancel. */
 #include "cares.h"

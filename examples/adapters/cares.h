@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cares.h: names looked up by c-ares from tasks, without a thread.
  *
  *     rc = ca_lookup(base, "example.org", AF_UNSPEC, &result);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* curl.c: see curl.h. libcurl says by two callbacks what it waits for: a socket, for which there is
  * a task each, and an instant, for which the service itself waits. */
 #include "curl.h"

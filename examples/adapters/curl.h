@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* curl.h: transfers of libcurl as tasks.
  *
  *     cu_multi multi;

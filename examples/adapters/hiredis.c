@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hiredis.c: see hiredis.h. hiredis formats, parses and buffers; a service of two tasks waits. */
 #include "hiredis.h"
 

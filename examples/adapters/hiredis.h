@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hiredis.h: one connection to Redis for any number of tasks, over hiredis.
  *
  *     hr_conn conn;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libpq.c: see libpq.h. libpq's non-blocking calls say what they wait for; nido_wait_fd waits. */
 #include "libpq.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libpq.h: PostgreSQL from tasks, over libpq: a query that waits as a task waits, and a pool.
  *
  *     pq_pool pool;

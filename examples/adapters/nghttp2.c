@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nghttp2.c: see nghttp2.h. nghttp2 is a state machine: one task feeds it what arrives, another sends
  * what it gives out, and each request is a third. */
 #define _POSIX_C_SOURCE 200809L

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nghttp2.h: a server of HTTP/2 over nido_serve: a task for each request.
  *
  *     static int answer(h2_request *request, void *ctx)      in a task of its own; may wait

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sqlite.c: see sqlite.h. */
 #define _POSIX_C_SOURCE 200809L
 #include "sqlite.h"

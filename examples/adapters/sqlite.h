@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sqlite.h: SQLite from tasks: statements run on workers, and a cancel interrupts them.
  *
  *     static int sum(sqlite3 *db, void *arg)       runs on a worker, and may block

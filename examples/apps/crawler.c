@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* crawler: fetches a page and all that it leads to on the same server.
  *
  * Shows the adapter for libcurl (../adapters/curl.h): a task for each page, a semaphore for how many

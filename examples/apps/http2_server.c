@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* http2_server: a small server of HTTP/2 in the clear, for h2load, nghttp and curl.
  *
  * Shows the adapter for nghttp2 (../adapters/nghttp2.h): nido_serve makes a task for each connection,

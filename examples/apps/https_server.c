@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* https_server: the files of a folder, and what another server gives, over TLS.
  *
  * Shows nido::tls under nido_serve: the handshake is in the task of the connection, the handler sees

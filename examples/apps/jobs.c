@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* jobs: runs a command for each line of its input, several at once, as xargs -P does.
  *
  * Shows child processes as tasks of a group with a limit: the reader of the lines waits for a place,

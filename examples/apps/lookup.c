@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lookup: the addresses of names, all looked up at once.
  *
  * Shows the adapter for c-ares (../adapters/cares.h): a task for each name, and one deadline.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pg_pool: runs each line of its input as a query of PostgreSQL, over a pool of connections.
  *
  * Shows the adapter for libpq (../adapters/libpq.h): a task for each query, as many at once as there

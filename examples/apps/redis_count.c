@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* redis_count: tasks that count in Redis, all over one connection.
  *
  * Shows the adapter for hiredis (../adapters/hiredis.h): every task sends and waits as if the

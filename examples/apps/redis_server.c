@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* redis_server: the strings and lists of Redis, in memory, for redis-cli and redis-benchmark.
  *
  * Shows a server of a line protocol: nido_serve gives each connection a task and drains at SIGTERM;

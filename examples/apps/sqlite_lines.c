@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sqlite_lines: runs each line of its input as a statement of SQLite, several at once.
  *
  * Shows the adapter for SQLite (../adapters/sqlite.h): statements run on workers while the loop goes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every task runs to its end, and all failures are collected: NIDO_WAIT_ALL. The group's error holds the
  * first of them, and the others behind it. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A service works beside the others. It is not waited for: when the body and the other tasks are done,
  * it is cancelled, and its last act still happens. */
 #include <nido.h>

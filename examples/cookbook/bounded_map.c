@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A function is called for each item of an array, for three of them at a time. The first failure
  * cancels the rest. */
 #include <nido.h>

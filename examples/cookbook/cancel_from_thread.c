@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Another thread ends the work of a group. It gets a waker, and never sees the group, which may be gone
  * by then. A service of the group waits for the waker and cancels. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* At most two connections, used again: a channel holds those that are free, and a task that finds none
  * waits in line. A place without a connection holds -1; one whose call failed is not used again. */
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Each call has 50 ms, and all calls together have 120 ms. The inner limit gives -ETIMEDOUT; the outer
  * one is a cancel inside and -ETIMEDOUT at its own end. */
 #include <errno.h>

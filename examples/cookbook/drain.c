@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* At SIGTERM no more jobs are taken in, and those in the queue are still done. (A server needs only
  * nido_serve: see line_server.c.) */
 #define _POSIX_C_SOURCE 200809L

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Several producers, one consumer, one channel. Each producer holds an end of the sending side; when
  * the last end is released, the consumer finds the channel closed. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The first failure cancels the rest: that is what NIDO_FAIL_FAST says. The close waits until all have
  * cleaned up, and returns that failure with its text. */
 #include <errno.h>

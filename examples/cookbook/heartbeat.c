@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One side sends a byte every second; the other gives up when none has come for three seconds. */
 #include <errno.h>
 #include <nido.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program is run with a limit of time and of output. At the limit it is stopped (SIGTERM, a grace,
  * SIGKILL), with all that it has started; what it wrote until then is in the result. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A server that answers lines: nido_serve makes a task and a stream for each connection, and ends in
  * good order at SIGTERM. The client is here only to show it. */
 #include <arpa/inet.h>

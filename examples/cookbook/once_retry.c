@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A table is loaded by the first task that needs it. Tasks that come meanwhile wait; if the load fails,
  * only the task that tried fails, and the next one tries. */
 #include <errno.h>

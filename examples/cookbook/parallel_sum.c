@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Work that computes goes to worker threads, one part for each of four tasks. A job touches only what
  * it was given. */
 #include <nido.h>

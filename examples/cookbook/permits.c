@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A semaphore: so many may do it at once, and a large task takes more permits than a small one. No
  * task overtakes another: small requests do not starve a large one. */
 #include <nido.h>

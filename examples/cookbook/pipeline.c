@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Three stages with channels between them. A stage that is done closes its output, and so the end goes
  * down the line; a slow stage holds up those before it. */
 #include <errno.h>

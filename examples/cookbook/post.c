@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A thread has nido call a function on the loop's thread; a signal handler wakes a task. (For plain
  * signals take nido/signal.h: no handler is needed.) */
 #define _POSIX_C_SOURCE 200809L

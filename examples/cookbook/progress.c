@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tasks count what they have done, and a service shows it once a second. Both are on one thread, so the
  * counter is a plain int. */
 #include <nido.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every subscriber gets every item. The publisher never waits: a subscriber that falls more than four
  * items behind loses the oldest, and is told how many. */
 #include <errno.h>

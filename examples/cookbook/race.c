@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Several sources are asked at once. The first answer wins, the others are cancelled; a source that
  * fails only drops out. */
 #include <errno.h>

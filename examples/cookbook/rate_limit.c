@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* At most ten calls a second, of which three may come at once. Each call takes the next instant that is
  * free and sleeps until then; tasks run one at a time, so no lock is needed. */
 #include <nido.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A supervisor: a job that fails begins anew, after a pause, up to three times. Each life has a group
  * of its own, so nothing of a failed life is left when the next one begins. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A call that may fail is tried again, after pauses that double. A cancel, or a deadline around the
  * whole, also ends a pause. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Waiting for the first of several things: an item, a timer, an event. Exactly one arm is done. */
 #include <nido.h>
 #include <stdio.h>

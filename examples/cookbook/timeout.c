@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A limit of time around anything: one call, several calls, a loop; and, on a worker, a call that blocks
  * and knows of no cancel. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The latest value of something, here the level of a log: tasks read it at any time and wait for its
  * changes. A slow reader misses values in between, never the last one. */
 #include <errno.h>

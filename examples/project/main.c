@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program of its own, to begin with: two tasks, and what goes wrong with one of them ends both. */
 #include <nido.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sick/blocked_loop: one task computes, and all others stand still.
  *
  * A hash of 200 million rounds holds the loop: the ticker next to it misses its times. With NIDO_DEBUG=stall a watchdog

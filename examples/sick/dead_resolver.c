@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sick/dead_resolver: a name server that does not answer holds what dials.
  *
  * The C library asks for seconds, on a worker thread, and cannot be told to stop. The dump (Ctrl-\ of a run with

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sick/full_channel: one slow receiver makes all senders slow.
  *
  * A log writes one line in 100 ms, twenty connections send it two lines each before they answer, and so they answer at

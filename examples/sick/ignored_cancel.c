@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sick/ignored_cancel: a loop does not look at results, and so does not end.
  *
  * The group is cancelled, nido_sleep returns -ECANCELED at once, and the loop calls it again. nido says so after a while

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sick/left_group: a function returns and leaves its group open.
  *
  * The early return forgets nido_group_close. The child would go on in a frame that is gone, so nido ends the program

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sick/lock_ring: two tasks take two locks in opposite orders.
  *
  * Each holds the lock that the other one wants. The second wish closes the ring; it is refused with -EDEADLK and a text

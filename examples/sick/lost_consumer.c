@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sick/lost_consumer: the consumer of a channel ends, and its producer waits for ever.
  *
  * The consumer stops at the first bad item and tells nobody: the producer fills the channel and sleeps. Nothing can wake

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sick/overflow: a parser goes deeper than its stack.
  *
  * Each bracket is a call, and 100 000 brackets are more than 192 KiB hold. The guard below the stack ends the program;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sick/slow_peer: a client that does not read holds a task for ever.
  *
  * The socket's buffers are full, the write waits for room, and no deadline covers it. Only the dump shows it: Ctrl-\ of a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sick/starved_task: tasks wait for permits that only they could give back.
  *
  * A semaphore lets four uploads run. Each of them, while it runs, takes a second permit for its thumbnail: four permits

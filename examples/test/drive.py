@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs one example on loopback, in its good and its bad cases.
 
     drive.py NAME COMMAND...     for instance: drive.py hello build/examples/example_hello

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs one program of ../apps with the real client or server, as drive.py runs an example.
 
     drive_apps.py NAME COMMAND...     for instance: drive_apps.py jobs build/examples/apps/app_jobs

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sweeps a program as it is. An example is compiled with nido_run and main under the names that are
  * defined here, so that its main comes to a nido_run that sweeps the root task instead of running it
  * once: with a cancel at each point, with each allocation and each system call failing.

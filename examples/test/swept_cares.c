@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* swept_cares SERVER:PORT NAME: cancels the adapter for c-ares at each of its cancellation points,
  * with a real server. After each the next lookup must succeed, and nothing may be left behind. */
 #include <nido/test.h>

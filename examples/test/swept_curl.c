@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* swept_curl URL: cancels the adapter for libcurl at each of its cancellation points, with a real
  * server. After each the next transfer must succeed, and nothing may be left behind. */
 #include <nido/test.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* swept_hiredis HOST PORT: cancels the adapter for hiredis at each of its cancellation points, with a
  * real server. After each the connection must work, and nothing may be left behind. */
 #include <nido/test.h>

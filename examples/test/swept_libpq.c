@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* swept_libpq CONNINFO: cancels the adapter for libpq at each of its cancellation points, with a real
  * server. After each the pool must work, and nothing may be left behind. */
 #include <nido/test.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* swept_nghttp2: a request of HTTP/2 against the adapter for nghttp2, with a cancel at each
  * cancellation point and each allocation and system call of nido failing. Nothing may be left. */
 #define _GNU_SOURCE

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* swept_sqlite FILE: cancels the adapter for SQLite at each of its cancellation points. After each
  * the pool must work, and nothing may be left behind. */
 #include <nido/test.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Step 1: a run and its first task. */
 #include <nido.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Step 2: two tasks in a group. */
 #include <nido.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Step 3: a failure cancels the rest, and so does a timeout. */
 #include <errno.h>
 #include <nido.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Step 4: a server with a task for each connection. */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Step 5: state that all connections share, a limit for silent clients, and a service. */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Step 6: nido_serve makes the tasks and the streams, and ends in good order. */
 #include <arpa/inet.h>
 #include <errno.h>

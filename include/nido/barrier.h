@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/barrier.h: a fixed number of tasks wait for each other, round after round. */
 #ifndef NIDO_BARRIER_H
 #define NIDO_BARRIER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/broadcast.h: every reader gets every item, as long as it keeps up.
  *
  * The newest `capacity` items are kept. A send never waits; it overwrites the oldest. A reader that

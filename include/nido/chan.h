@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/chan.h: channels: items of one fixed size go from senders to receivers, first come first
  * served on both sides.
  *

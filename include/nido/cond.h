@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/cond.h: a condition: tasks that hold a mutex wait for a change of what it protects.
  *
  * There are no spurious wake-ups: only a notification ends a wait. Still, what was true at the

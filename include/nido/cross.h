@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/cross.h: a channel, an event and permits for any thread: tasks of every runtime wait in
  * them, and threads without a runtime block in them. The plain ones (nido/chan.h, event.h, sem.h)
  * belong to one runtime and cost a tenth; use these between threads.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/debug.h: what a program is doing: its tree of tasks, as text and as JSON; and what goes wrong in it: a stack
  * that is used up, a loop that is held, a cancel without effect.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/error.h: failures with more than a code.
  *
  * A result code is always enough to act on. Beside it a task may keep one error object: a text, the

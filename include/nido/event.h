@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/event.h: an event: once it is set, every present and later waiter passes, until it is reset.
  */
 #ifndef NIDO_EVENT_H

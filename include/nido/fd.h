@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/fd.h: reading, writing and waiting on file descriptors.
  *
  * Owned descriptors are those that nido made (nido_dial, nido_listen, nido_accept, nido_socket,

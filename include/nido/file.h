@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/file.h: files. A disk is never "ready" or "not ready", it takes time; so these calls run on
  * workers (nido/offload.h) while other tasks go on. Up to 256 KiB that the page cache has are read
  * at once, without a worker. One call moves 4 MiB at most; nido_read_full, nido_write_all and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/group.h: tasks live in groups, and no task outlives its group.
  *
  *     nido_group g;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/impl.h: the links that public structs embed. Nothing here is for users. */
 #ifndef NIDO_IMPL_H
 #define NIDO_IMPL_H

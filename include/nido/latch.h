@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/latch.h: a count of pieces of work, and tasks that wait until it is 0. */
 #ifndef NIDO_LATCH_H
 #define NIDO_LATCH_H

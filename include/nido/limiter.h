@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/limiter.h: a limiter: at most so many tasks at once, and it knows which ones.
  *
  * A task borrows a place with a token in the caller's memory, and the same task gives it back; when

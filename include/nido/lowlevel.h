@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/lowlevel.h: the queue of waiting tasks that objects to wait for are made of.
  *
  * For objects that nido does not have, and for adapters. They get the guarantees of its own

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/mutex.h: a lock that knows its owner, handed over strictly in the order of the requests.
  *
  * The owner is a task. Tasks of a thread run one at a time, so only code that parks in the middle

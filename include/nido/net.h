@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/net.h: sockets. Descriptors returned here are owned (nido/fd.h), non-blocking and
  * close-on-exec. */
 #ifndef NIDO_NET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/offload.h: calls that block, on worker threads of the runtime, while its tasks go on.
  *
  *     static ssize_t load(void *arg) { ... read a file, query a database ... }

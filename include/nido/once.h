@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/once.h: work that is done once, however many tasks ask for it.
  *
  * The first task does the work; tasks that ask meanwhile wait. Its success is kept and given to all

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/proc.h: child processes.
  *
  *     nido_proc_options options;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/procpool.h: functions that run in processes of their own.
  *
  * A job gets bytes and returns bytes. If it crashes, exits, hangs or uses too much memory, that

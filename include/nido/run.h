@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/run.h: the runtime: its first task, its options, its calls for other threads. */
 #ifndef NIDO_RUN_H
 #define NIDO_RUN_H

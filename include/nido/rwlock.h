@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/rwlock.h: a lock for many readers or one writer, in strict order of arrival.
  *
  * Readers next to each other in line enter together; a waiting writer keeps the readers behind it

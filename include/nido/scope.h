@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/scope.h: scopes, deadlines, shields.
  *
  * A scope is a node in the tree of everything that runs. Below it are the scopes opened inside it

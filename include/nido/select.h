@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/select.h: waiting for the first of several things.
  *
  *     nido_arm arms[2];

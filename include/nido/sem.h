@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/sem.h: a semaphore: permits, given strictly in the order of the requests.
  *
  * No task overtakes another: while one waits for many permits, those behind it wait too, even if

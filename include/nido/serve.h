@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/serve.h: a task for each connection of a listener, and an end in good order.
  *
  *     static int answer(nido_stream *client, void *ctx) { ... }

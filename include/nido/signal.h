@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/signal.h: signals as values.
  *
  *     sigset_t set;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/stats.h: numbers of a runtime, and of all runtimes of the process. Those of nido_stats are counted anyway, so there
  * is nothing to switch on. Lengths of time, in histograms and by the names of groups, are those of runs with
  * NIDO_RUN_MEASURE (nido_options.flags, or NIDO_DEBUG=measure in the environment), whose switches go by way of the loop

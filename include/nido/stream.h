@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/stream.h: buffered streams, over a descriptor or over functions of the caller.
  *
  *     nido_stream client;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/sugar.h: optional conveniences for gcc and clang (cleanup attribute); not included by
  * nido.h. */
 #ifndef NIDO_SUGAR_H

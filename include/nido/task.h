@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/task.h: single tasks: handles, names, joining, task-local values.
  *
  * Handles belong to the thread of their runtime; on another thread these calls return -EXDEV (or

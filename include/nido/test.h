@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/test.h: for the tests of programs that use nido. A library of its own, nido::test; nido.h
  * does not include it. docs/testing.md shows how it is used.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/thread.h: between threads: waking a task, running something in another thread's runtime, one
  * runtime on each of several threads. (Channels, events and permits for any thread: nido/cross.h.)
  */

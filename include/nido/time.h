@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/time.h: clocks and sleeping. All times are int64_t nanoseconds. */
 #ifndef NIDO_TIME_H
 #define NIDO_TIME_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/tls.h: TLS over sockets, as streams (nido/stream.h). A library of its own, nido::tls, over
  * OpenSSL 3; nido.h does not include it. docs/tls.md shows how it is used.
  *

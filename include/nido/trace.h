@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/trace.h: what a program did: a recorder of the last events of a runtime, for a viewer of traces.
  *
  * nido_options.flags with NIDO_RUN_TRACE, or NIDO_DEBUG=trace in the environment, has every run record from its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/types.h: the terms and types that every other header uses.
  *
  * Results: every call that can fail returns >= 0 on success and a negated errno on failure; `errno`

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/version.h: which nido a program is compiled with, and which it runs with.
  *
  * Until 1.0 a minor version may change the interface, and a program runs with the minor version

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/watch.h: the latest value of something, and its changes.
  *
  * Each set makes a new version. A task that waits for a version newer than the one it has seen gets

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/assert.h"
 #include "base/printable.h"
 

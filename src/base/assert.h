@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/assert.h: how a broken invariant or a misuse ends the program: with a sentence that says
  * what was done wrong. */
 #ifndef NIDOI_ASSERT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/backtrace.h: the frames of the stack that the caller stands on, by the tables that compilers write
  * for exceptions. In a header, because the test kit, which sees none of the library's symbols, needs it too. */
 #ifndef NIDOI_BACKTRACE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/child_end.h"
 
 #ifndef NIDOI_KQUEUE /* which reports the end itself */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/child_end.h: waiting for a child's end where the kernel has no descriptors for processes
  * (pidfd_open came with Linux 5.3, and filters of system calls may deny it). */
 #ifndef NIDOI_CHILD_END_H

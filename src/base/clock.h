@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/clock.h: CLOCK_MONOTONIC, or a virtual clock, whose time changes only when it is set.
  * Nanoseconds everywhere. */
 #ifndef NIDOI_CLOCK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/debug_words.h: what the environment asks for in NIDO_DEBUG: words, separated by commas or spaces. "1" or "all"
  * stands for every word but "strict" and "cpu", which are expensive. */
 #ifndef NIDOI_DEBUG_WORDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/events.h"
 
 #include <errno.h>

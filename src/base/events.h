@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/events.h: the last things that happened, in a ring of cells whose oldest is written over.
  *
  * 1. A cell has 32 bytes, and its last one says what it is. An event that carries text is followed by cells

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/held_lock.h: what libnido_locks.so (tools/locks) tells of the locks of pthread that a thread holds. */
 #ifndef NIDOI_HELD_LOCK_H
 #define NIDOI_HELD_LOCK_H

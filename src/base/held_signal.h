@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/held_signal.h: a call that does not raise a certain signal: it is blocked around the call and, if the call
  * raised one, taken back. The handler of the process is never touched. */
 #ifndef NIDOI_HELD_SIGNAL_H

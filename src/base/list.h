@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/list.h: a ring of links with a head that holds no element.
  *
  * A link that is in no list has next == NULL, so that nidoi_linked can tell; removing sets it so

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/mem.h: every allocation of the library goes through this table, so that a test can make the
  * n-th one fail. Stacks are mapped instead (base/sys.h). */
 #ifndef NIDOI_MEM_H

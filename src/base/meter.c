@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/meter.h"
 
 enum { LONG_ENOUGH = 1000000 }; /* ns, to tell the rate by two readings */

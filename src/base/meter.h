@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/meter.h: what the time is, for lengths of time that are measured often: by the cheapest clock of the processor
  * (base/ticks.h) once its rate is known, by the run's clock until then and where there is none, or the clock is
  * virtual. */

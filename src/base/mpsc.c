@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/mpsc.h"
 
 static struct nidoi_mpsc_link closed;

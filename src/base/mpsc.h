@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/mpsc.h: a queue that many threads push to, and of which one thread takes everything at once.
  *
  * A stack of links (R. K. Treiber, "Systems Programming: Coping with Parallelism", 1986) that is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/options.h: what a struct of options of another size says. The library reads options by coro/scope/options.h,
  * the test kit, an archive of its own, by this. */
 #ifndef NIDOI_BASE_OPTIONS_H

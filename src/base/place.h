@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/place.h: a code address in words. */
 #ifndef NIDOI_PLACE_H
 #define NIDOI_PLACE_H

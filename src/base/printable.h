@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/printable.h: names are the program's, and a terminal obeys control characters. */
 #ifndef NIDOI_PRINTABLE_H
 #define NIDOI_PRINTABLE_H

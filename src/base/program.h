@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/program.h: starting a program in a process of its own.
  *
  * The child gets its three standard descriptors and no other, whatever else is open here, with or

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/random.h: numbers that look random, the same on every machine for the same start. */
 #ifndef NIDOI_RANDOM_H
 #define NIDOI_RANDOM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/sys.c: the table, and calls that no test makes fail. The entries are defined in
  * base/sys_*.c. */
 #include "base/sys.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/sys.h: every system call of the library goes through one table, so that a test can count
  * calls and make the n-th one fail, be short, or be late.
  *

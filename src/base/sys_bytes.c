@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/sys_bytes.c: moving bytes. */
 #include "base/sys_call.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/sys_call.h: what the files of the system calls (base/sys_*.c) have in common. Each of them
  * defines entries of the table in base/sys.h, and whatever systems lack or call otherwise for them,
  * so that both sides of an #if are seen together. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/sys_epoll.c: the calls of the epoll backend. */
 #include "base/sys_call.h"
 

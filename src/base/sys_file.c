@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/sys_file.c: files, directories, and what all descriptors have. */
 #include "base/sys_call.h"
 

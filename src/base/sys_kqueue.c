@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/sys_kqueue.c: the calls of the kqueue backend. */
 #include "base/sys_call.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/sys_memory.c: mapping memory, guarding it and giving it back. */
 #include "base/sys_call.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/sys_open.c: making descriptors. They are close-on-exec, do not block, and are above the
  * standard streams. */
 #include "base/sys_call.h"

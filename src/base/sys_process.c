@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/sys_process.c: processes, threads and signals. */
 #include "base/sys_call.h"
 

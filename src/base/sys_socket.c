@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/sys_socket.c: sockets: connecting, options, addresses, names. */
 #include "base/sys_call.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/thread_look.h: what another thread of this process does, looked at from outside: it is not stopped
  * and notices nothing. Only Linux tells (proc(5), /proc/PID/syscall); elsewhere, and where /proc is missing,
  * the state is unknown and memory cannot be peeked at. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/ticks.h: the cheapest clock of the processor that goes at one rate: half the price of the kernel's. */
 #ifndef NIDOI_TICKS_H
 #define NIDOI_TICKS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/time.h: adding to instants. */
 #ifndef NIDOI_TIME_H
 #define NIDOI_TIME_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/timers.h"
 
 #include "base/assert.h"

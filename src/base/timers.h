@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/timers.h: instants in order: a 4-ary heap of timers, each of which is part of another
  * struct.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "nido/version.h"
 
 const char *nido_version(void)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/dump.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/dump.h: the tree of tasks on stderr, for what asks for it from outside the tasks. */
 #ifndef NIDOI_DUMP_H
 #define NIDOI_DUMP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/graph.h"
 
 #include <string.h>

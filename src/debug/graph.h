@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/graph.h: why parked tasks cannot go on: the rings among their waits, and for each object what no task
  * can do to it any more. */
 #ifndef NIDOI_GRAPH_H

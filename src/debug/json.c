@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/json.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/json.h: the tasks and groups of a run as one JSON object (RFC 8259); docs/semantics.md has the
  * schema. */
 #ifndef NIDOI_JSON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/late.h"
 
 #include "base/place.h"

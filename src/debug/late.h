@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/late.h: tasks that go on long after their cancel. */
 #ifndef NIDOI_DEBUG_LATE_H
 #define NIDOI_DEBUG_LATE_H

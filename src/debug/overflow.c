@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* In a signal handler, so with what is safe there: memory of its own stack, snprintf of numbers and
  * strings (which allocates nothing in glibc and musl), write. dladdr, which takes a lock of the loader,
  * is a compromise: a fault inside the loader is not one of a task's stack. */

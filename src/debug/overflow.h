@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/overflow.h: what is said of a task that has used up its stack. */
 #ifndef NIDOI_DEBUG_OVERFLOW_H
 #define NIDOI_DEBUG_OVERFLOW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/peer.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/peer.h: the other end of a socket in words. */
 #ifndef NIDOI_DEBUG_PEER_H
 #define NIDOI_DEBUG_PEER_H

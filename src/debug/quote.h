@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/quote.h: a text between the quotes of JSON (RFC 8259, section 7). */
 #ifndef NIDOI_QUOTE_H
 #define NIDOI_QUOTE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/stack.h"
 
 #include <string.h>

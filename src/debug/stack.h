@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/stack.h: the frames of a task in words. */
 #ifndef NIDOI_DEBUG_STACK_H
 #define NIDOI_DEBUG_STACK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/stall.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/stall.h: a loop that does not get on, because the function that it runs does not come back: what
  * that does, looked at from another thread. */
 #ifndef NIDOI_DEBUG_STALL_H

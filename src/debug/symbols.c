@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/symbols.h"
 
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/symbols.h: what is known of a code address. The dynamic linker knows the object and the names of exported
  * functions; a library that reads debug information, the option NIDO_SYMBOLS of the build, knows all names,
  * files and lines: symbols_none.c or symbols_libdw.c. */

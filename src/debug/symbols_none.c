@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/symbols.h"
 
 const char *nidoi_symbols_source(struct nidoi_symbols *symbols)

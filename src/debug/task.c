@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/task.h"
 
 #include "base/place.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/task.h: what a report says of one task or group. Each appends to `text`; what does not fit is
  * left out. */
 #ifndef NIDOI_DEBUG_TASK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "nido/trace.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/trace_json.h: a trace in the form that ui.perfetto.dev and chrome://tracing open: JSON, "Trace Event
  * Format" (Google, 2016). docs/trace.md has the tracks and the slices.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/trace_lines.h: the lines of a trace's JSON: slices, arrows and the names of tracks. */
 #ifndef NIDOI_TRACE_LINES_H
 #define NIDOI_TRACE_LINES_H

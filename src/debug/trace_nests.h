@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/trace_nests.h: slices of one track that nest: those that are open are a stack, so that each end is written
  * with the name of its beginning. In memory that the trace has for its reader: what has no room is not shown. */
 #ifndef NIDOI_TRACE_NESTS_H

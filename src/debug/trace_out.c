@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/trace_out.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/trace_out.h: lines of a trace on their way to a descriptor. */
 #ifndef NIDOI_TRACE_OUT_H
 #define NIDOI_TRACE_OUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/trace_runs.h"
 
 #include <inttypes.h>

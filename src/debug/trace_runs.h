@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/trace_runs.h: what the loop and each task do, as slices of a trace: they run, wait, are ready, sleep. Each
  * nidoi_trace_read_X turns one event into lines. */
 #ifndef NIDOI_TRACE_RUNS_H

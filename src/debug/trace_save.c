@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/trace_save.h"
 
 #include <errno.h>

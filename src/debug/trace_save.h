@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/trace_save.h: a trace that is written by itself, beside a report. */
 #ifndef NIDOI_TRACE_SAVE_H
 #define NIDOI_TRACE_SAVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/trace_scopes.h: scopes, cancels, the program's own marks and jobs of workers, as slices and instants of a trace.
  * Each nidoi_trace_read_X turns one event into lines. */
 #ifndef NIDOI_TRACE_SCOPES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/trace_tasks.h"
 
 #include <string.h>

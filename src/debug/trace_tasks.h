@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/trace_tasks.h: what is known of each task while a trace is read, in memory that the trace has for its
  * reader: a table that does not grow. */
 #ifndef NIDOI_TRACE_TASKS_H

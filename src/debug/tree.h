@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/tree.h: the tree of a run's tasks and groups as lines of text.
  *
  *     #1 "main"  waits for children of group "conns", 1.2 s  spawned at server(+0x1302)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "debug/users.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* debug/users.h: which tasks have used an object last, for reports of those that wait for it in vain. With
  * NIDO_DEBUG=users in the environment, for tasks of one runtime.
  *

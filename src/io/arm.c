@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io/arm.c: the arm of a select that waits for a descriptor, as nido_wait_fd does: poll(2) is asked
  * before the task parks and after it was woken, because other code may read what has come. */
 #include "base/sys.h"

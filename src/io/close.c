@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io/close.c: nido_close. On a thread with a runtime it ends that runtime's watches of the number
  * and closes it.
  *

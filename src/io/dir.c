@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io/dir.c: reading a directory, many entries a job.
  *
  * The length of a name has no bound that a struct could have (d_name[256] is none: FUSE and NTFS

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "io/fd.h"
 
 #include <sys/stat.h>

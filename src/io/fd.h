@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io/fd.h: the steps of every call on a descriptor: enter, try, park until the reactor reports the
  * descriptor, try again.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io/file.h: descriptors of files, which no kernel reports ready: their calls go to workers.
  *
  * 1. While a job uses a number, nido_close leaves it open and the end of the last job closes it, so

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io/foreign.h: calls on descriptors that other processes may use and whose flags nido does not
  * change: none blocks the loop.
  *

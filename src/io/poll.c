@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io/poll.c: waiting for descriptors on behalf of code that does its own I/O. What nido remembers
  * of an owned descriptor may not hold after reads and writes by such code, so poll(2) is asked
  * before parking and before returning. */

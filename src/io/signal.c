@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io/signal.c: nido_signal, a queue of waiters and a set of pending signals. */
 #include "nido/signal.h"
 #include "coro/scope/park.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io/stream.c: nido_read, nido_write and their like. */
 #include <limits.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io/stream.h: single attempts to move the bytes of a stream (struct nidoi_io), for the calls of
  * floors above that buffer them. */
 #ifndef NIDOI_IO_STREAM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* net/address.h: addresses as callers write them: a host, or "unix:" and a path; and a service. */
 #ifndef NIDOI_ADDRESS_H
 #define NIDOI_ADDRESS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* net/connect.c: a socket that listens at an address, a socket that is connected to one. */
 #include "net/connect.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* net/connect.h: connecting to one address. */
 #ifndef NIDOI_CONNECT_H
 #define NIDOI_CONNECT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* net/dial.c: connecting to the first of several addresses that answers (RFC 8305, "Happy
  * Eyeballs"): attempts start one after the other, each with a head start over the next, families
  * alternating; the first attempts may start before all addresses are known.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* net/hosts.c: the hosts file is only searched for the name, to know that the look-up will be
  * short. The answer is the resolver's, which reads the same file first and has rules of its own. */
 #include "net/hosts.h"

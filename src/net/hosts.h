@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* net/hosts.h: whether the hosts file has a name. */
 #ifndef NIDOI_HOSTS_H
 #define NIDOI_HOSTS_H

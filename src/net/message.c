@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* net/message.c: nido_recv, nido_send and their like, with the arguments of the system's calls. */
 #include "base/sys.h"
 #include "io/fd.h"

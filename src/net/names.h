@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* net/names.h: look-ups of names, on workers, in the lane that may use only some of them. */
 #ifndef NIDOI_NAMES_H
 #define NIDOI_NAMES_H

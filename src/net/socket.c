@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* net/socket.c: making, accepting and connecting sockets. */
 #include "net/socket.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* net/socket.h: a part of nido_connect for calls that make their own socket. */
 #ifndef NIDOI_SOCKET_H
 #define NIDOI_SOCKET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A signal may reach a thread before it has entered its system call, or after it has left it, so
  * one signal is not enough: they are sent until the job is over. */
 #include "pool/interrupt.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pool/interrupt.h: jobs whose system calls are to be interrupted. */
 #ifndef NIDOI_INTERRUPT_H
 #define NIDOI_INTERRUPT_H

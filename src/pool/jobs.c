@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "pool/jobs.h"
 
 #include "base/mem.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pool/jobs.h: jobs, and the pool that the loop, the workers and the interrupter share. */
 #ifndef NIDOI_JOBS_H
 #define NIDOI_JOBS_H

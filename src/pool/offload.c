@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pool/offload.c: a job from the side of the task that waits for it. */
 #include "nido/offload.h"
 #include "coro/scope/options.h"

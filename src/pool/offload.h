@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pool/offload.h: a job from the side of the task that waits for it: for calls of the library. */
 #ifndef NIDOI_OFFLOAD_H
 #define NIDOI_OFFLOAD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pool/pool.h: the worker threads of one runtime, from the side of its loop.
  *
  * 1. A job is QUEUED, RUNNING or OVER; the pool's lock guards each change, so a cancel either takes

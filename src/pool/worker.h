@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pool/worker.h: the threads of a pool. */
 #ifndef NIDOI_POOL_WORKER_H
 #define NIDOI_POOL_WORKER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "process/child.h"
 
 #include <errno.h>

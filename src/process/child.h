@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/child.h: what a runtime knows of a child process.
  *
  * 1. A child is watched from its start to its end, whether a task waits for it or not. Its end

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/launch.c: nido_proc_spawn. The loop's thread opens the child's standard streams, a worker
  * starts the program, and the loop's thread then watches the child. */
 #include <errno.h>

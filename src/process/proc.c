@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/proc.c: the handle of a child: its pipes, waiting for its end, signalling and stopping
  * it. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/proc_run.c: runs a program to its end, with an input, and collects its outputs.
  *
  * The call opens one group: a task for each pipe, and the body, which waits for the child. A cancel

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reactor/asleep.c: poll(2) may see that a descriptor is ready a moment before the kernel reports
  * it, and another process may read the bytes a moment later. So a task that seems to sleep wrongly
  * is watched for a second, and the panic comes only if no report of anything came in all that time.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reactor/asleep.h: a check before the loop sleeps: is an owned descriptor ready while a task waits
  * for just that? poll(2) answers, which knows nothing of edges. The check is done in strict runs
  * and in those of the test kit, so that every test of a user looks for reports that nido has

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reactor/backend.h: what the reactor asks of a kernel. epoll.c and kqueue.c implement it, the
  * build chooses one of them. A backend translates and decides nothing: it knows no watches, no
  * tasks, no policy.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reactor/edge.h: the readiness of an owned descriptor that nido keeps between two system calls.
  *
  * The kernel reports a change once. `ready` of the slot keeps it, so that most waits cost no call.

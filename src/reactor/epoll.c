@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reactor/epoll.c: backend.h over epoll(7).
  *
  * The key of epoll's set explains three lines below: an entry belongs to the pair (number, open

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reactor/kqueue.c: backend.h over kqueue(2).
  *
  * The key of kqueue's set explains the lines below: an entry belongs to a number and a filter, so a

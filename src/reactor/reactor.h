@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reactor/reactor.h: the watches of each descriptor. Knows nothing of tasks.
  *
  * 1. While the kernel's reports are dispatched no user code runs: firing a watch makes a task

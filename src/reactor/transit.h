@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reactor/transit.h: bytes between two sockets of this process, which the virtual clock waits
  * for. */
 #ifndef NIDOI_TRANSIT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* serve/connection.c: the task of one connection. */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* serve/inherited.c: listeners that the program was started with. */
 #include <errno.h>
 #include <fcntl.h>

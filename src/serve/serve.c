@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* serve/serve.c: accepting, and the end of it. */
 #include "serve/serve.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* serve/serve.h: a server: the state of one call of nido_serve, on its caller's stack.
  *
  * 1. The connections are tasks of its group, so the call cannot return before they have ended.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stream/buffer.c: the memory of the buffers. A stream that waits between two requests has none, so
  * buffers come and go with every request; a runtime keeps some of the usual size. */
 #include <string.h>

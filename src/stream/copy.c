@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stream/copy.c: from a stream or a file into a stream. Bytes are counted when the one has given
  * and the other has accepted them. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stream/input.c: what is read: lines, pieces with an end, peeks, bytes. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stream/output.c: what is written: collected, gathered, sent. */
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stream/splice.c: from one descriptor to another by way of a pipe: the bytes stay in the kernel.
  *
  * What has left the one and was not taken by the other lies in the pipe. Before anything is put

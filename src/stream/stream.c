@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stream/stream.c: opening, closing, ending. */
 #include "stream/stream.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stream/stream.h: a buffer for each direction, over a transport: a descriptor, or functions of the
  * caller's.
  *

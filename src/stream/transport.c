@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stream/transport.c: moving bytes between a stream's memory and what it is over, within its
  * limits. */
 #include <errno.h>

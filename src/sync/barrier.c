@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "nido/barrier.h"
 #include "coro/scope/park.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/broadcast.c: a ring of the latest items, and readers with a position of their own.
  *
  * 1. Item number i lies at i % capacity as long as i + capacity >= sent.

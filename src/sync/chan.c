@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/chan.c: channels.
  *
  * 1. An item changes its owner when a waiter is claimed, never when a task runs: the item of a

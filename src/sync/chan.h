@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/chan.h: sending, receiving and reserving without waiting: what the calls on a channel and
  * the arms of a select try first. */
 #ifndef NIDOI_CHAN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/chan_arm.c: the arms of a select that send, receive and reserve. */
 #include "sync/chan.h"
 #include "sync/select.h"

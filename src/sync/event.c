@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/event.c: an event, which is set or not. */
 #include "nido/event.h"
 #include "coro/scope/park.h"

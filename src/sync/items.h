@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/items.h: the size of a buffer of items, and how an item is copied. */
 #ifndef NIDOI_ITEMS_H
 #define NIDOI_ITEMS_H

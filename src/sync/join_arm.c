@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/join_arm.c: the arm of a select that waits for the end of a task. */
 #include "nido/task.h"
 #include "sync/select.h"

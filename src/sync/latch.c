@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/latch.c: made of nido/lowlevel.h alone, as an object of a user would be. */
 #include "nido/latch.h"
 

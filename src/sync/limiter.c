@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sync/limiter.h"
 
 #include "coro/scope/park.h"

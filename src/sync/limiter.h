@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/limiter.h: a place that is used longer than the call of the task that borrowed it. */
 #ifndef NIDOI_LIMITER_H
 #define NIDOI_LIMITER_H

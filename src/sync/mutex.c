@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sync/mutex.h"
 #include "coro/group/waits.h"
 #include "coro/scope/park.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/mutex.h: what a condition needs of its mutex. */
 #ifndef NIDOI_MUTEX_H
 #define NIDOI_MUTEX_H

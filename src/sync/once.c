@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "nido/once.h"
 #include "coro/scope/park.h"
 

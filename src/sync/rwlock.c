@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/rwlock.c: any number of readers or one writer, in the order of the queue: a reader waits
  * behind a writer that waits. Readers are counted; only a writer is known as a task, so that its
  * end can break the lock. */

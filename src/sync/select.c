@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/select.c: the first of several things.
  *
  * 1. A select first tries its arms, one after the other. The first that does not return -EAGAIN

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/select.h: what a select knows of its arms. Each object brings the kind of its own arm. */
 #ifndef NIDOI_SELECT_H
 #define NIDOI_SELECT_H

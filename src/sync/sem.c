@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/sem.c: permits, granted in the order of the queue: while the first waiter waits for more
  * permits than there are, those behind it wait too. */
 #include "nido/sem.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sync/sync.h"
 
 #include <errno.h>

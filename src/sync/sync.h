@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/sync.h: what all sync objects share: the thread that they belong to, and their queue.
  *
  * 1. An object belongs to the thread whose run uses it first, until it is initialised again: two

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/waitq.c: the queue of nido/lowlevel.h, of which users make objects of their own.
  *
  * 1. A user's function runs where nothing may park: between the attempts of a select nothing else

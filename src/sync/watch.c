@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync/watch.c: a value and its version.
  *
  * A change claims all waiters, but each of them reads the value when it runs: until then it is in

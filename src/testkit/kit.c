@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "testkit/kit.h"
 
 #include <stdio.h>

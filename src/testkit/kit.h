@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* testkit/kit.h: what the files of the test kit know of each other, from the ground up.
  *
  *     kit.c     the way to the library, and the kit's own memory

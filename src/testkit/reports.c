@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "testkit/reports.h"
 
 #include <errno.h>

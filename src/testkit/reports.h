@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* testkit/reports.h: runs with a report at each step of calls on descriptors. */
 #ifndef NIDOI_REPORTS_H
 #define NIDOI_REPORTS_H

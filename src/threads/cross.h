@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads/cross.h: objects that tasks and threads of any kind wait for together.
  *
  * 1. An object has a lock and queues of nodes, one for each wait. A node is in a queue exactly

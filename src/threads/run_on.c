@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads/run_on.c: nido_run_on: a thread has a task run in another thread's runtime, and waits for its
  * result.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads/shards.c: one runtime on each of several threads. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads/waker.c: one post that is used for each wake. */
 #include "base/mem.h"
 #include "coro/scope/park.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads/xchan.c: a channel between any threads. No receiver waits while there are items, and no
  * sender while there is room. */
 #include <string.h>

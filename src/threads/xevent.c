@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads/xevent.c: an event for any thread. */
 #include "base/mem.h"
 #include "nido/cross.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads/xsem.c: permits for any thread. No waiter is left while there are permits. */
 #include "base/mem.h"
 #include "nido/cross.h"

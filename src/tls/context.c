@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls/context.c: what connections have in common. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls/error.c: what OpenSSL says, as a code and a text. */
 #include <errno.h>
 #include <openssl/err.h>

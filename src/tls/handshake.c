@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls/handshake.c: beginning TLS on a descriptor. */
 #include <arpa/inet.h>
 #include <errno.h>

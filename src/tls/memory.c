@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls/memory.c: the bytes between OpenSSL and the descriptor. OpenSSL's own memory BIOs keep what
  * they once had; these are given back while a connection is idle. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls/pem.c: certificates and keys, from files or from texts. */
 #include <errno.h>
 #include <openssl/err.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls/sessions.c: sessions of clients that can be resumed. A ticket of TLS 1.3 is used once, or two
  * connections could be told to be of one client; so sessions are taken, and one of TLS 1.2 is kept
  * again when its connection is closed. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls/tls.h: TLS over a socket, as the transport of a stream. OpenSSL sees two pieces of memory, and
  * tasks of nido move their bytes from and to the descriptor.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls/transport.c: a connection as the transport of a stream (nido_stream_ops). */
 #include <errno.h>
 #include <openssl/err.h>

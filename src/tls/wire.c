@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls/wire.c: the bytes between a connection's memory and its descriptor. tls/tls.h has the rules. */
 #include <errno.h>
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where the kernel has no descriptor of a process, a thread waits for its end. */
 #include "base/child_end.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Clocks: the real one is the monotonic one, the virtual one stands still. */
 #include <time.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/list.h: rings of links. */
 #include "base/list.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/mem.h: the table of allocations. */
 #include "base/mem.h"
 

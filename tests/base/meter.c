@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/meter.h"
 
 #include "base/sys.h"

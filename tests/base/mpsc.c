@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/mpsc.h: many threads push, one takes. */
 #include "base/mpsc.h"
 

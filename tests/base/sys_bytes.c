@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What holds for every call that moves bytes: no signal ends it, and none is raised by it. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every call that makes a descriptor makes one that no executed program inherits, that does not
  * block, and that is none of the standard streams, even if the program has closed these. */
 #include <errno.h>

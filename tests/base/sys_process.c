@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Limits, descriptors, threads and children. */
 #include "base/sys.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the calls of sockets, and those of all descriptors, say of them. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* base/timers.h alone: its three laws, and a random run beside a plain sorted array. */
 #include <errno.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // C++ on tasks: exceptions that are handled or in flight while their task is parked stay with it, and
 // one that leaves a task ends the program with a sentence. Prints what does not hold; 0 if all does.
 #include <cstdio>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <nido.h>
 #include <stdio.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Every macro of nido/sugar.h, used from C++. Prints what does not hold; 0 if all does.
 #include <cstdio>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include <nido.h>
 #include <nido/test.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A user of nido::tls. */
 #include <nido.h>
 #include <nido/tls.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The versions of the headers and of the library, each as text and as a number. */
 #include <nido/version.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 /* The dump: every task with its state, below the group that it lives in. */
 #include <netinet/in.h>

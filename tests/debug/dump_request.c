@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 /* The dump that other threads and signal handlers ask for. */
 #include <errno.h>

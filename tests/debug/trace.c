@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 /* The trace: what is recorded of a run, and how it is written. That a whole file is one that a viewer can open is
  * checked by tests/checks/trace. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For tests that run under an emulator of user programs. Criterion starts each test in a process of
  * its own by executing the test program anew, which the kernel refuses if that is a program for
  * another processor: then the emulator is executed instead and told to run it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Functions that return with a scope or a group open, as a user's own program does it: compiled by
  * tests/frames/run with each compiler at each level. Every call that may wait, and every end, has to
  * die with the sentence that names the function, whatever has been written over its frame. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Instructions: the lock for readers and writers, the limiter, the barrier, the broadcast, the watch. */
 #include "program.h"
 

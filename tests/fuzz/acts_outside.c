@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Instructions: a pair of sockets, a file, jobs on workers, child processes. The model knows what
  * must come of each, but not when: as with the pipe, such a wait ends when the world outside says
  * so, or by a cancel. */

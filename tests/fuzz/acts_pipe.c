@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Instructions: a pipe, of which the model knows the bytes but not when the kernel tells of them. */
 #include "program.h"
 

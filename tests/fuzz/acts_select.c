@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Instructions: a choice of several things to wait for. */
 #include "program.h"
 #include "sync/select.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Instructions: channels, events, permits, locks, conditions. */
 #include "program.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Instructions: handles of tasks, time, posts. */
 #include "program.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Instructions: scopes, groups, spawning. */
 #include "program.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What users hand in as text or as a struct of options: addresses, services, sizes, flags, error
  * texts. The first byte says which; the rest is the argument. Sockets are made, but the calls that
  * would bind or connect them only note the address: it must be the one that was meant. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Directory entries: names of any length, kinds, errors, ends, as a file system could give them, to
  * a reader that is cancelled now and then. Each entry lies in memory of just its size, which is
  * valid until the stream is read again. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a worker process could write on its three descriptors: frames that are whole, cut, too long,
  * of another call, in pieces, with words of its end and of stderr between them. The worker is a task
  * here. The reply that comes out must be the one that a plain reading of all its bytes finds. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* input.h: what the fuzzers of parsers share: drawing from a byte string, complaining, one run. */
 #ifndef FUZZ_INPUT_H
 #define FUZZ_INPUT_H

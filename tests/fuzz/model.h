@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* model.h: what nido promises about scopes, groups and the things that tasks wait for, written down
  * as plainly as it can be: trees that are walked, lines that are searched. It knows the public
  * interface's numbers and nothing of nido's code.

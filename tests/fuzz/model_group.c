@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Groups: who is in them, how results are judged, when they are over. */
 #include "model.h"
 

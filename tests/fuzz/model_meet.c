@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What tasks wait for: rwlock, limiter, barrier, broadcast, watch. */
 #include "model.h"
 

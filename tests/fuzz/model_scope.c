@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scopes: the tree of cancellation, deadlines, shields and the grace. */
 #include "model.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What tasks wait for: lines, channels, events, permits, locks, conditions. */
 #include "model.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a resolver and a network could answer: a hosts file of any bytes, and lists of addresses of
  * which each is refused, or answers, at once or later, or never. The first is held against a reader
  * of its own, the second against RFC 8305 written down once more. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* outside.h: the world outside: what it holds, and the kernel's side of it, which is drawn too. */
 #ifndef FUZZ_OUTSIDE_H
 #define FUZZ_OUTSIDE_H

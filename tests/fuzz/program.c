@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The frame: reading instructions, comparing, and one run from beginning to end. */
 #include "program.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* program.h: a byte string run as a program of tasks.
  *
  * Four bytes of settings, then instructions of three bytes each: what, and two arguments. A task is a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Plays the files of directories again, for builds without libFuzzer: fuzz_program DIRECTORY... */
 #include <dirent.h>
 #include <stdint.h>

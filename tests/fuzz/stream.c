@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading a stream against a plain model: the same bytes, in pieces that the input chooses, read by calls
  * that the input chooses. The model has all bytes at once, so it also says that no result depends on the
  * pieces. Bytes of the input: buffer, limit, number of calls, the calls, then pieces with a length

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* TLS through a relay that cuts what passes into pieces and may change one byte, as the input chooses.
  * Whatever the pieces, all arrives and both ends end well; with a changed byte an end fails or nothing
  * has happened, and no wrong byte is ever given. Bytes of the input: the position of the change (3, a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The kernel's side, drawn: calls on the sockets that move one byte, that are refused although they
  * could go on, that fail; reports of them that come early, late and twice, also of sockets that are
  * closed; reads and writes of the file that are short or fail.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Why a task is cancelled: nido_cancel_cause. */
 #include "inside_help.h"
 

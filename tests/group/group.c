@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Groups under the policies that wait for everybody: who is cancelled when, and what the close
  * answers. */
 #include "group_help.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a task holds: seen by whoever waits for the task, and missed when the task ends. */
 #include <alloca.h>
 #include <string.h>

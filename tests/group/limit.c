@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A group's limit of living children, and waiting for a place under it. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Values of a task's own: set, replaced, destroyed at its end. */
 #include "group_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Groups inside groups: who belongs to which, and how far a failure or a cancel reaches. */
 #include "group_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* NIDO_RACE: one winner, and nothing of the losers is lost. */
 #include "group_help.h"
 

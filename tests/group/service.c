@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Services: children that nobody waits for, and that go last. */
 #include "group_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Making tasks: when they begin, what they are given, and who may add them to which group. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What many tasks leave behind when they have ended. */
 #include "faults.h"
 #include "group_help.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido_start: a task that says when it is ready, and to whom it counts before and after. */
 #include "group_help.h"
 

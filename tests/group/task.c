@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Single tasks: handles, joining, cancelling one, names, values of a task's own. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* abort_help.h: for tests of what ends the program with a sentence. */
 #ifndef ABORT_HELP_H
 #define ABORT_HELP_H

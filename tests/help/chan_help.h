@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* chan_help.h: tasks that do one thing on a channel of ints, for the tests of channels and select. */
 #ifndef CHAN_HELP_H
 #define CHAN_HELP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* faults.h: counts the library's system calls and allocations, and makes chosen ones fail.
  *
  *     faults_begin();

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fd_calls.h: every call on the number of a descriptor that is a cancellation point, for the tests
  * of what holds for all of them. tests/checks/swept finds one that is missing.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* group_help.h: tasks that do as they are told, for the tests of tasks and groups. */
 #ifndef GROUP_HELP_H
 #define GROUP_HELP_H

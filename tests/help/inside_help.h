@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* inside_help.h: for tests whose whole body is a task.
  *
  *     INSIDE(sleep, a_sleep_is_never_short) { ... }

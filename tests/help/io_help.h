@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* io_help.h: what the tests of descriptors and sockets share. */
 #ifndef IO_HELP_H
 #define IO_HELP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lowlevel_help.h: objects made of nido/lowlevel.h, as a user would make them. */
 #ifndef LOWLEVEL_HELP_H
 #define LOWLEVEL_HELP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* measured_help.h: for tests whose whole body is the root task of a measured run, under the virtual clock.
  *
  *     MEASURED(measure, the_length_of_each_turn_is_counted) { ... } */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "nido_test.h"
 
 #include <dirent.h>

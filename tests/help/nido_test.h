@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido_test.h: what every test file includes.
  *
  *     NIDO_TEST(sem, a_cancelled_waiter_takes_no_permit) { ... }

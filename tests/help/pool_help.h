@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pool_help.h: jobs that wait for the test, workers whose end it sees, a loop that tells when it
  * sleeps. */
 #ifndef POOL_HELP_H

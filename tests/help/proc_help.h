@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* proc_help.h: what the tests of child processes share.
  *
  *     CHILDREN(proc, an_exit_status_is_given) { ... }

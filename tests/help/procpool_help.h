@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* procpool_help.h: jobs, pools that tell what their jobs say, and processes to look after. */
 #ifndef PROCPOOL_HELP_H
 #define PROCPOOL_HELP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* scope_model.h: what scope_model.c compares the tree of scopes with.
  *
  * The model keeps nothing but what each scope was told (parent, deadline, shield, cancelled when);

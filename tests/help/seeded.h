@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* seeded.h: random numbers for model tests: the same seed gives the same run, on every machine. */
 #ifndef SEEDED_H
 #define SEEDED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* soak_pool.h: very many jobs of all kinds, cancelled at random times, as one function that any
  * long test may run as a task. */
 #ifndef SOAK_POOL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stream_help.h: a stream over one end of a pair of Unix sockets, the test at the other. */
 #ifndef STREAM_HELP_H
 #define STREAM_HELP_H

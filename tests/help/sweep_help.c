@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sweep_help.h"
 
 #include <sys/wait.h>

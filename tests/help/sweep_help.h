@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sweep_help.h: for tests that sweep the library's own calls with its test kit.
  *
  *     SWEPT(a_permit_is_never_lost, share_a_permit)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync_help.h: calls that wait, each in a task of its own, and what became of them. */
 #ifndef SYNC_HELP_H
 #define SYNC_HELP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync_model.h: channels, events and a semaphore as plainly as they can be written: lists that are searched from the
  * front. An operation is a choice of arms, of which one is done; a call that is no select has one arm. */
 #ifndef SYNC_MODEL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_alarm.c: a test that hangs is named, and ended. Criterion's own time-out does neither if the
  * test sleeps.
  *

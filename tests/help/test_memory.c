@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_memory.c: the library's memory is dirty when it is new and when it was given back, and has an
  * end that is looked at: what uses it too early, too late or too far is noticed by its results. The
  * memory checkers find the same in their own way, so with them this is left out. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* test_memory.h: how much of the library's memory is in use. */
 #ifndef TEST_MEMORY_H
 #define TEST_MEMORY_H

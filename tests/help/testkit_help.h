@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* testkit_help.h: for tests of the test kit: what it prints. */
 #ifndef TESTKIT_HELP_H
 #define TESTKIT_HELP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tests that hang, each in another way, for tests/checks/hung: help/test_alarm.c has to end them. */
 #include <pthread.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/fd.h: where a cancel or a deadline meets bytes, connections and readiness. */
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/fd.h: closing, owning, letting go, and numbers that are used again. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What input and output cost, in calls to the kernel, and that nothing grows or is lost in many
  * rounds. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/fd.h: calls that move all of it or say exactly how much: read_full, write_all, sendfile. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What nido remembers of an owned descriptor (src/reactor/edge.h): no report is forgotten that came
  * while an attempt was under way, and nobody sleeps over bytes that a short read left behind. */
 #include <arpa/inet.h>

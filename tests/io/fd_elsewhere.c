@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido_close on threads without a runtime. */
 #include <errno.h>
 #include <fcntl.h>

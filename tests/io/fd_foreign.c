@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/fd.h: foreign descriptors: their flags are never changed, and blocking ones never block the
  * loop. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido_poll for what is no bytes and no room: hang-ups, errors, the end of the other side. */
 #define _GNU_SOURCE
 #include <errno.h>

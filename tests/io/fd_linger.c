@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Closing does not wait: not for bytes that a socket was told to deliver first. */
 #include <errno.h>
 #include <sys/socket.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A call belongs to the files that its numbers had when it was made: after each sleep in it, the
  * yield of its entry is the first, a number that was closed and used again ends it with -EBADF. */
 #include <errno.h>

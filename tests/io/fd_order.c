@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who was woken from a line and has not run yet is still the first in it. */
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Descriptors whose other end is another process: bursts, urgent bytes, packets, a reader that stops and
  * goes on. Who sleeps though poll(2) calls the descriptor ready ends the run (reactor/asleep.h). */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A transfer whose attempts all succeed never parks: a hook lets each move one byte. Between its
  * pieces it looks at its scope, lets others run, and asks whether the number is still its file's. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A foreign descriptor that another process shares: what poll(2) saw may be gone when nido takes it,
  * and no call on the loop waits for more. */
 #define _GNU_SOURCE

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido_sendfile where the kernel does not move bytes by itself, or would hold a worker for good. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A number is found closed behind our back while its waits are still being set up: the kernel has
  * forgotten it between the first direction and the second. Who waits is told, and nothing is woken
  * that does not sleep yet. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/fd.h: bytes of pipes and stream sockets, in and out. */
 #include <errno.h>
 #include <stdlib.h>

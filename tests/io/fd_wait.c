@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/fd.h: waiting for descriptors without reading or writing them. */
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A call that parked and was woken by a report runs later: before, its number may have been closed
  * and given to another file. Then it ends with -EBADF and moves none of that file's bytes. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Signals that several receivers, or the program itself, have to do with. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* changes.c: how the entries of a queue are made, modified and removed. */
 #include <errno.h>
 #include <fcntl.h>

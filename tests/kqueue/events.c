@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* events.c: how events are taken from a queue and what they say. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* kqueue.c: a test double: kqueue(2) on Linux, over epoll, so that the backend that other systems
  * use is run by every test. Built with the tests, never installed.
  *

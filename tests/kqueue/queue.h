@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* queue.h: what a queue of the double consists of, see kqueue.c. */
 #ifndef QUEUE_H
 #define QUEUE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The remembered edge of src/reactor/edge.h: what an attempt, on the loop or on a worker, the loop's
  * dispatch, the kernel and a close do to one direction of one owned descriptor.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The queue of src/base/mpsc.c: many push, one takes, and closes at the end.
  *
  * What holds in every interleaving: a push that succeeded is taken exactly once, those of one pusher

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The remote of src/coro/runtime/remote.c: how a post, or the release of the last handle, wakes a loop that
  * sleeps or is about to.
  *

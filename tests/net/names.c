@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Names, with a resolver of the tests' own: no name server is asked. */
 #include <arpa/inet.h>
 #include <netdb.h>

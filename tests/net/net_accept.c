@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/net.h: listening and accepting. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/net.h: connecting, to one address and to the first of several that answers. */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Flags of the socket calls: each is the kernel's, or nido's own, or refused. And datagrams that are
  * refused. */
 #define _GNU_SOURCE

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the C library has allocated for an answer is given back, by each call that asks for addresses:
  * nido's own allocations are counted everywhere, these are not. (The sanitizers see them too.) */
 #include <malloc.h>

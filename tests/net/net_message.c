@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/net.h: datagrams, messages, and descriptors that travel in them. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The system calls of a program: which it makes by itself, from main to its end, and the number of each."""
 
 import re

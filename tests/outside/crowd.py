@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Twenty thousand peers of a server at the same time, in a network of their own: each has its answer, then
 all go at once, and the server ends with nothing left. From several addresses, because one has
 some 28 000 ports."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """PORT COUNT WAY: opens so many connections, has each answered, and leaves them as WAY says."""
 
 import select

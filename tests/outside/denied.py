@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Calls that a filter denies, from main on: each that the program makes, with ENOSYS and with EPERM, and
 some at once, whether it makes them or not."""
 

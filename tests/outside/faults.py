@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Each system call of each program fails once, with what its manual page allows, or is late, or moves
 fewer bytes. Failures and delays come from strace; it skips the call, so a close that fails and a
 short transfer, which have to happen, come from preload.c."""

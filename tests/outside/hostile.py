@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Jobs in processes, jobs on workers and children that do what no one should: an honest job beside them and
 one after them have their answers, and nothing is left."""
 

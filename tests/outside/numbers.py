@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Another thread closes the number of a descriptor that a call waits for, or is about to, and gives it to
 another file: for each call of tests/help/fd_calls.h, which is the whole list (tests/checks/swept)."""
 

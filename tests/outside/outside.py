@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the players share: the programs, a run with its judge, and the log."""
 
 import concurrent.futures

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Hostile peers of the servers, and of a pipeline: after each of them an ordinary client must be answered,
 and SIGTERM end the server with nothing left."""
 

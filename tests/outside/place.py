@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the program stands: as PID 1 of a namespace, as an adopter of orphans, with children that it did
 not start, as another user, with signals blocked or ignored, without /proc, a directory, an environment
 or a standard input, with little stack for its threads. Each is lawful, so the answer must be right."""

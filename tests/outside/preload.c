@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* outside/preload.c: goes before the C library of a program that knows nothing of it (LD_PRELOAD).
  *
  *     OUTSIDE_ORDER=CALL:ERRNO:N    the Nth call from main on fails; with "N+" all later ones too.

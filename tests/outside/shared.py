@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Three processes with a run each on one descriptor, and a fourth that stops them, flips O_NONBLOCK and takes
 what they wait for: a listener (prefork), a pipe that they read or write, a terminal."""
 

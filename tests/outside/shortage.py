@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Short of something: the Nth allocation, mapping, thread or file of the C library fails, or that and
 all later ones (preload.c); walls of the system around descriptors, memory, mappings, threads and files
 (prlimit), and a full disk."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The program stands still and goes on (SIGSTOP, SIGCONT) at moments drawn at random, and gets signals
 that mean nothing to it. Nothing of that may change its answer. Its threads and what it has started are
 stopped too, one by one and for longer than its shortest times."""

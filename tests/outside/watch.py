@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Does a loop's thread sleep in another call than its wait for reports? A loop's thread is one that is
 seen in that wait before and after the call. It is looked at every few milliseconds, from outside; a
 thread has slept in between if it sleeps in the same call and was never switched away since the last

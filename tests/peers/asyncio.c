@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the published tests of Python's asyncio check of it, checked of nido. The comment of each
  * test names the peer's test that it is after, and what nido intends otherwise. */
 #include "sync_help.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the published tests of Go check of its standard library and of golang.org/x/sync, checked of
  * nido. The comment of each test names the peer's test that it is after, and what nido intends
  * otherwise. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What libdill's published tests check of libdill, checked of nido. The comment of each test names
  * the peer's file and scenario that it is after, and what nido intends otherwise. */
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What Trio's published tests check of Trio, checked of nido. The comment of each test names the
  * peer's test that it is after, and what nido intends otherwise. */
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Calls from a job into the loop. */
 #include "pool_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The end of a run, and jobs that are not over. */
 #include "pool_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads that cannot be started, memory that is not there. */
 #include "pool_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A limiter for a call: its place is held as long as the job runs, whoever waits for it. */
 #include "pool_help.h"
 

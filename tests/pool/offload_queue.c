@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which job a worker takes, and which worker comes. */
 #include "pool_help.h"
 

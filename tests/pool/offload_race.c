@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Jobs, their cancels and their ends, all at once: nothing is lost and nothing happens twice. */
 #include "pool_help.h"
 #include "seeded.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who may not offload, and what for. */
 #include "pool_help.h"
 

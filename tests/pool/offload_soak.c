@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The pool under all kinds of jobs and cancels: what the process holds stays the same. */
 #include <dirent.h>
 #include <sched.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How many workers there are, when they come and go, and how often anybody is woken. */
 #include "pool_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Child processes: starting, waiting, signals, ending, letting go. */
 #include <pthread.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Children that nobody waits for: they are reaped all the same. */
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Children that a signal does not reach, or not as usual: of another user, stopped, traced, held by
  * a debugger, gone to another group. */
 #include <sys/prctl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Programs that are run to their end: fed, listened to, stopped. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Starting programs: what they get, and what hinders them. */
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A library that the tests load when the fork server has long been forked. */
 #include <nido.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What systems differ in, as a plain program: offsets beyond 32 bits, times, names of a directory,
  * children that inherit nothing, sockets of both families, stacks, byte order. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* traced.c: a program whose trace tests/checks/trace looks at: traced MODE FILE.
  *
  *   whole      a bit of everything

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reactor/kqueue.c: what is its own; what both backends promise is in reactor.c. */
 #include <errno.h>
 #include <fcntl.h>

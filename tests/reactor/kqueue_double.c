@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tests/kqueue: the double, against what the manual page of kqueue(2) says. */
 #include <errno.h>
 #include <fcntl.h>

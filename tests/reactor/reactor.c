@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reactor/reactor.h: who waits for which descriptor, with no task in sight. */
 #include "reactor/reactor.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reactor/reactor.h: descriptors that are registered for good, shared watches, numbers that leave
  * our hands. */
 #include <errno.h>

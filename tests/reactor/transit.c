@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The virtual clock and TCP between two ends of one run: Nagle's algorithm and a delayed
  * acknowledgement hold bytes back for some 40 ms of real time. */
 #include <netinet/in.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tasks that go on after their cancel: each in a process of its own, for checks/reports, which compares what
  * it prints. */
 #include <errno.h>

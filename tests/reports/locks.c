@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Locks of pthread that are held while a task waits: each in a process of its own, for checks/reports, which compares
  * what it prints. */
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tasks that use up their stacks, and other faults: each in a process of its own, for checks/reports, which
  * compares what it prints. */
 #include <pthread.h>

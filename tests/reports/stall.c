@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tasks that hold their loop: each in a process of its own, for checks/reports, which compares what it
  * prints. */
 #include <pthread.h>

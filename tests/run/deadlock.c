@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The end of all hope: nothing could ever wake anybody. It is reported and cancelled, unless
  * somebody may yet come. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A run that is stuck and has had visitors from other threads. */
 #include <errno.h>
 #include <pthread.h>

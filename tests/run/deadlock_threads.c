@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reports of several threads at one time. */
 #include <pthread.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* System calls that a kernel or a container does not have: each newer one is denied in turn by a
  * filter (seccomp), with ENOSYS as an old kernel says and with EPERM as filters do. */
 #include "abort_help.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fork() in a program with a runtime. Children report by their exit status: no assertion of theirs
  * would be heard. */
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every call in a forked child, and every piece of state that belongs to the process. `tests/checks/forked`
  * checks that no call of the headers is missing here. Children report by their exit status: no
  * assertion of theirs would be heard, so they say on stderr what was wrong. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table that tells readers of a process's memory where things lie. */
 #include "coro/run/layout.h"
 

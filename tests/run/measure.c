@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 /* Measured runs: lengths of time in buckets, what the tasks of a group do for how long, processor time. */
 #include <stdlib.h>

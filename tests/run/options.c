@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Options of an older program, which are smaller, and of a newer one, which are larger: each
  * struct of options, by each call that reads it. */
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The library's own descriptors, and a program that treats them badly. (Not over the kqueue for tests,
  * which has descriptors of its own.) */
 #include "abort_help.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The runtime: its results, its options, and what calls answer where there is none. */
 #include "group_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 /* The numbers of a runtime and of the process. */
 #include <pthread.h>

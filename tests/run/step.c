@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A runtime inside another loop: here poll(2). */
 #include <poll.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The check at the end of a run: each count that can be out, and what is rightly out. */
 #include "abort_help.h"
 #include "coro/runtime/loop.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tasks in great numbers: what the kernel allows is the only limit. */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is tried again after a refusal is tried again after a pause, or it would use a processor until
  * the shortage ends. Each pause of the library has a line here (tests/checks/pauses misses it
  * otherwise): a program in which a call of the kernel is refused several times. */

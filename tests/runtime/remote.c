@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The remote of a runtime: what other threads may do. */
 #include <pthread.h>
 #include <semaphore.h>

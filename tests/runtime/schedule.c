@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who runs next: strictly first come, first served, with bounds that are counted, not timed. */
 #include <string.h>
 

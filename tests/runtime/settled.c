@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What was given before the cancel stays given; and channels leave the others their turn. */
 #include "inside_help.h"
 #include "nido_test.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Turns: between two looks at the world lies a bound in time, and what came first wins. Work takes
  * time here by moving the virtual clock without reading it. */
 #include <fcntl.h>

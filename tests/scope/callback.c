@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the library calls must not wait; and what a wait leaves as it was. */
 #include "inside_help.h"
 

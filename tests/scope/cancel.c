@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Cancelling: what it does to waits, to tasks, to groups, and to those whom it does not concern. */
 #include "inside_help.h"
 

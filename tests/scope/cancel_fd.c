@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Cancels and deadlines where descriptors wait, and descriptors where tasks do not pause. */
 #include <netinet/in.h>
 #include <unistd.h>

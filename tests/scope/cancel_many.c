@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Cancelling seen from the loop: who decides first, how much it costs, and who does not listen. */
 #include <stdio.h>
 #include <string.h>

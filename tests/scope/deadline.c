@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Deadlines: when they strike, who reports them, what moves them. */
 #include "coro/scope/deadline.h"
 #include "inside_help.h"

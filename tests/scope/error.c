@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Error objects: what they say, how they travel from a task to whoever closes its group, who is
  * told at the end. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The -EPROTO that a stray -ECANCELED becomes, and what lies behind it. */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The errors of groups with several failures: listed, printed, searched. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What breaks a rule: answered where it can be, the end of the program where nothing safe can
  * follow. */
 #include "abort_help.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scopes by the letter of their header: results, places where there are none, other threads. */
 #include <pthread.h>
 

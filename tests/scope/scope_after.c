@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What can be asked of a scope after its close, and that time changes it no more. */
 #include "inside_help.h"
 

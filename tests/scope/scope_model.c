@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The tree of scopes beside its definition (scope_model.h).
  *
  * A crowd of tasks does random things: opens and closes scopes, deadlines, shields and groups,

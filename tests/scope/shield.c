@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Shields: what they keep out, for how long, and for whom. */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sleeping and yielding: never short, in order, and cheap for the kernel. */
 #include <stdlib.h>
 

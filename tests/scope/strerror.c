@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every errno of the system has its name and words. */
 #include <errno.h>
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tickers: no drift, and what becomes of ticks that were missed. */
 #include "coro/runtime/loop.h"
 #include "inside_help.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* NIDO_TIMEOUT: a timeout for one call. */
 #include <errno.h>
 #include <stdint.h>

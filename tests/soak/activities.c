@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Activities without sockets: groups, channels, locks, pipes, posts from another thread. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Activities: an echo server and clients that send, lose patience, are cancelled and hang up. */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Activities that have to do with other threads and processes: jobs on workers, child processes. */
 #include <errno.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs every activity at once, for minutes, under the real clock, and fails if something grows:
  * descriptors, live tasks, timers, resident memory, or if a child process is left. The time is cut into phases; between two of them
  * nothing is under way, and the books are compared with those after the warm-up.

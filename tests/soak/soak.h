@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* soak.h: what an activity is, and what it may use.
  *
  * An activity does one round of something, for a few hundred milliseconds at most, with as much

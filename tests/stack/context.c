@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/stack/context.h: switching stacks, and what a switch keeps. */
 #include "coro/stack/context.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/stack/exceptions.h: what the C++ run time keeps goes with its task; nothing unwinds out of one.
  * That real exceptions do is for consumer/exceptions.cc; here no C++ is needed. */
 #include "coro/stack/exceptions.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/stack/frames.h: the return addresses of a suspended stack, and of the caller's. */
 #include "coro/stack/frames.h"
 

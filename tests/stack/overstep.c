@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What has left its stack without touching the guard. This file is compiled without
  * -fstack-clash-protection, which touches each page of a frame. */
 #include "abort_help.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads with the smallest stack that the system allows, and stacks of tasks that are used up. */
 #include <errno.h>
 #include <pthread.h>

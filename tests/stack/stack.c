@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/stack/stack.h: guarded stacks, pooled by size. */
 #include "coro/stack/stack.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/serve.h: a server of connections, and its end. */
 #include "nido/serve.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/stream.h: copying. */
 #include <errno.h>
 #include <fcntl.h>

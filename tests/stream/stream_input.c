@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/stream.h: reading. */
 #include <errno.h>
 

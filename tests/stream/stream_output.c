@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/stream.h: writing. */
 #include <errno.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/stream.h: waiting between two requests, limits, and transports of the caller's. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Channels and selects, swept: every item goes to one receiver, or is dropped, or stays with its
  * sender. */
 #include "sweep_help.h"

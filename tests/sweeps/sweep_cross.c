@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What other threads may have to do with, swept: channels, events and permits for any thread, wakers,
  * tasks that run elsewhere. */
 #include "nido/cross.h"

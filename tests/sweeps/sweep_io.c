@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Descriptors and sockets, swept: no byte is lost or doubled, no descriptor is left open, and the
  * counts that calls report are exact. */
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Objects of users, made of nido/lowlevel.h, swept as our own are. */
 #include "lowlevel_help.h"
 #include "sweep_help.h"

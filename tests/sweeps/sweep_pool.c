@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Workers, files and signals, swept: a job that ran gives its result, and what it opened is closed. */
 #include <fcntl.h>
 #include <netdb.h>

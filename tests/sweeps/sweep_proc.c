@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Child processes, swept: whoever is struck, no child is left behind, dead or alive. */
 #include <signal.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Calls of worker processes, swept: a call says what came of its job, and no worker is left when its
  * pool is gone. */
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A server, swept: whatever is cancelled or fails, every connection and the listener are closed, and an
  * answer is what was asked. */
 #include <string.h>

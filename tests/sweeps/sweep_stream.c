@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Streams, swept: no byte is lost or doubled between the caller, the buffer and the transport. */
 #include <fcntl.h>
 #include <unistd.h>

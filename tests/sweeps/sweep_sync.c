@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The objects to wait for, swept: whatever is struck, nothing is lost and nobody is forgotten. */
 #include "sweep_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Groups, tasks and time, swept: whoever is struck, every task ends and every result arrives. */
 #include "sweep_help.h"
 

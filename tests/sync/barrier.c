@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sync_help.h"
 
 static int wait_at(void *barrier)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* An object belongs to the thread whose run used it first, until it is initialised again. */
 #include "sync_help.h"
 

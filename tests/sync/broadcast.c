@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Broadcasts: everybody gets everything, who is slow is told what was lost. */
 #include <pthread.h>
 #include <string.h>

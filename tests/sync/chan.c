@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Channels: who gets what, in which order; the rendezvous, the buffer, reservations. */
 #include <pthread.h>
 

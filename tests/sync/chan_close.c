@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Channels: how they end: from either side, by the last end, by being freed; and many of them at once. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* NIDO_CHAN_TYPE: channels whose items have a type. */
 #include "inside_help.h"
 #include "nido/sugar.h"

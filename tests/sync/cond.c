@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sync_help.h"
 
 /* A condition and its mutex. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Events: who passes, who waits, in which order, and whose they are. */
 #include <pthread.h>
 

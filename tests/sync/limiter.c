@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sync_help.h"
 
 /* A borrower: the limiter and its token, which outlives the task. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Locks, conditions and permits under random cancels: at most one is inside, readers never beside a writer, every
  * notification that found a waiter ends one wait with 0, and in the end everything has been given back. */
 #include <errno.h>

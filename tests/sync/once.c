@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "sync_help.h"
 
 /* One caller of a once: its work waits for `go`, then gives `result`, unless it is cancelled. */

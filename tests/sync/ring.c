@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A wait that would close a ring is refused in words that name every lock and every owner in it. */
 #include <string.h>
 

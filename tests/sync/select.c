@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Select over channels: which arm is done, and that no other is. */
 #include <limits.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Select over instants and descriptors; what reports say; where it cannot be called. */
 #include <string.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A select that has to wait gives each of its arms its turn, as one that need not wait does. */
 #include "inside_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Select over semaphores, reservations, events and the ends of tasks. */
 #include "chan_help.h"
 

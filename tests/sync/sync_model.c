@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A million operations on channels, events and a semaphore, by calls and by selects, cancelled and closed at random,
  * each compared with what the model says: who is served, with what, in which order. And the sums: what was sent was
  * received, dropped or is left; all permits come back. */

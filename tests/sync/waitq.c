@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Objects of users, made of nido/lowlevel.h. */
 #include "abort_help.h"
 #include "lowlevel_help.h"

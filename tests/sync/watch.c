@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Watches: the latest value, and each change of it at most once. */
 #include <pthread.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every allocation and every system call of a start fails once, every allocation of a busy run too:
  * nothing leaks, and the codes are those that the headers name. */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The test kit's runs: time, order, what is left behind, calls that go wrong by order. */
 #include <fcntl.h>
 #include <sched.h>

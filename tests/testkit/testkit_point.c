@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Each waiting call of the library is a cancellation point, and refuses before it does anything; each
  * releasing call is none. A new call: one line, here and in the list of the other kind. */
 #include <fcntl.h>

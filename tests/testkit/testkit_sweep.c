@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The kit's sweeps: where they cancel or fail a call, what they find, and what they print. */
 #include "abort_help.h"
 #include "base/sys.h"

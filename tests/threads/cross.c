@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Channels, events and permits for any thread. Threads say what they saw by their result. */
 #include <pthread.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Objects between threads at the edges of their life: freed by whoever was woken, waited for by a
  * thread that is cancelled. (In a forked child: fork_calls.c.) */
 #include <pthread.h>

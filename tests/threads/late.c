@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who comes to a run that is over, whether it is freed or not. */
 #include <pthread.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One runtime on each of several threads. */
 #include <pthread.h>
 

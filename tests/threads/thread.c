@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Wakers, tasks in another thread's runtime, shards. */
 #include <pthread.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Threads that pthread_cancel or pthread_exit would end while others depend on them. */
 #include <pthread.h>
 #include <semaphore.h>

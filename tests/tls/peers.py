@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Outside peers of nido::tls, on loopback: openssl s_client and s_server, curl, and nginx where it is.
 
     peers.py ECHO TALK HELLO    examples/tls_echo, and tests/tls/programs/talk and hello

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* TLS, swept: whatever is cancelled, fails or comes in pieces, no byte is lost or doubled, both ends
  * come to an end, and nothing is left open. */
 #include "tls_help.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a close tells the peer, and what it must not take back. */
 #include "tls_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/tls.h: handshakes, and what they are refused for. */
 #include <errno.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls_help.h, and its certificates. */
 #include "tls_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tls_help.h: certificates made here, and two ends of TLS in one run. */
 #ifndef TLS_HELP_H
 #define TLS_HELP_H

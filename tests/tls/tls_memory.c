@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Each allocation of OpenSSL's fails once, in a handshake and an exchange: connections fail, and the program
  * goes on. */
 #include <errno.h>

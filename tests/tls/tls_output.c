@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/tls.h: what is written: cancels, flushes, limits. */
 #include <errno.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Each call of nido/tls.h that waits is a cancellation point, and refuses before it does anything; the
  * others are none. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/tls.h under nido/serve.h. */
 #include "nido/serve.h"
 #include "tls_help.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/tls.h: what passes through, and how it ends. */
 #include <errno.h>
 #include <openssl/err.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido/tls.h: who feeds and who sends. */
 #include <errno.h>
 

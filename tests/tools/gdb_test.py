@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """tools/gdb/nido-gdb.py against living programs and their core files.
 
     gdb_test.py --gdb GDB --script SCRIPT --nido-ps TOOL PARKED...

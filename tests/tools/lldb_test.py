@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """tools/gdb/nido_lldb.py against living programs and their core files.
 
     lldb_test.py --lldb LLDB --script SCRIPT --nido-ps TOOL PARKED...

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """nido-ps against living programs and their core files.
 
     nido_ps.py --nido-ps TOOL --echo EXAMPLE_ECHO_SERVER PARKED...

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A program that stands still, to be looked at from outside: 100 tasks that wait in different ways. It prints
  * "ready" when all of them do. With "json" it then prints what nido_dump_with says. With "busy"
  * its root then computes for ever; with "job" it waits for one; with "abort" it dies, with "overflow" of its stack. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Dumps its stacks and stays as it is, for another program to look at the same. */
 #include <nido.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The stacks that a program dumps itself are those that gdb sees: stacks_test.py --gdb GDB --script SCRIPT PROGRAM...
 
 SCRIPT makes gdb find the frames of parked tasks, by its own unwinder and from the registers that the switch has saved."""

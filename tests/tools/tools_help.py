@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the tests of the tools share: programs that run, core files, transcripts."""
 
 import contextlib

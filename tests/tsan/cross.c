@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Objects for any thread, visits to other runtimes, shards, wakers: for ThreadSanitizer. */
 #include <errno.h>
 #include <pthread.h>

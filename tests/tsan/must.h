@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* must.h: the programs for ThreadSanitizer, under which Criterion does not start: what does not
  * hold ends them. */
 #ifndef MUST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The worker pool, for ThreadSanitizer: a plain program as threads.c. */
 #include <pthread.h>
 #include <semaphore.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What crosses threads, for ThreadSanitizer, under which Criterion does not start: a plain program that says what it
  * did and returns 0 if all of it was right. Few tasks: each is a fiber to the sanitizer. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """gdb commands for programs that use nido, alive or as a core file:
 
     nido ps         the tasks, a line each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """lldb commands for programs that use nido, alive or as a core file:
 
     (lldb) command script import /usr/share/nido/nido_lldb.py

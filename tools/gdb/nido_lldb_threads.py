@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What lldb asks for threads beside those of the system: nido_lldb.py has it show the frames of a parked task as
 those of one. lldb loads this file by itself, anew each time, so the registers are kept in nido_tasks."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tasks of a program that uses nido, read from its memory as a debugger shows it: what the commands for gdb and
 for lldb have in common. Nothing of the program is called or changed.
 

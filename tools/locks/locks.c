@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* libnido_locks.so: which mutexes and read-write locks of pthread each thread holds, and where it has locked
  * them. It stands in front of the C library's functions: preloaded (LD_PRELOAD), or linked before it. Without a
  * libnido that asks, and in other programs, it only counts. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* blocks.h: the memory of the target, read once and kept: what is looked at twice is the same twice.
  *
  * 1. A block is read when it is first needed, or ahead with many others (blocks_fetch).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* core.h: a core file: its memory, its threads, and which program it is of. */
 #ifndef CORE_H
 #define CORE_H

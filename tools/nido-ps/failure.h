@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* failure.h: why the tool cannot do what it was asked for: one sentence, and what the user can do. */
 #ifndef FAILURE_H
 #define FAILURE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* image.h: the files that the target's code comes from, by elfutils' libdwfl: what lies at an address, and
  * the memory that a core file leaves out because it is in them. */
 #ifndef IMAGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* json.h: a runtime as one JSON object: the fields of nido_dump_json (docs/semantics.md, section 42). */
 #ifndef JSON_H
 #define JSON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* layout.h: where the fields lie that the tool reads: from the table in the target (src/coro/run/layout.h),
  * never from nido's headers, so one tool reads every nido whose table has the version it knows. */
 #ifndef LAYOUT_H

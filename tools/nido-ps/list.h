@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* list.h: the tasks of a runtime as a table, a line each. */
 #ifndef LIST_H
 #define LIST_H

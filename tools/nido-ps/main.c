@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nido-ps: the tasks of a program that uses nido, seen from outside: of a process, or of its core file. */
 #include <errno.h>
 #include <getopt.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* peers.h: the other ends of a process's sockets, from /proc. */
 #ifndef PEERS_H
 #define PEERS_H

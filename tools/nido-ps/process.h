@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process.h: a living process: its memory, read from outside, and how it is held for a moment.
  *
  * Nothing runs in it. It is held by PTRACE_SEIZE and PTRACE_INTERRUPT, which send no signal; a system call

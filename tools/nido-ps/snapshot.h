@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* snapshot.h: the runtimes, groups and tasks of a target, as they were at one moment.
  *
  * 1. Of a process: it is read without being held, and counts if every runtime slept in its loop all the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stacks.h: where a task stands: its frames, unwound by libdwfl with each task as a thread of its own. */
 #ifndef STACKS_H
 #define STACKS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* target.h: what is looked at: a process or a core file, and how a field in it is read.
  *
  * A read of what is not there gives 0 and is counted in `lost`: the memory of a living process changes, and

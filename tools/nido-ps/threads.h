@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* threads.h: the operating system's threads of the target, and their registers, by their numbers in DWARF. */
 #ifndef THREADS_H
 #define THREADS_H

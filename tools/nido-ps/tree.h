@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tree.h: a runtime as a tree: each task below its group, each group below the task that opened it. */
 #ifndef TREE_H
 #define TREE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "unix_peers.h"
 
 #include <linux/netlink.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* unix_peers.h: the other ends of Unix sockets, which the kernel tells by sock_diag(7): those of our own
  * network namespace. */
 #ifndef UNIX_PEERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* watch.h: a screen that is drawn anew again and again, until a key, or `count` times. */
 #ifndef WATCH_H
 #define WATCH_H

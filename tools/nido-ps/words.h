@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* words.h: what is said of a task or a group, as nido_dump says it. Control characters become "?". */
 #ifndef WORDS_H
 #define WORDS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Peer of nido-bench: Go, on one processor. bench/harness/peers.h says how it is asked and what it answers.
 package main
 

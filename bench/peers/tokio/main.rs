@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 //! Peer of nido-bench: tokio, on its current-thread runtime. bench/harness/peers.h says how it is asked and
 //! what it answers. It has no channel without a buffer: a capacity of one stands for it.
 

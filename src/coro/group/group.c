@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/group/group.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/group/group.h: groups: their members, what a result does, when they are over.
  *
  * 1. A task is in exactly one group from its spawn (or hand-over by nido_started) to its end; the

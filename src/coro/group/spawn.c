@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/group/spawn.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/group/spawn.h: the beginning and the end of a task. */
 #ifndef NIDOI_SPAWN_H
 #define NIDOI_SPAWN_H

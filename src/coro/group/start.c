@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/group/start.c: nido_start: a spawn that waits until the task says that it is ready. Until then
  * the task lives in a hidden group on the caller's stack; nido_started hands it over to the group it was
  * meant for. */

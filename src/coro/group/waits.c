@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/group/waits.h"
 
 #include <stdarg.h>

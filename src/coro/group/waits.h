@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/group/waits.h: what tasks wait for: in words, and whether they wait for each other. */
 #ifndef NIDOI_WAITS_H
 #define NIDOI_WAITS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/aside.h: what the signal handlers of reports stand on: an alternate stack of the run's thread, for
  * a task's own may be used up, and room for the frames of what was interrupted. */
 #ifndef NIDOI_ASIDE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/cancel.h: what cancels a whole run: a signal, a shutdown, a deadlock. */
 #ifndef NIDOI_CANCEL_H
 #define NIDOI_CANCEL_H

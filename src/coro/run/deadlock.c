@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/run/deadlock.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/deadlock.h: the report on tasks that can never run again. */
 #ifndef NIDOI_DEADLOCK_H
 #define NIDOI_DEADLOCK_H

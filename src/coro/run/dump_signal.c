@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/run/dump_signal.h"
 
 #include <signal.h>

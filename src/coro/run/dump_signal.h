@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/dump_signal.h: SIGQUIT prints the tree of tasks of each runtime that asks for it. */
 #ifndef NIDOI_DUMP_SIGNAL_H
 #define NIDOI_DUMP_SIGNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/embed.c: a runtime inside another loop, which drives it step by step. */
 #include <errno.h>
 

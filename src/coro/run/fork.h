@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/fork.h: what a fork makes of a runtime: in the child it is dead, in the parent nothing has
  * changed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/histogram.h: what runs that are over have measured stays in the numbers of the process. */
 #ifndef NIDOI_HISTOGRAM_H
 #define NIDOI_HISTOGRAM_H

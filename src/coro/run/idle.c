@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/run/idle.h"
 
 #include "base/sys.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/idle.h: what the loop does while no task is ready: it waits for the world, the virtual clock
  * jumps, or the run is found to be stuck. */
 #ifndef NIDOI_IDLE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/run/late.h"
 
 #include "base/debug_words.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/late.h: tasks that go on long after their cancel: the loop looks for them whenever the watchdog posts.
  * A task that holds the loop gives it its turn at the next call that is refused, and at its end. */
 #ifndef NIDOI_LATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/layout.h: where a tool that reads the memory of this process, or its core file, finds what runs.
  *
  * A reader needs no header of the library's: each field that it may read is named in a table, with where it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/run/locks.h"
 
 #include <dlfcn.h>

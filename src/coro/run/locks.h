@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/locks.h: a lock of pthread that a task holds while it waits: another task that wants it would stop the
  * thread, and with it the one that could unlock it. libnido_locks.so (tools/locks) knows which are held. */
 #ifndef NIDOI_LOCKS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/run/overflow.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/overflow.h: the report on a task that has used up its stack, by a handler of SIGSEGV and SIGBUS.
  *
  * 1. There is one only where the signal has its default action when a run that asks for it begins, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/run/question.h"
 
 #include <errno.h>

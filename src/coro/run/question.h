@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/question.h: the frames of a thread that computes, told by itself: in the handler of a real-time signal
  * that has its default action, and that is ours from the question to the answer. */
 #ifndef NIDOI_QUESTION_H

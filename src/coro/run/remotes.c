@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/run/remotes.h"
 
 #include <pthread.h>

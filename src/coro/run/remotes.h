@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/remotes.h: all runtimes of the process, for what concerns every one of them. */
 #ifndef NIDOI_REMOTES_H
 #define NIDOI_REMOTES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/report.h: the tasks that reports show. */
 #ifndef NIDOI_REPORT_H
 #define NIDOI_REPORT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/run.h: a run from its opening to its end, whether the library's own loop drives it
  * (nido_run) or another one (coro/run/embed.c). */
 #ifndef NIDOI_RUN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/signals.h: signals of the process as posts to the loops that want them.
  *
  * 1. The handler posts, by a post that is kept for each number, and does nothing else; a number that

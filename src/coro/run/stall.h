@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/stall.h: a loop that does not get on, because what it runs holds it.
  *
  * 1. A loop does nothing for it: it reads its clock after each batch and says when it sleeps in any case. While it

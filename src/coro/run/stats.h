@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/stats.h: the numbers of runtimes that are over stay in those of the process. */
 #ifndef NIDOI_STATS_H
 #define NIDOI_STATS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/testing.h: what the library lends to the test kit (nido/test.h), behind one exported symbol:
  * its two tables, and what can be done to a run only from within.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/turn.c: a turn.
  *
  *        .-> idle: no task is ready      nidoi_idle: sleeps in the kernel, or the clock jumps

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/turn.h: the turns of a run. */
 #ifndef NIDOI_TURN_H
 #define NIDOI_TURN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/run/watchdog.h: one thread of the process, which looks at the runs that ask for it: whether their loops get
  * on (coro/run/stall.h), whether their cancelled tasks end (coro/run/late.h). It ends with the last such run. */
 #ifndef NIDOI_WATCHDOG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/runtime/books.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/runtime/books.h: a check at the end of a run: is everything back that the run has counted? What
  * is out there (a wait that is still counted, a timer that is still set) no later run would notice,
  * though it has already kept this one from seeing a deadlock, or a task from its descriptor. The

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/runtime/counts.h"
 
 #include "base/time.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/runtime/counts.h: the numbers of a runtime, and how other threads read them: the loop tells them now and then,
  * in memory that outlives it. */
 #ifndef NIDOI_COUNTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/runtime/loop.h: a runtime: what one thread's run consists of. Its turns are in coro/run/turn.c;
  * what other threads may touch is struct nido_rt (coro/runtime/remote.h). */
 #ifndef NIDOI_LOOP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/runtime/measuring.h"
 
 #include <errno.h>

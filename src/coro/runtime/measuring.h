@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/runtime/measuring.h: a runtime that is measured (coro/task/measure.h), from its beginning to its end; how long its turns
  * are; and how other threads read the numbers: the loop tells them now and then. */
 #ifndef NIDOI_MEASURING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/runtime/post.c: functions that a user posts to a runtime. */
 #include <errno.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/runtime/remote.h"
 
 #include "base/mem.h"

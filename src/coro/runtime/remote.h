@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/runtime/remote.h: the part of a runtime that other threads may touch, struct nido_rt: posts, and
  * the wake-up of a loop that sleeps. It outlives the run.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/runtime/tracing.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/runtime/tracing.h: when a runtime is traced (coro/task/trace.h): begun and ended at any moment. What was
  * noted stays until the next beginning or the end of the run. A tool outside that uses the static probes
  * (coro/task/usdt.h) has every runtime traced meanwhile. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/scope/calls.c: what users call of scopes. */
 #include "coro/scope/park.h"
 #include "coro/scope/scope.h"

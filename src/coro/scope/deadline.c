@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/scope/deadline.h"
 
 #include "nido/time.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/scope/deadline.h: the timers of tasks, which end sleeps and fire the deadlines of scopes.
  *
  * A task has one timer, for the earliest of its alarm and the deadlines of its own scopes. The timer

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/scope/error.h"
 
 #include <errno.h>

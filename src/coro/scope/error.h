@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/scope/error.h: error objects on their way from nido_fail through the end of a task to the close
  * of its group. */
 #ifndef NIDOI_ERROR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/scope/options.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/scope/options.h: reading option structs, whose size in the program may differ from ours.
  *
  * 1. Each begins with `size_t size`. A program compiled with an older header passes a smaller

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/scope/park.h: entering a call that may wait, and parking in it. Every cancellation point enters
  * by nidoi_enter and sleeps by nidoi_park. */
 #ifndef NIDOI_PARK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/scope/scope.h: how cancellation and deadlines spread; entering a call that may wait, and parking
  * in it.
  *

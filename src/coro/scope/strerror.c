@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/scope/strerror.c: every errno by its name and in words.
  *
  * A code alone does not tell whether nido or the system refused; where both use one, the words say

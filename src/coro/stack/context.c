@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/stack/context.h"
 
 #ifdef NIDOI_TSAN

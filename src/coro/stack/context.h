@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/stack/context.h: switching stacks. Nothing else touches a stack pointer, and all that sanitizers
  * and Valgrind must be told of a switch is told here.
  *

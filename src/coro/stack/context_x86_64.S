@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* nidoi_context_jump: nidoi_fctx_jump, entered so that calls and returns stay in balance.
  *
  * fcontext resumes a context by an indirect jmp, so the call that suspended it is never matched by

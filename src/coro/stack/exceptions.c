@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/stack/exceptions.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/stack/exceptions.h: C++ exceptions on tasks, for programs that have them. The library itself needs
  * no C++ and is not linked with any.
  *

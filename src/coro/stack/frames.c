@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/stack/frames.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/stack/frames.h: where a stack stands: the return addresses of its frames, the innermost first.
  *
  * 1. A suspended stack is read and not run on: nothing of it changes, and no room on it is needed. A function

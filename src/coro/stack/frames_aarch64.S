@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* void nidoi_frames_as_if(void *end, void (*fn)(void *arg), void *arg): calls fn(arg). To an unwinder that looks
  * from there, its caller is the context that fcontext has suspended with its saved registers below `end`. */
     .text

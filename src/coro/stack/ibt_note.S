@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The property of an object of x86-64 whose indirect branches find their landings: IBT, and no more.
  * With it alone an object takes the mark of shadow stacks from whatever it is linked into. */
     .section .note.gnu.property, "a"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/stack/stack.h"
 
 #include <errno.h>

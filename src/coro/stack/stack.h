@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/stack/stack.h: guarded stacks, pooled by size.
  *
  * Stacks are cut from slabs, a few large reservations that the kernel fills page by page as they

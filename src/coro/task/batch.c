@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/task/batch.h"
 
 #include "coro/task/probe.h"

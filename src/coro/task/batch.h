@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/task/batch.h: a batch of tasks, between two turns. */
 #ifndef NIDOI_BATCH_H
 #define NIDOI_BATCH_H

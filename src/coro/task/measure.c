@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/task/measure.h"
 
 #include "base/thread_look.h"

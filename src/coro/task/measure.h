@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/task/measure.h: a run that is measured: for how long ready tasks wait for their turn, what the tasks of each group do
  * for how long, and what processor time each has used. (How long the turns of the loop are: coro/runtime/measuring.h.)
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/task/measured.h: numbers of a measured run (coro/task/measure.h): lengths of time in buckets, and what the tasks
  * of each name did for how long. */
 #ifndef NIDOI_MEASURED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/task/probe.h"
 
 #include "base/random.h"

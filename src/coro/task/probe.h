@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/task/probe.h: a run that is watched, or whose ready tasks are shuffled: for tests; or whose tasks are looked
  * at whenever they leave the thread; or a traced or a measured one.
  *

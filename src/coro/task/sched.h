@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/task/sched.h: tasks and the ready queue; the machinery of parking and waking.
  *
  * 1. A task is READY exactly while it is in the ready queue, RUNNING exactly while it is `current`.

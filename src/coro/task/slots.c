@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/task/slots.h"
 
 #include <errno.h>

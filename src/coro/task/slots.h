@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/task/slots.h: what handles point at. A slot never moves and is never unmapped while the runtime
  * lives, and ids are never reused, so a stale handle is recognised without touching the task it
  * once named. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/task/switch.h"
 
 void nidoi_switch_with_exceptions(struct nidoi_sched *sched, struct nidoi_task *from,

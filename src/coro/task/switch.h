@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/task/switch.h: how a task stops and the next one goes on: the hottest lines of the library, kept
  * flat and inline, for each frame between the switch and the user's code is a return that the
  * processor may mispredict. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/task/trace.h: a run that is traced: what its tasks do is noted in a ring of events.
  *
  * 1. A run that is not traced pays nothing: no test was added to its paths. What is noted is found by tests

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/task/unwind.c: what unwinds out of a task, out of a function that the loop called or out of a job of
  * a worker thread ends the program with a sentence that names it. */
 #include "coro/stack/exceptions.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/task/usdt.h: static probes (USDT) for tools outside: bpftrace, perf, gdb, SystemTap. They are where events
  * are noted (coro/task/trace.c), which happens in a traced run alone: the semaphore, which such a tool raises while
  * it is there, has the loop trace the run (coro/runtime/tracing.h). So a probe that is not in use costs nothing.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "coro/task/waiter.h"
 
 static void *object_pointer(const struct nidoi_waiter *waiter, size_t at)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* coro/task/waiter.h: what a wait tells of its object. */
 #ifndef NIDOI_WAITER_H
 #define NIDOI_WAITER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/call.c: one call: it waits for a place, gets a worker, sends the job, and reports
  * the result. */
 #include <errno.h>

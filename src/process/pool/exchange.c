@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "process/pool/exchange.h"
 
 #include <errno.h>

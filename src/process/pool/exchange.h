@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/exchange.h: one request to a worker and the reply to it. */
 #ifndef NIDOI_EXCHANGE_H
 #define NIDOI_EXCHANGE_H

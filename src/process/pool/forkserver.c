@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/forkserver.c: how a program starts the fork server and sends orders to it. The
  * server is forked once, before the program has threads, and has one thread itself, so the
  * processes that it forks may call malloc and printf.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/forkserver.h: what the program does with the process that forks workers, and the
  * messages between the two. */
 #ifndef NIDOI_FORKSERVER_H

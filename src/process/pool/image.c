@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "process/pool/image.h"
 
 #include <dlfcn.h>

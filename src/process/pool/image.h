@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/image.h: the address of a function, with what another process needs to check it. */
 #ifndef NIDOI_IMAGE_H
 #define NIDOI_IMAGE_H

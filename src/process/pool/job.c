@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/job.c: what runs in a worker: one job after the other, until the program closes the
  * socket. There is one thread, no runtime, and calls block. */
 #include "process/pool/job.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/job.h: what a worker does: it reads jobs from a socket and does one after the other.
  */
 #ifndef NIDOI_PROCJOB_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/procpool.c: which call gets a worker, and what happens to the worker afterwards.
  *
  * 1. A call holds a place (a permit of `places`) from before it takes a worker until that worker is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/procpool.h: a pool of worker processes, and what its three kinds of process send
  * each other.
  *

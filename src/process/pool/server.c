@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/server.c: what runs in the fork server, and in a worker before its first job.
  *
  * Orders come on a stream, because its end shows the end of the program on every system, which

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/server.h: what runs in the fork server. */
 #ifndef NIDOI_SERVER_H
 #define NIDOI_SERVER_H

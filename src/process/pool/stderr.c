@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "process/pool/stderr.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/stderr.h: the stderr of a worker. */
 #ifndef NIDOI_STDERR_H
 #define NIDOI_STDERR_H

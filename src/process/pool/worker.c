@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/worker.c: one worker process, which this program has three descriptors of: its
  * socket, its stderr and its status pipe. The task that uses the worker polls all three at once, so
  * there is no other task for it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* process/pool/worker.h: one worker process, as this program sees it.
  *
  *  start            wait_started          stop, or by itself

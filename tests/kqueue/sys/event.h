@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sys/event.h: the part of kqueue(2) that nido uses, for systems that have none. kqueue.c, beside
  * this directory, says how true it is. */
 #ifndef SYS_EVENT_H

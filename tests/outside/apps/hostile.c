@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* outside/apps/hostile.c: jobs and children that do what no one should do.
  *
  *     hostile NAME        one of `hostile list`

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* outside/apps/numbers.c: a thread takes a descriptor's number away from a call that is under way on it
  * and gives it to another file.
  *

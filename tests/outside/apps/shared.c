@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* outside/apps/shared.c: three processes, each with a run of its own, on one descriptor that a fourth has
  * too, which stops them, flips O_NONBLOCK and takes what they wait for.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Jobs that go well, and calls that are refused. */
 #include "procpool_help.h"
 

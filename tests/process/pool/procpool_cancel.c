@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Cancelled calls, and the end of pools. */
 #include "procpool_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Jobs that die, workers that do, and what others notice of it. */
 #include "procpool_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What jobs leave behind: it meets no later job, and it outlives neither its worker nor the pool. */
 #include "procpool_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The fork server in bad moments, and what workers inherit. */
 #include "procpool_help.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The fork server: its beginning, its end, and starts that fail. */
 #include "procpool_help.h"
 

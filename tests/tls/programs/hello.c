@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hello CERTIFICATE KEY: an HTTPS server for tests/tls/peers.py, on a port that it prints. Answers every
  * request with "hello\n", and /N with N bytes. */
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* talk HOST PORT ROOTS TIMES [CERTIFICATE]: a client for tests/tls/peers.py. Connects so many times, one
  * after the other; each time sends the lines of its standard input up to one that is "." and prints
  * those that come, until the peer ends. */
