@@ -23,6 +23,14 @@ typedef struct nido_barrier {
     uint64_t spare[2];
 } nido_barrier;
 
+/* As nido_barrier_init makes it, of constants, for what is initialised before main. What would be
+ * -EINVAL there does not compile. */
+#define NIDO_BARRIER_INIT(n, flags, name)                                                       \
+    {                                                                                           \
+        NIDOI_SYNC_INIT(name), NIDOI_CHECKED(n, (n) > 0), 0,                                    \
+            NIDOI_CHECKED(flags, (flags) == ((flags)&NIDO_BARRIER_BREAKS)), 0, NIDOI_SPARE_INIT \
+    }
+
 /* Makes a barrier for n tasks; `flags`: enum nido_barrier_flags; `name` (for reports) outlives it,
  * or is NULL. Not a cancellation point. 0; -EINVAL: n is 0, or an unknown flag. */
 NIDO_API int nido_barrier_init(nido_barrier *barrier, uint32_t n, uint32_t flags, const char *name);
@@ -41,6 +49,12 @@ NIDO_API int nido_barrier_abort(nido_barrier *barrier);
 /* Makes an aborted barrier usable again; does nothing to any other. Not a cancellation point. 0;
  * -EXDEV; -EPERM: tasks wait and this thread has no runtime. */
 NIDO_API int nido_barrier_reset(nido_barrier *barrier);
+
+/* How many tasks wait for the rest of their round. Cannot fail. Not a cancellation point. */
+NIDO_API uint32_t nido_barrier_waiting(const nido_barrier *barrier);
+
+/* True from an abort to the reset. Cannot fail. Not a cancellation point. */
+NIDO_API bool nido_barrier_is_aborted(const nido_barrier *barrier);
 
 /* Ends the use of the barrier. Not a cancellation point. 0; -EBUSY: tasks wait, nothing is done. */
 NIDO_API int nido_barrier_deinit(nido_barrier *barrier);

@@ -45,7 +45,8 @@ typedef struct nido_chan {
 /* Makes a channel for items of `item_size` bytes with room for `capacity` of them, one allocation
  * in all. `drop` (may be NULL) takes back the items that will never be received: drop(ctx, item,
  * 0), where `item` points to the bytes; it must not park. Not a cancellation point. 0 and *out;
- * -EINVAL: item_size is 0, or their product does not fit in size_t; -ENOMEM. */
+ * -EINVAL: their product does not fit in size_t; -ENOMEM. An item_size of 0 counts: items are
+ * nothing but that they were sent. */
 NIDO_API int nido_chan_new(size_t item_size, size_t capacity, nido_drop_fn *drop, void *ctx,
                            nido_chan **out);
 
@@ -56,7 +57,7 @@ NIDO_API int nido_chan_new(size_t item_size, size_t capacity, nido_drop_fn *drop
 NIDO_API int nido_chan_free(nido_chan *chan);
 
 /* Makes a channel in the caller's memory: `buffer` has item_size * capacity bytes (NULL for
- * capacity 0) and lives as long as the channel; `name` (for reports) too, or is NULL. Otherwise as
+ * none) and lives as long as the channel; `name` (for reports) too, or is NULL. Otherwise as
  * nido_chan_new. Not a cancellation point. 0; -EINVAL: as there, or there is no buffer. */
 NIDO_API int nido_chan_init(nido_chan *chan, size_t item_size, size_t capacity, void *buffer,
                             nido_drop_fn *drop, void *ctx, const char *name);
@@ -71,6 +72,16 @@ NIDO_API void nido_chan_set_name(nido_chan *chan, const char *name);
 
 /* How many items are in its buffer. Cannot fail. Not a cancellation point. */
 NIDO_API size_t nido_chan_count(const nido_chan *chan);
+
+/* For how many items it has room in all; 0: a rendezvous. Cannot fail. Not a cancellation point. */
+NIDO_API size_t nido_chan_capacity(const nido_chan *chan);
+
+/* How many tasks and arms wait for room in it, reservations among them; takes time for each. On the
+ * channel's thread. Cannot fail. Not a cancellation point. */
+NIDO_API size_t nido_chan_waiting_senders(const nido_chan *chan);
+/* How many wait for an item of it; see nido_chan_waiting_senders. Cannot fail. Not a cancellation
+ * point. */
+NIDO_API size_t nido_chan_waiting_receivers(const nido_chan *chan);
 
 /* Sends a copy of *item, and waits for room if necessary. Cancellation point. 0; -ECANCELED;
  * -EPIPE: one of the sides is closed; -EXDEV. */

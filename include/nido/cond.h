@@ -20,6 +20,13 @@ typedef struct nido_cond {
     uint64_t spare[2];
 } nido_cond;
 
+/* As nido_cond_init makes it, for what is initialised before main. All zeros are one without a
+ * name. */
+#define NIDO_COND_INIT(name)                          \
+    {                                                 \
+        NIDOI_SYNC_INIT(name), NULL, NIDOI_SPARE_INIT \
+    }
+
 /* Makes a condition; `name` (for reports) outlives it, or is NULL. Cannot fail. Not a cancellation
  * point. */
 NIDO_API void nido_cond_init(nido_cond *cond, const char *name);
@@ -33,10 +40,20 @@ NIDO_API void nido_cond_init(nido_cond *cond, const char *name);
  * cancelled before it has the mutex. */
 NIDO_API int nido_cond_wait(nido_cond *cond, nido_mutex *mutex);
 
+/* Waits until holds(arg) is true: asked with the mutex owned, at first and after each notification,
+ * and more than once for one of them; it must not park. Cancellation point. As nido_cond_wait; 0: it
+ * held when the call returned, -ECANCELED: it does not. */
+NIDO_API int nido_cond_wait_until(nido_cond *cond, nido_mutex *mutex, bool (*holds)(void *arg),
+                                  void *arg);
+
 /* Ends the wait of the task that has waited longest. If no task waits, nothing happens, now or
  * later. The caller need not own the mutex. Not a cancellation point. 0; -EXDEV; -EPERM: tasks wait
  * and this thread has no runtime. */
 NIDO_API int nido_cond_notify(nido_cond *cond);
+
+/* Ends the waits of the n tasks that have waited longest, or of all if they are fewer; they get the
+ * mutex in their order. Not a cancellation point. As nido_cond_notify: 0, -EXDEV, -EPERM. */
+NIDO_API int nido_cond_notify_n(nido_cond *cond, uint32_t n);
 
 /* Ends the wait of every task that waits now; they get the mutex in their order. Not a cancellation
  * point. As nido_cond_notify: 0, -EXDEV, -EPERM. */

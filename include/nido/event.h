@@ -18,6 +18,13 @@ typedef struct nido_event {
     uint64_t spare64;
 } nido_event;
 
+/* An event that is not set, as nido_event_init makes it, for what is initialised before main. All
+ * zeros are one without a name. */
+#define NIDO_EVENT_INIT(name)          \
+    {                                  \
+        NIDOI_SYNC_INIT(name), 0, 0, 0 \
+    }
+
 /* Makes an event that is not set; `name` (for reports) outlives it, or is NULL. Cannot fail. Not a
  * cancellation point. */
 NIDO_API void nido_event_init(nido_event *event, const char *name);

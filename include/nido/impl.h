@@ -21,7 +21,7 @@ struct nidoi_waitq {
 
 /* What every sync object begins with. */
 struct nidoi_sync {
-    struct nidoi_waitq waiters;
+    struct nidoi_waitq waiters; /* zeros: empty, and no call has used it yet */
     uint64_t thread;  /* atomic: number of the thread whose run used it first; 0: none yet */
     const char *name; /* for reports, or NULL */
 };
@@ -68,6 +68,27 @@ struct nidoi_recheck {
     struct nidoi_link link;
     void (*look)(struct nidoi_recheck *recheck);
 };
+
+/* Parts of static initialisers. */
+#define NIDOI_SYNC_INIT(name)     \
+    {                             \
+        {{NULL, NULL}}, 0, (name) \
+    }
+#define NIDOI_HELD_INIT    \
+    {                      \
+        {NULL, NULL}, NULL \
+    }
+#define NIDOI_RECHECK_INIT \
+    {                      \
+        {NULL, NULL}, NULL \
+    }
+#define NIDOI_SPARE_INIT \
+    {                    \
+        0, 0             \
+    }
+
+/* (value), in a constant expression that does not compile if the condition does not hold. */
+#define NIDOI_CHECKED(value, condition) ((value) + 0 * sizeof(char[(condition) ? 1 : -1]))
 
 #ifdef __cplusplus
 extern "C" {

@@ -18,6 +18,13 @@ typedef struct nido_latch {
     uint64_t spare[2];
 } nido_latch;
 
+/* As nido_latch_init makes it, for what is initialised before main. All zeros are one with nothing
+ * to be done and without a name. */
+#define NIDO_LATCH_INIT(count, name)                              \
+    {                                                             \
+        NIDO_WAITQ_INIT(NULL, name), (count), 0, NIDOI_SPARE_INIT \
+    }
+
 /* Makes a latch with `count` pieces of work to be done; `name` (for reports) outlives it, or is
  * NULL. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_latch_init(nido_latch *latch, uint32_t count, const char *name);

@@ -77,6 +77,12 @@ struct nido_waitq {
     uint64_t spare[2];
 };
 
+/* An empty queue, as nido_waitq_init makes it, for what is initialised before main. */
+#define NIDO_WAITQ_INIT(kind, name)                                         \
+    {                                                                       \
+        NIDOI_SYNC_INIT(name), NIDOI_RECHECK_INIT, (kind), NIDOI_SPARE_INIT \
+    }
+
 /* Makes an empty queue; `name` (the user's, for reports) outlives it, or is NULL. Cannot fail: a kind
  * without a name or an attempt ends the program with a sentence, and so does a queue that is used
  * without this. Not a cancellation point. */

@@ -24,6 +24,13 @@ typedef struct nido_mutex {
     uint64_t spare[2];
 } nido_mutex;
 
+/* A free mutex, as nido_mutex_init makes it, for what is initialised before main. All zeros are one
+ * without a name. */
+#define NIDO_MUTEX_INIT(name)                                                \
+    {                                                                        \
+        NIDOI_SYNC_INIT(name), NIDOI_HELD_INIT, NULL, 0, 0, NIDOI_SPARE_INIT \
+    }
+
 /* Makes a free mutex; `name` (for reports) outlives it, or is NULL. Cannot fail. Not a cancellation
  * point. */
 NIDO_API void nido_mutex_init(nido_mutex *mutex, const char *name);

@@ -22,6 +22,13 @@ typedef struct nido_once {
     uint64_t spare[2];
 } nido_once;
 
+/* As nido_once_init makes it, for what is initialised before main. All zeros are one without a
+ * name. */
+#define NIDO_ONCE_INIT(name)                                \
+    {                                                       \
+        NIDOI_SYNC_INIT(name), NULL, 0, 0, NIDOI_SPARE_INIT \
+    }
+
 /* Makes a once whose work is still to be done; `name` (for reports) outlives it, or is NULL. Cannot
  * fail. Not a cancellation point. */
 NIDO_API void nido_once_init(nido_once *once, const char *name);

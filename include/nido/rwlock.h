@@ -26,6 +26,13 @@ typedef struct nido_rwlock {
     uint64_t spare[2];
 } nido_rwlock;
 
+/* A free lock, as nido_rwlock_init makes it, for what is initialised before main. All zeros are one
+ * without a name. */
+#define NIDO_RWLOCK_INIT(name)                                                                   \
+    {                                                                                            \
+        NIDOI_SYNC_INIT(name), NIDOI_RECHECK_INIT, NIDOI_HELD_INIT, NULL, 0, 0, NIDOI_SPARE_INIT \
+    }
+
 /* Makes a free lock; `name` (for reports) outlives it, or is NULL. Cannot fail. Not a cancellation
  * point. */
 NIDO_API void nido_rwlock_init(nido_rwlock *lock, const char *name);

@@ -24,6 +24,14 @@ typedef struct nido_sem {
     uint64_t spare64;
 } nido_sem;
 
+/* As nido_sem_init makes it, of constants, for what is initialised before main. What would be
+ * -EINVAL there does not compile. */
+#define NIDO_SEM_INIT(count, max, name)                                                    \
+    {                                                                                      \
+        NIDOI_SYNC_INIT(name), NIDOI_RECHECK_INIT, NIDOI_CHECKED(count, (count) <= (max)), \
+            NIDOI_CHECKED(max, (max) > 0 && (max) <= INT32_MAX), 0, 0, 0                   \
+    }
+
 /* Makes a semaphore with `count` free permits, and never more than `max`; `name` (for reports)
  * outlives it, or is NULL. Not a cancellation point. 0; -EINVAL: max is 0 or above INT32_MAX, or
  * count above max. */

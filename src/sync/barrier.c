@@ -44,7 +44,7 @@ int nido_barrier_wait(nido_barrier *barrier)
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (!err) err = nidoi_bind(loop, &barrier->sync.thread);
+    if (!err) err = nidoi_sync_bind(loop, &barrier->sync);
     if (err) return err;
     if (barrier->aborted) return -EPIPE;
     if (barrier->arrived + 1 == barrier->size) {
@@ -70,6 +70,16 @@ int nido_barrier_reset(nido_barrier *barrier)
 
     if (!err) barrier->aborted = 0;
     return err;
+}
+
+uint32_t nido_barrier_waiting(const nido_barrier *barrier)
+{
+    return barrier->arrived;
+}
+
+bool nido_barrier_is_aborted(const nido_barrier *barrier)
+{
+    return barrier->aborted;
 }
 
 int nido_barrier_deinit(nido_barrier *barrier)

@@ -228,6 +228,31 @@ size_t nido_chan_count(const nido_chan *chan)
     return chan->count;
 }
 
+size_t nido_chan_capacity(const nido_chan *chan)
+{
+    return chan->capacity;
+}
+
+static size_t chan_count_nodes(const struct nidoi_waitq *queue)
+{
+    size_t n = 0;
+
+    for (const struct nidoi_link *node = queue->nodes.next; node != &queue->nodes;
+         node = node->next)
+        n++;
+    return n;
+}
+
+size_t nido_chan_waiting_senders(const nido_chan *chan)
+{
+    return chan_count_nodes(&chan->senders);
+}
+
+size_t nido_chan_waiting_receivers(const nido_chan *chan)
+{
+    return chan_count_nodes(&chan->receivers);
+}
+
 void nido_chan_set_name(nido_chan *chan, const char *name)
 {
     chan->name = name;
@@ -335,7 +360,8 @@ int nido_chan_init(nido_chan *chan, size_t item_size, size_t capacity, void *buf
     if (err) return err;
     if (size && !buffer) return -EINVAL;
     *chan = (nido_chan){.name = name,
-                        .buffer = buffer,
+                        .buffer =
+                            size ? buffer : (unsigned char *)chan, /* items of 0 bytes lie there */
                         .drop = drop,
                         .drop_ctx = ctx,
                         .item_size = item_size,

@@ -33,15 +33,20 @@ void nido_cond_init(nido_cond *cond, const char *name)
     nidoi_sync_init(&cond->sync, name);
 }
 
-int nido_cond_wait(nido_cond *cond, nido_mutex *mutex)
+/* May the caller wait? 0, or what the wait returns at once. */
+NIDOI_IN_CALLER int cond_enter(nido_cond *cond, nido_mutex *mutex, struct nidoi_loop **loop)
+{
+    int err = nidoi_enter(loop);
+
+    if (!err) err = nidoi_sync_bind(*loop, &cond->sync);
+    return err ? err : nidoi_mutex_check_owner(mutex);
+}
+
+NIDOI_IN_CALLER int cond_wait(struct nidoi_loop *loop, nido_cond *cond, nido_mutex *mutex)
 {
     struct nidoi_queued queued;
-    struct nidoi_loop *loop;
-    int rc, err = nidoi_enter(&loop);
+    int rc;
 
-    if (!err) err = nidoi_bind(loop, &cond->sync.thread);
-    if (!err) err = nidoi_mutex_check_owner(mutex);
-    if (err) return err;
     if (!nidoi_waitq_empty(&cond->sync.waiters) && cond->mutex != mutex) return -EINVAL;
     cond->mutex = mutex;
     nidoi_sync_enlist(&cond->sync, &waiting, &queued);
@@ -49,6 +54,28 @@ int nido_cond_wait(nido_cond *cond, nido_mutex *mutex)
     nidoi_mutex_pass(mutex);
     rc = (int)nidoi_park(loop, &queued.waiter);
     return queued.node.n ? queued.node.n : rc;
+}
+
+int nido_cond_wait(nido_cond *cond, nido_mutex *mutex)
+{
+    struct nidoi_loop *loop;
+    int err = cond_enter(cond, mutex, &loop);
+
+    return err ? err : cond_wait(loop, cond, mutex);
+}
+
+int nido_cond_wait_until(nido_cond *cond, nido_mutex *mutex, bool (*holds)(void *arg), void *arg)
+{
+    struct nidoi_loop *loop;
+    int rc = cond_enter(cond, mutex, &loop);
+
+    while (!rc && !holds(arg)) {
+        rc = cond_wait(loop, cond, mutex);
+        if (rc || holds(arg))
+            break; /* what a notification brought counts, though cancelled since */
+        rc = nidoi_enter(&loop);
+    }
+    return rc;
 }
 
 /* A notification is final: the task waits for the mutex from now on, or has it already. */
@@ -70,6 +97,15 @@ int nido_cond_notify(nido_cond *cond)
 
     if (!err) cond_notify_first(cond);
     return err;
+}
+
+int nido_cond_notify_n(nido_cond *cond, uint32_t n)
+{
+    int err = nidoi_sync_bind_here(&cond->sync, false);
+
+    if (err) return err;
+    while (n && cond_notify_first(cond)) n--;
+    return 0;
 }
 
 int nido_cond_notify_all(nido_cond *cond)

@@ -44,7 +44,7 @@ int nido_event_wait(nido_event *event)
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (!err) err = nidoi_bind(loop, &event->sync.thread);
+    if (!err) err = nidoi_sync_bind(loop, &event->sync);
     if (err || event->set) return err;
     nidoi_sync_enlist(&event->sync, &waiting, &queued);
     return (int)nidoi_park(loop, &queued.waiter);
@@ -65,7 +65,7 @@ static const char *event_arm_name(const nido_arm *arm)
 static int event_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
 {
     nido_event *event = arm->object;
-    int err = nidoi_bind(loop, &event->sync.thread);
+    int err = nidoi_sync_bind(loop, &event->sync);
 
     if (err) return err;
     return event->set ? 0 : -EAGAIN;

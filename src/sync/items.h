@@ -19,7 +19,7 @@ static inline void nidoi_items_copy(void *to, const void *from, size_t size)
 /* The bytes of `capacity` items. -EINVAL: more than can be allocated with a struct before them. */
 static inline int nidoi_items_size(size_t item_size, size_t capacity, size_t *out)
 {
-    if (!item_size || __builtin_mul_overflow(item_size, capacity, out)) return -EINVAL;
+    if (__builtin_mul_overflow(item_size, capacity, out)) return -EINVAL;
     return *out <= PTRDIFF_MAX / 2 ? 0 : -EINVAL;
 }
 

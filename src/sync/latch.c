@@ -14,6 +14,13 @@ static int latch_attempt(nido_waitq *queue, void *latch)
 
 static const nido_wait_kind latch_kind = {.name = "latch", .attempt = latch_attempt};
 
+/* NIDO_LATCH_INIT cannot name the kind. */
+static nido_waitq *latch_queue(nido_latch *latch)
+{
+    if (!latch->queue.kind) latch->queue.kind = &latch_kind;
+    return &latch->queue;
+}
+
 void nido_latch_init(nido_latch *latch, uint32_t count, const char *name)
 {
     *latch = (nido_latch){.count = count};
@@ -22,7 +29,7 @@ void nido_latch_init(nido_latch *latch, uint32_t count, const char *name)
 
 int nido_latch_add(nido_latch *latch, uint32_t n)
 {
-    int err = nido_waitq_use(&latch->queue, latch->leaving);
+    int err = nido_waitq_use(latch_queue(latch), latch->leaving);
 
     if (err) return err;
     if (latch->leaving) return -EINVAL;
@@ -33,7 +40,7 @@ int nido_latch_add(nido_latch *latch, uint32_t n)
 
 int nido_latch_done(nido_latch *latch)
 {
-    int err = nido_waitq_use(&latch->queue, latch->leaving);
+    int err = nido_waitq_use(latch_queue(latch), latch->leaving);
 
     if (err) return err;
     if (latch->count == 0) return -EINVAL;
@@ -44,7 +51,7 @@ int nido_latch_done(nido_latch *latch)
 
 int nido_latch_wait(nido_latch *latch)
 {
-    int rc = nido_waitq_wait(&latch->queue, latch);
+    int rc = nido_waitq_wait(latch_queue(latch), latch);
 
     if (rc != RELEASED) return rc;
     latch->leaving--;

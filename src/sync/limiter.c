@@ -49,7 +49,6 @@ static bool limiter_has_lent_to(const nido_limiter *limiter, struct nidoi_task *
 
 int nido_limiter_init(nido_limiter *limiter, uint32_t capacity, const char *name)
 {
-    if (capacity == 0) return -EINVAL;
     *limiter = (nido_limiter){.capacity = capacity};
     nidoi_sync_init(&limiter->sync, name);
     return 0;
@@ -59,7 +58,7 @@ int nido_limiter_init(nido_limiter *limiter, uint32_t capacity, const char *name
 static int limiter_borrow(nido_limiter *limiter, struct nidoi_loop *loop, nido_limiter_token *token)
 {
     struct nidoi_task *task = loop->sched.current;
-    int err = nidoi_bind(loop, &limiter->sync.thread);
+    int err = nidoi_sync_bind(loop, &limiter->sync);
 
     if (err) return err;
     if (limiter_has_lent_to(limiter, task))
@@ -121,7 +120,6 @@ int nido_limiter_resize(nido_limiter *limiter, uint32_t capacity)
 {
     int err = nidoi_sync_bind_here(&limiter->sync, limiter->borrowed);
 
-    if (!err && capacity == 0) err = -EINVAL;
     if (err) return err;
     limiter->capacity = capacity;
     limiter_grant(limiter);

@@ -38,13 +38,24 @@ static void mutex_owner_died(struct nidoi_held *held)
     mutex_grant(mutex);
 }
 
-int nidoi_mutex_check_owner(nido_mutex *mutex)
+/* The first binding makes what zeros lack: a mutex that is taken again and again pays nothing. */
+static int mutex_bind(const struct nidoi_loop *loop, nido_mutex *mutex)
 {
-    const struct nidoi_sched *sched = nidoi_sched_self;
     int err;
 
-    if (sched && mutex->owner == sched->current) return 0;
-    err = nidoi_sync_bind_here(&mutex->sync, mutex->owner);
+    if (__atomic_load_n(&mutex->sync.thread, __ATOMIC_RELAXED) == loop->thread) return 0;
+    err = nidoi_sync_bind_first(loop, &mutex->sync);
+    if (!err) mutex->held.orphaned = mutex_owner_died;
+    return err;
+}
+
+int nidoi_mutex_check_owner(nido_mutex *mutex)
+{
+    const struct nidoi_loop *loop = nidoi_loop_self();
+    int err;
+
+    if (loop && mutex->owner == loop->sched.current) return 0;
+    err = loop ? mutex_bind(loop, mutex) : nidoi_sync_use_idle(&mutex->sync, mutex->owner);
     return err ? err : -EPERM;
 }
 
@@ -69,7 +80,7 @@ bool nidoi_mutex_regain(nido_mutex *mutex, struct nidoi_queued *queued)
 
 void nido_mutex_init(nido_mutex *mutex, const char *name)
 {
-    *mutex = (nido_mutex){.held = {.orphaned = mutex_owner_died}};
+    *mutex = (nido_mutex){.owner = NULL};
     nidoi_sync_init(&mutex->sync, name);
 }
 
@@ -77,7 +88,7 @@ void nido_mutex_init(nido_mutex *mutex, const char *name)
 static int mutex_take(nido_mutex *mutex, struct nidoi_loop *loop)
 {
     struct nidoi_task *task = loop->sched.current;
-    int err = nidoi_bind(loop, &mutex->sync.thread);
+    int err = mutex_bind(loop, mutex);
 
     if (err) return err;
     if (mutex->owner)

@@ -55,7 +55,7 @@ int nido_once_do(nido_once *once, nido_fn *fn, void *arg)
     struct nidoi_loop *loop;
     int rc = nidoi_enter(&loop);
 
-    if (!rc) rc = nidoi_bind(loop, &once->sync.thread);
+    if (!rc) rc = nidoi_sync_bind(loop, &once->sync);
     if (!rc && !fn) rc = -EINVAL;
     if (rc) return rc;
     if (once->done) return once->rc;

@@ -25,6 +25,8 @@ static bool rwlock_admits(const nido_rwlock *lock, enum access access)
     return access == READ ? !lock->writer : !rwlock_is_held(lock);
 }
 
+static void rwlock_owner_died(struct nidoi_held *held);
+
 /* What the lock call returns to the task. */
 static int rwlock_admit(nido_rwlock *lock, struct nidoi_task *task, enum access access)
 {
@@ -32,6 +34,7 @@ static int rwlock_admit(nido_rwlock *lock, struct nidoi_task *task, enum access 
         lock->readers++;
     } else {
         lock->writer = task;
+        lock->held.orphaned = rwlock_owner_died;
         nidoi_held_add(task, &lock->held);
     }
     return lock->broken ? -EOWNERDEAD : 0;
@@ -46,10 +49,16 @@ static void rwlock_recheck(struct nidoi_recheck *recheck)
         nidoi_claim(head, rwlock_admit(lock, head->waiter->task, head->n));
 }
 
+static void rwlock_serve(struct nidoi_sched *sched, nido_rwlock *lock)
+{
+    lock->recheck.look = rwlock_recheck;
+    nidoi_recheck_run(sched, &lock->recheck);
+}
+
 static enum nidoi_undo rwlock_undo(struct nidoi_waiter *waiter)
 {
     nidoi_waitq_undo(waiter);
-    nidoi_recheck_run(waiter->task->sched, &rwlock_of(waiter)->recheck);
+    rwlock_serve(waiter->task->sched, rwlock_of(waiter));
     return NIDOI_WITHDRAWN;
 }
 
@@ -69,13 +78,12 @@ static void rwlock_owner_died(struct nidoi_held *held)
     nidoi_sync_owner_died("rwlock", &lock->sync);
     lock->broken = 1;
     lock->writer = NULL;
-    nidoi_recheck_run(nidoi_sched_self, &lock->recheck);
+    rwlock_serve(nidoi_sched_self, lock);
 }
 
 void nido_rwlock_init(nido_rwlock *lock, const char *name)
 {
-    *lock =
-        (nido_rwlock){.recheck = {.look = rwlock_recheck}, .held = {.orphaned = rwlock_owner_died}};
+    *lock = (nido_rwlock){.writer = NULL};
     nidoi_sync_init(&lock->sync, name);
 }
 
@@ -83,7 +91,7 @@ void nido_rwlock_init(nido_rwlock *lock, const char *name)
 static int rwlock_take(nido_rwlock *lock, struct nidoi_loop *loop, enum access access)
 {
     struct nidoi_task *task = loop->sched.current;
-    int err = nidoi_bind(loop, &lock->sync.thread);
+    int err = nidoi_sync_bind(loop, &lock->sync);
 
     if (err) return err;
     if (lock->writer == task) return nidoi_sync_has_it("holds", "read-write lock", &lock->sync);
@@ -140,7 +148,7 @@ int nido_rwlock_read_unlock(nido_rwlock *lock)
     if (err) return err;
     if (!lock->readers) return -EPERM;
     lock->readers--;
-    nidoi_recheck_run(nidoi_sched_self, &lock->recheck);
+    rwlock_serve(nidoi_sched_self, lock);
     return 0;
 }
 
@@ -160,7 +168,7 @@ int nido_rwlock_write_unlock(nido_rwlock *lock)
     if (err) return err;
     nidoi_held_remove(&lock->held);
     lock->writer = NULL;
-    nidoi_recheck_run(nidoi_sched_self, &lock->recheck);
+    rwlock_serve(nidoi_sched_self, lock);
     return 0;
 }
 

@@ -25,10 +25,16 @@ static void sem_recheck(struct nidoi_recheck *recheck)
     }
 }
 
+static void sem_serve(struct nidoi_sched *sched, nido_sem *sem)
+{
+    sem->recheck.look = sem_recheck;
+    nidoi_recheck_run(sched, &sem->recheck);
+}
+
 static enum nidoi_undo sem_undo(struct nidoi_waiter *waiter)
 {
     nidoi_waitq_undo(waiter);
-    nidoi_recheck_run(waiter->task->sched, &sem_of(waiter)->recheck);
+    sem_serve(waiter->task->sched, sem_of(waiter));
     return NIDOI_WITHDRAWN;
 }
 
@@ -38,7 +44,7 @@ static const struct nidoi_wait_kind waiting = {
 int nido_sem_init(nido_sem *sem, uint32_t count, uint32_t max, const char *name)
 {
     if (max == 0 || max > INT32_MAX || count > max) return -EINVAL;
-    *sem = (nido_sem){.recheck = {.look = sem_recheck}, .count = count, .max = max};
+    *sem = (nido_sem){.count = count, .max = max};
     nidoi_sync_init(&sem->sync, name);
     return 0;
 }
@@ -69,7 +75,7 @@ NIDOI_IN_CALLER int sem_acquire(nido_sem *sem, uint32_t n)
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (!err) err = nidoi_bind(loop, &sem->sync.thread);
+    if (!err) err = nidoi_sync_bind(loop, &sem->sync);
     if (!err) err = sem_take(sem, n);
     return err == -EAGAIN ? sem_wait_for(loop, sem, n) : err;
 }
@@ -88,7 +94,7 @@ static int sem_release(nido_sem *sem, uint32_t n)
     if (err) return err;
     if (n > sem->max - sem->count) return -EOVERFLOW;
     sem->count += n;
-    if (!nidoi_waitq_empty(&sem->sync.waiters)) nidoi_recheck_run(nidoi_sched_self, &sem->recheck);
+    if (!nidoi_waitq_empty(&sem->sync.waiters)) sem_serve(nidoi_sched_self, sem);
     return 0;
 }
 
@@ -166,7 +172,7 @@ static int sem_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
 
 static void sem_arm_recheck(struct nidoi_loop *loop, nido_arm *arm)
 {
-    nidoi_recheck_run(&loop->sched, &((nido_sem *)arm->object)->recheck);
+    sem_serve(&loop->sched, arm->object);
 }
 
 static const struct nidoi_arm_kind sem_arm = {.name = "semaphore",

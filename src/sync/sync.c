@@ -20,6 +20,26 @@ int nidoi_bind_first(const struct nidoi_loop *loop, uint64_t *thread)
     return 0;
 }
 
+static void sync_make_ring(struct nidoi_sync *sync)
+{
+    if (!nidoi_linked(&sync->waiters.nodes)) nidoi_waitq_init(&sync->waiters);
+}
+
+int nidoi_sync_bind_first(const struct nidoi_loop *loop, struct nidoi_sync *sync)
+{
+    int err = nidoi_bind_first(loop, &sync->thread);
+
+    if (!err) sync_make_ring(sync);
+    return err;
+}
+
+int nidoi_sync_use_idle(struct nidoi_sync *sync, bool held)
+{
+    if (held || nidoi_sync_has_waiters(sync)) return -EPERM;
+    sync_make_ring(sync);
+    return 0;
+}
+
 int nidoi_sync_has_it(const char *has, const char *what, const struct nidoi_sync *sync)
 {
     return nidoi_fail(nidoi_sched_self->current, NULL, -EDEADLK, "the task %s %s \"%s\" already",

@@ -41,7 +41,17 @@ static inline int nidoi_bind(const struct nidoi_loop *loop, uint64_t *thread)
     return nidoi_bind_first(loop, thread);
 }
 
-/* The same on a thread that may have no runtime: -EPERM there, if the object is in use. */
+/* The same for a struct nidoi_sync. Its first binding makes the ring of an object that was
+ * initialised by zeros: only the thread that it belongs to may touch that. */
+NIDOI_RARE int nidoi_sync_bind_first(const struct nidoi_loop *loop, struct nidoi_sync *sync);
+
+static inline int nidoi_sync_bind(const struct nidoi_loop *loop, struct nidoi_sync *sync)
+{
+    if (__atomic_load_n(&sync->thread, __ATOMIC_RELAXED) == loop->thread) return 0;
+    return nidoi_sync_bind_first(loop, sync);
+}
+
+/* On a thread that may have no runtime: -EPERM there, if the object is in use. */
 static inline int nidoi_bind_here(uint64_t *thread, bool in_use)
 {
     const struct nidoi_loop *loop = nidoi_loop_self();
@@ -50,10 +60,20 @@ static inline int nidoi_bind_here(uint64_t *thread, bool in_use)
     return nidoi_bind(loop, thread);
 }
 
+static inline bool nidoi_sync_has_waiters(const struct nidoi_sync *sync)
+{
+    return nidoi_linked(&sync->waiters.nodes) && !nidoi_waitq_empty(&sync->waiters);
+}
+
+/* nidoi_sync_bind_here without a runtime. */
+NIDOI_RARE int nidoi_sync_use_idle(struct nidoi_sync *sync, bool held);
+
 /* The same for a struct nidoi_sync. `held`: a task holds it. 0, -EXDEV, -EPERM. */
 static inline int nidoi_sync_bind_here(struct nidoi_sync *sync, bool held)
 {
-    return nidoi_bind_here(&sync->thread, held || !nidoi_waitq_empty(&sync->waiters));
+    const struct nidoi_loop *loop = nidoi_loop_self();
+
+    return loop ? nidoi_sync_bind(loop, sync) : nidoi_sync_use_idle(sync, held);
 }
 
 /* The entry of calls that take something for the running task without waiting. -EDEADLK in a
@@ -85,7 +105,7 @@ static inline void nidoi_sync_wake_all(struct nidoi_sync *sync, intptr_t value)
 
 static inline int nidoi_sync_deinit(const struct nidoi_sync *sync, bool held)
 {
-    return held || !nidoi_waitq_empty(&sync->waiters) ? -EBUSY : 0;
+    return held || nidoi_sync_has_waiters(sync) ? -EBUSY : 0;
 }
 
 #endif

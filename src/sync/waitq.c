@@ -44,6 +44,13 @@ static void waitq_recheck(struct nidoi_recheck *recheck)
     sched->budget = budget;
 }
 
+/* A waiter has left the queue without a wake. */
+static void waitq_left(struct nidoi_sched *sched, nido_waitq *queue)
+{
+    queue->recheck.look = waitq_recheck;
+    if (queue->kind->left) nidoi_recheck_run(sched, &queue->recheck);
+}
+
 static nido_waitq *waitq_of(const struct nidoi_waiter *waiter)
 {
     return nidoi_container(waiter->object, nido_waitq, sync);
@@ -77,7 +84,7 @@ static enum nidoi_undo waitq_undo(struct nidoi_waiter *waiter)
     nido_waitq *queue = waitq_of(waiter);
 
     nidoi_waitq_undo(waiter);
-    if (queue->kind->left) nidoi_recheck_run(waiter->task->sched, &queue->recheck);
+    waitq_left(waiter->task->sched, queue);
     return NIDOI_WITHDRAWN;
 }
 
@@ -104,7 +111,7 @@ int nido_waitq_wait(nido_waitq *queue, void *item)
     int rc = nidoi_enter(&loop);
 
     waitq_check(queue);
-    if (!rc) rc = nidoi_bind(loop, &queue->sync.thread);
+    if (!rc) rc = nidoi_sync_bind(loop, &queue->sync);
     if (rc) return rc;
     do {
         rc = waitq_attempt(&loop->sched, queue, item);
@@ -149,14 +156,13 @@ int nido_waitq_wake_all(nido_waitq *queue, int value)
 
 bool nido_waitq_empty(const nido_waitq *queue)
 {
-    return nidoi_waitq_empty(&queue->sync.waiters);
+    return !nidoi_sync_has_waiters(&queue->sync);
 }
 
 void *nido_waitq_first(const nido_waitq *queue)
 {
-    const struct nidoi_node *head = nidoi_waitq_first(&queue->sync.waiters);
-
-    return head ? head->item : NULL;
+    if (!nidoi_sync_has_waiters(&queue->sync)) return NULL;
+    return nidoi_waitq_first(&queue->sync.waiters)->item;
 }
 
 /* ---- Its life ---- */
@@ -168,7 +174,7 @@ void nido_waitq_init(nido_waitq *queue, const nido_wait_kind *kind, const char *
                     !kind         ? "struct"
                     : !kind->name ? "name"
                                   : "attempt");
-    *queue = (nido_waitq){.recheck = {.look = waitq_recheck}, .kind = kind};
+    *queue = (nido_waitq){.kind = kind};
     nidoi_sync_init(&queue->sync, name);
 }
 
@@ -189,7 +195,7 @@ static const char *waitq_arm_name(const nido_arm *arm)
 static int waitq_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
 {
     nido_waitq *queue = arm->object;
-    int err = nidoi_bind(loop, &queue->sync.thread);
+    int err = nidoi_sync_bind(loop, &queue->sync);
 
     waitq_check(queue);
     return err ? err : waitq_attempt(&loop->sched, queue, arm->node.item);
@@ -206,9 +212,7 @@ static int waitq_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
 
 static void waitq_arm_left(struct nidoi_loop *loop, nido_arm *arm)
 {
-    nido_waitq *queue = arm->object;
-
-    if (queue->kind->left) nidoi_recheck_run(&loop->sched, &queue->recheck);
+    waitq_left(&loop->sched, arm->object);
 }
 
 static const struct nidoi_arm_kind waitq_arm = {.name = "wait",

@@ -20,7 +20,9 @@
 #undef CRI_BINOP_T_GT
 #define CRI_BINOP_T_GT(Tag, Actual, Ref) CRI_BINOP_LT_TAG(Tag, , Ref, Actual)
 
-#define NIDO_TEST(suite, name)                       \
+#define NIDO_TEST(suite, name) NIDO_TEST_OF(suite, name)
+
+#define NIDO_TEST_OF(suite, name)                    \
     static void nido_test_##suite##_##name(void);    \
     Test(suite, name)                                \
     {                                                \

@@ -176,6 +176,8 @@ static void objects_are_refused(void)
     REFUSED(nido_chan_close_recv(world.chan));
     REFUSED(nido_cond_wait(&world.cond, &world.mutex));
     REFUSED(nido_cond_notify(&world.cond));
+    REFUSED(nido_cond_wait_until(&world.cond, &world.mutex, NULL, NULL));
+    REFUSED(nido_cond_notify_n(&world.cond, 1));
     REFUSED(nido_cond_notify_all(&world.cond));
     REFUSED(nido_event_wait(&world.event));
     REFUSED(nido_event_set(&world.event));

@@ -212,18 +212,45 @@ static int wait_for_thing(void)
     return rc;
 }
 
-static int take_thing(void *unused)
+static bool has_thing(void *unused)
+{
+    (void)unused;
+    return things || over;
+}
+
+static int wait_until_thing(void)
+{
+    int rc;
+
+    waiting++;
+    rc = nido_cond_wait_until(&cond, &mutex, has_thing, NULL);
+    waiting--;
+    return rc;
+}
+
+static int take_thing_by(int (*wait)(void))
 {
     nido_scope scope;
     int rc;
 
-    (void)unused;
     rc = nido_mutex_lock(&mutex);
     if (rc) return rc;
-    ALONE(scope, rc, wait_for_thing());
+    ALONE(scope, rc, wait());
     if (rc == 0 && things) things--;
     LAW(nido_mutex_unlock(&mutex) == 0);
     return unless_struck(rc);
+}
+
+static int take_thing(void *unused)
+{
+    (void)unused;
+    return take_thing_by(wait_for_thing);
+}
+
+static int take_thing_when(void *unused)
+{
+    (void)unused;
+    return take_thing_by(wait_until_thing);
 }
 
 /* One thing for the two: if it is left, then because nobody waits. */
@@ -251,7 +278,7 @@ static int give_and_take(void *unused)
     over = false;
     nido_mutex_init(&mutex, "mutex");
     nido_cond_init(&cond, "things");
-    rc = TOGETHER(unused, take_thing, take_thing, give_thing);
+    rc = TOGETHER(unused, take_thing, take_thing_when, give_thing);
     LAW(waiting == 0);
     LAW(nido_cond_deinit(&cond) == 0);
     LAW(nido_mutex_deinit(&mutex) == 0);

@@ -38,6 +38,24 @@ SYNC_TEST(barrier, the_last_to_come_is_told_so)
     cr_expect(eq(int, nido_barrier_deinit(&barrier), 0));
 }
 
+SYNC_TEST(barrier, it_tells_how_many_wait_and_whether_it_is_aborted)
+{
+    nido_barrier barrier;
+    struct call a, b;
+
+    barrier_init(&barrier, 3, 0);
+    cr_expect(eq(u32, nido_barrier_waiting(&barrier), 0));
+    call_make(group, &a, wait_at, &barrier);
+    call_make(group, &b, wait_at, &barrier);
+    cr_expect(eq(u32, nido_barrier_waiting(&barrier), 2));
+    cr_expect(not(nido_barrier_is_aborted(&barrier)));
+    cr_expect(eq(int, nido_barrier_abort(&barrier), 0));
+    cr_expect(nido_barrier_is_aborted(&barrier));
+    cr_expect(eq(u32, nido_barrier_waiting(&barrier), 0));
+    cr_expect(eq(int, nido_barrier_reset(&barrier), 0));
+    cr_expect(not(nido_barrier_is_aborted(&barrier)));
+}
+
 struct runner {
     nido_barrier *barrier;
     int rounds; /* it has gone through */

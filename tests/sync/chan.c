@@ -365,16 +365,62 @@ NIDO_TEST(chan, sizes_that_make_no_sense_are_refused)
     nido_chan *chan = NULL, own;
     char memory[4];
 
-    cr_expect(eq(int, nido_chan_new(0, 1, NULL, NULL, &chan), -EINVAL));
     cr_expect(eq(int, nido_chan_new(16, SIZE_MAX / 8, NULL, NULL, &chan), -EINVAL));
     cr_expect(eq(int, nido_chan_new(SIZE_MAX, 1, NULL, NULL, &chan), -EINVAL));
     cr_expect(eq(ptr, chan, NULL));
-    cr_expect(eq(int, nido_chan_init(&own, 0, 1, memory, NULL, NULL, NULL), -EINVAL));
     cr_expect(eq(int, nido_chan_init(&own, 4, 1, NULL, NULL, NULL, NULL), -EINVAL));
     cr_expect(eq(int, nido_chan_init(&own, 4, SIZE_MAX / 2, memory, NULL, NULL, NULL), -EINVAL));
     cr_expect(eq(int, nido_chan_init(&own, 4, 0, NULL, NULL, NULL, NULL), 0));
     cr_expect(eq(int, nido_chan_deinit(&own), 0));
     cr_expect(eq(int, nido_chan_free(NULL), 0));
+}
+
+static int receive_nothing(void *chan)
+{
+    return nido_chan_recv(chan, NULL);
+}
+
+INSIDE(chan, items_of_no_bytes_count)
+{
+    nido_chan *chan = NULL, rendezvous;
+    nido_group group;
+
+    cr_expect(eq(int, nido_chan_new(0, 2, NULL, NULL, &chan), 0));
+    cr_expect(eq(int, nido_chan_send(chan, NULL), 0));
+    cr_expect(eq(int, nido_chan_send(chan, NULL), 0));
+    cr_expect(eq(int, nido_chan_try_send(chan, NULL), -EAGAIN));
+    cr_expect(eq(sz, nido_chan_count(chan), 2));
+    for (int i = 0; i < 2; i++) cr_expect(eq(int, nido_chan_recv(chan, NULL), 0));
+    cr_expect(eq(int, nido_chan_try_recv(chan, NULL), -EAGAIN));
+    cr_expect(eq(int, nido_chan_free(chan), 0));
+    cr_expect(eq(int, nido_chan_init(&rendezvous, 0, 0, NULL, NULL, NULL, "hand"), 0));
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    begin(&group, receive_nothing, &rendezvous);
+    cr_expect(eq(int, nido_chan_send(&rendezvous, NULL), 0));
+    cr_expect(eq(int, nido_group_close(&group, 0), 0));
+    cr_expect(eq(int, nido_chan_deinit(&rendezvous), 0));
+}
+
+INSIDE(chan, it_tells_its_room_and_how_many_wait)
+{
+    nido_chan *chan = new_chan(1);
+    struct user users[2];
+    nido_group group;
+
+    cr_expect(eq(sz, nido_chan_capacity(chan), 1));
+    cr_expect(eq(sz, nido_chan_waiting_senders(chan), 0));
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    expect_send(chan, 0, 0);
+    for (int i = 0; i < 2; i++) begin_user(&group, sends, &users[i], chan, i + 1);
+    cr_expect(eq(sz, nido_chan_waiting_senders(chan), 2));
+    cr_expect(eq(sz, nido_chan_waiting_receivers(chan), 0));
+    for (int i = 0; i < 3; i++) expect_recv(chan, i);
+    cr_expect(eq(sz, nido_chan_waiting_senders(chan), 0));
+    begin_user(&group, receives, &users[0], chan, 7);
+    cr_expect(eq(sz, nido_chan_waiting_receivers(chan), 1));
+    expect_send(chan, 7, 0);
+    cr_expect(eq(int, nido_group_close(&group, 0), 0));
+    nido_chan_free(chan);
 }
 
 INSIDE(chan, items_need_no_alignment_and_the_buffer_may_be_the_callers)

@@ -84,6 +84,86 @@ SYNC_TEST(cond, the_notifier_need_not_own_the_mutex)
     cr_expect(eq(int, holder.gave, 0));
 }
 
+/* ---- Until something holds ---- */
+
+static int news; /* of the room */
+
+static bool has_news(void *wanted)
+{
+    return news >= *(const int *)wanted;
+}
+
+static int wait_for_two(void *arg)
+{
+    struct room *room = arg;
+    int two = 2, rc;
+
+    cr_expect(eq(int, nido_mutex_lock(&room->mutex), 0));
+    rc = nido_cond_wait_until(&room->cond, &room->mutex, has_news, &two);
+    cr_expect(eq(int, nido_mutex_unlock(&room->mutex), 0));
+    return rc;
+}
+
+static void bring_news(struct room *room)
+{
+    news++;
+    cr_expect(eq(int, nido_cond_notify_all(&room->cond), 0));
+}
+
+SYNC_TEST(cond, a_wait_until_something_holds_ends_when_it_does)
+{
+    struct call call;
+    struct room room;
+
+    news = 0;
+    call_make(group, &call, wait_for_two, room_init(&room));
+    bring_news(&room);
+    let_run();
+    cr_expect(eq(int, call.rc, WAITING));
+    bring_news(&room);
+    let_run();
+    cr_expect(eq(int, call.rc, 0));
+    cr_expect(eq(int, wait_for_two(&room), 0), "it holds already");
+    cr_expect(eq(int, nido_cond_wait_until(&room.cond, &room.mutex, has_news, &news), -EPERM));
+}
+
+SYNC_TEST(cond, what_was_brought_before_the_cancel_counts)
+{
+    struct call brought, not_yet;
+    struct room room;
+
+    news = 1;
+    call_make(group, &brought, wait_for_two, room_init(&room));
+    bring_news(&room);
+    call_cancel(&brought);
+    let_run();
+    cr_expect(eq(int, brought.rc, 0));
+    cr_expect(eq(int, brought.next, -ECANCELED));
+    news = 0;
+    call_make(group, &not_yet, wait_for_two, &room);
+    bring_news(&room);
+    call_cancel(&not_yet);
+    let_run();
+    cr_expect(eq(int, not_yet.rc, -ECANCELED));
+    cr_expect(eq(int, nido_mutex_deinit(&room.mutex), 0));
+}
+
+SYNC_TEST(cond, notify_n_wakes_so_many_in_order)
+{
+    struct holder holders[3];
+    struct room room;
+
+    room_init(&room);
+    for (int i = 0; i < 3; i++) waiter(group, &holders[i], &room);
+    cr_expect(eq(int, nido_cond_notify_n(&room.cond, 0), 0));
+    cr_expect(eq(int, nido_cond_notify_n(&room.cond, 2), 0));
+    for (int i = 0; i < 2; i++) holder_go(&holders[i]);
+    for (int i = 0; i < 3; i++) cr_expect(eq(int, holders[i].rc, i < 2 ? 0 : WAITING));
+    cr_expect(eq(int, nido_cond_notify_n(&room.cond, UINT32_MAX), 0));
+    holder_go(&holders[2]);
+    cr_expect(eq(int, holders[2].rc, 0));
+}
+
 /* S187 */
 SYNC_TEST(cond, a_notification_before_the_cancel_is_not_lost)
 {

@@ -207,13 +207,22 @@ SYNC_TEST(limiter, a_call_refused_at_its_entry_borrows_nothing)
     cr_expect(eq(int, nido_limiter_deinit(&limiter), 0));
 }
 
-SYNC_TEST(limiter, no_place_at_all_is_refused)
+SYNC_TEST(limiter, paused_it_lends_nothing_until_it_has_places)
 {
     nido_limiter limiter;
+    struct borrower borrowers[2] = {{.limiter = &limiter}, {.limiter = &limiter}};
+    struct call calls[2];
 
-    cr_expect(eq(int, nido_limiter_init(&limiter, 0, NULL), -EINVAL));
-    cr_expect(eq(int, nido_limiter_init(&limiter, 1, NULL), 0));
-    cr_expect(eq(int, nido_limiter_resize(&limiter, 0), -EINVAL));
+    cr_expect(eq(int, nido_limiter_init(&limiter, 0, "desks"), 0));
+    for (int i = 0; i < 2; i++) call_make(group, &calls[i], acquire, &borrowers[i]);
+    cr_expect(eq(int, calls[0].rc, WAITING));
+    cr_expect(eq(int, nido_limiter_resize(&limiter, 1), 0));
+    let_run();
+    cr_expect(eq(int, calls[0].rc, 0));
+    cr_expect(eq(int, calls[1].rc, 0), "the first borrower has ended");
+    cr_expect(eq(int, nido_limiter_resize(&limiter, 0), 0));
+    cr_expect(eq(int, nido_limiter_try_acquire(&limiter, &(nido_limiter_token){0}), -EAGAIN));
+    cr_expect(eq(int, nido_limiter_deinit(&limiter), 0));
 }
 
 SYNC_TEST(limiter, another_thread_may_not_touch_one_in_use)

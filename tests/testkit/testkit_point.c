@@ -109,6 +109,12 @@ INSIDE(testkit_point, permits_and_places)
     NO_POINT(nido_limiter_deinit(&limiter));
 }
 
+static bool never_holds(void *unused)
+{
+    (void)unused;
+    return false;
+}
+
 /* S377 */
 INSIDE(testkit_point, locks)
 {
@@ -122,7 +128,9 @@ INSIDE(testkit_point, locks)
     POINT(nido_mutex_lock(&mutex));
     NO_POINT(nido_mutex_try_lock(&mutex));
     POINT(nido_cond_wait(&cond, &mutex));
+    POINT(nido_cond_wait_until(&cond, &mutex, never_holds, NULL));
     NO_POINT(nido_cond_notify(&cond));
+    NO_POINT(nido_cond_notify_n(&cond, 1));
     NO_POINT(nido_cond_notify_all(&cond));
     NO_POINT(nido_mutex_repair(&mutex));
     NO_POINT(nido_mutex_unlock(&mutex));

@@ -1,0 +1,3 @@
+#include "zeros.h"
+
+#include "../rwlock.c"
