@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "zeros.h"
 
 #include "../mutex.c"

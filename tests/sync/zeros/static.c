@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Objects that no call has initialised: by their macros, and by zeros. The suites beside this one show
  * that they are what the calls make. */
 #include "sync_help.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* zeros.h: the suites of the sync objects once more, with objects as static initialisers make them.
  *
  * Included before a suite's file: what it initialises is wiped as far as an initialiser could not
