@@ -812,7 +812,7 @@ class TlsEcho(Tls):
             client.unwrap().close()
         server.send_signal(signal.SIGTERM)
         _, err = self.expect(server, 0)
-        self.assertRegex(err, r"^nido: connection of 127.0.0.1:\d+: TLS with 127.0.0.1:\d+: http request \(EPROTO.*\)\n$")
+        self.assertRegex(err, r"^nido: connection: TLS with 127.0.0.1:\d+: http request \(EPROTO.*\)\n$")
 
     def test_clients_have_to_show_a_certificate(self):
         server, port = self.start_server("0", self.certificate, self.key, self.certificate)

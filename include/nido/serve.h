@@ -54,7 +54,8 @@ typedef struct nido_serve_options {
                                           defaults */
     nido_serve_open_fn *open; /* NULL: nido_stream_open */
     /* A connection has failed with rc; nido_error_last() may say more. Must not park. NULL: a line
-     * to nido_options.on_report. */
+     * to nido_options.on_report, but none about a client that has left by a reset between two
+     * requests: about the -ECONNRESET of nido_stream_wait that the handler returns. */
     void (*report)(void *ctx, const char *peer, int rc);
     bool ignore_signals; /* SIGTERM and SIGINT are not the server's */
 } nido_serve_options;

@@ -23,6 +23,7 @@ enum { NAME = 64 };
 struct connection {
     struct nidoi_link link;
     nido_stream stream;
+    bool left; /* by a reset between two requests */
     char peer[NAME];
 };
 
@@ -64,20 +65,34 @@ static void peer_name(const struct sockaddr_storage *peer, char *out)
     }
 }
 
+/* What stands before the reason, which names the peer itself where a stream or TLS gives it. */
+static const char *report_head(const char *why, const char *peer, char *out)
+{
+    if (!strncmp(why, peer, strlen(peer))) return " of ";
+    if (strstr(why, peer)) return ": ";
+    snprintf(out, NAME + 8, " of %s: ", peer);
+    return out;
+}
+
+/* A client has left between two requests: a line about each would drown the others. */
+static bool report_is_needless(const struct nidoi_server *server, bool left)
+{
+    return left && !server->options->report;
+}
+
 void nidoi_server_report(const struct nidoi_server *server, const char *peer, int rc)
 {
     const nido_error *error = nido_error_last();
     const char *why = error && nido_error_code(error) == rc ? nido_error_text(error) : "";
-    bool named = !strncmp(why, peer, strlen(peer)); /* by its stream, which has the peer's name */
-    char text[512];
+    char head[NAME + 8], text[512];
 
     if (server->options->report) {
         server->options->report(server->ctx, peer, rc);
         return;
     }
     if (*why)
-        snprintf(text, sizeof text, "nido: connection of %s%s%s (%s)\n", named ? "" : peer,
-                 named ? "" : ": ", why, nido_strerror(rc));
+        snprintf(text, sizeof text, "nido: connection%s%s (%s)\n", report_head(why, peer, head),
+                 why, nido_strerror(rc));
     else
         snprintf(text, sizeof text, "nido: connection of %s: %s\n", peer, nido_strerror(rc));
     nidoi_loop_report(nidoi_loop_self(), text);
@@ -162,6 +177,7 @@ static int connection_serve(struct nidoi_server *server, struct connection *conn
     if (server->stopping) nido_stream_stop(&connection->stream);
     rc = arrival->refused ? connection_refuse(server, &connection->stream)
                           : connection_handle(server, connection);
+    connection->left = rc == -ECONNRESET && (connection->stream.flags & NIDOI_STREAM_LEFT);
     nidoi_list_remove(&connection->link);
     if (connection_is_open(connection)) connection_close(&connection->stream);
     return rc;
@@ -187,7 +203,8 @@ static int connection_main(void *arg)
         return rc;
     }
     if (rc == -ECANCELED) rc = nidoi_error_stray(nidoi_loop_self()->sched.current);
-    if (rc < 0) nidoi_server_report(server, connection.peer, rc);
+    if (rc < 0 && !report_is_needless(server, connection.left))
+        nidoi_server_report(server, connection.peer, rc);
     return 0;
 }
 

@@ -25,7 +25,8 @@ enum nidoi_stream_flag {
     NIDOI_STREAM_STOPPED = 16,
     NIDOI_STREAM_SHUT = 32,  /* the output */
     NIDOI_STREAM_KEPT = 64,  /* keep_open */
-    NIDOI_STREAM_WAITS = 128 /* ops->wait */
+    NIDOI_STREAM_WAITS = 128, /* ops->wait */
+    NIDOI_STREAM_LEFT = 256   /* the peer has reset the connection during nido_stream_wait */
 };
 
 /* A member that an older program's struct lacks is NULL. */

@@ -176,7 +176,10 @@ static ssize_t await_within(nido_stream *stream, struct nidoi_loop *loop)
     ssize_t n = stream->ops ? await_ops(stream) : await_fd(stream, loop);
 
     n = transport_received(stream, n);
-    if (n > 0) stream->in_end = (size_t)n;
+    if (n > 0)
+        stream->in_end = (size_t)n;
+    else if (n == -ECONNRESET)
+        stream->flags |= NIDOI_STREAM_LEFT;
     return n;
 }
 

@@ -327,6 +327,55 @@ NIDO_TEST(serve, a_connection_that_fails_is_reported_and_the_others_go_on)
     cr_expect(eq(int, io_run(serve_failing), 0));
 }
 
+static char told[256];
+
+static void keep_line(void *unused, const char *line)
+{
+    (void)unused;
+    snprintf(told, sizeof told, "%s", line);
+}
+
+/* A client that closes with the answer unread resets the connection. */
+static int resetting_client(void)
+{
+    nido_stream a;
+    char *bytes;
+
+    cr_expect(eq(int, stream_dial(&a), 0));
+    nido_stream_printf(&a, "one\n");
+    cr_expect(nido_stream_peek(&a, 1, &bytes) > 0);
+    nido_stream_printf(&a, "two\n");
+    nido_stream_flush(&a);
+    cr_expect(eq(int, nido_wait_fd(nido_stream_fd(&a), NIDO_IN), NIDO_IN));
+    nido_stream_close(&a);
+    return nido_sleep(NIDO_MS(1));
+}
+
+static int serve_resetting(void *unused)
+{
+    (void)unused;
+    world_begin();
+    world.options.report = note_report;
+    cr_expect(eq(int, with_server(resetting_client), 0));
+    cr_expect(reported.count == 1 && reported.rc == -ECONNRESET);
+    world_begin();
+    cr_expect(eq(int, with_server(resetting_client), 0));
+    cr_expect(eq(str, told, ""));
+    world_begin();
+    cr_expect(eq(int, with_server(failing_client), 0));
+    return 0;
+}
+
+NIDO_TEST(serve, no_line_says_that_a_client_has_left_between_two_requests)
+{
+    nido_options options = nido_test_virtual();
+
+    options.on_report = keep_line;
+    cr_expect(eq(int, nido_run(serve_resetting, NULL, &options), 0));
+    unlink(io_place() + 5);
+    cr_expect(eq(str, told, "nido: connection of unix: no such request (EBADMSG: bad message)\n"));
+}
+
 static int open_nothing(nido_stream *stream, int fd, const nido_stream_options *options, void *ctx)
 {
     (void)stream, (void)fd, (void)options, (void)ctx;
