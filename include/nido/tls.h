@@ -47,7 +47,8 @@
  *
  * Verification of certificates reads roots from files, and a handshake takes a millisecond or two of
  * the thread; keys over finite fields (DHE), which take a hundred times that, are refused unless an
- * ssl_ctx allows them. A peer that updates its keys again and again takes up to 0.2 s in one turn.
+ * ssl_ctx allows them. After 32 records without bytes for the caller, updates of keys say, a call
+ * yields.
  * Tasks that use TLS need a stack of 64 KiB at least. */
 #ifndef NIDO_TLS_H
 #define NIDO_TLS_H

@@ -86,6 +86,7 @@ static void conn_set_modes(const struct nidoi_tls_conn *conn)
     SSL_clear_mode(conn->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ASYNC);
     SSL_set_options(conn->ssl, SSL_OP_NO_RENEGOTIATION);
     SSL_set_quiet_shutdown(conn->ssl, 0);
+    SSL_set_read_ahead(conn->ssl, 0); /* a read is a header or a record: tls/tls.h, 5 */
 }
 
 /* ---- Whom to expect ---- */
@@ -192,6 +193,7 @@ static int handshake(struct nidoi_tls_conn *conn)
         int done, rc;
 
         ERR_clear_error();
+        nidoi_tls_may_read(conn);
         done = SSL_do_handshake(conn->ssl);
         if (done == 1) return handshake_end(conn);
         if (SSL_get_error(conn->ssl, done) != SSL_ERROR_WANT_READ) {

@@ -42,8 +42,9 @@ void nidoi_tls_drop(struct nidoi_tls_bytes *bytes)
 
 static int memory_read(BIO *bio, char *buf, size_t len, size_t *done)
 {
-    struct nidoi_tls_bytes *in = &((struct nidoi_tls_conn *)BIO_get_data(bio))->in;
-    size_t have = nidoi_tls_have(in);
+    struct nidoi_tls_conn *conn = BIO_get_data(bio);
+    struct nidoi_tls_bytes *in = &conn->in;
+    size_t have = conn->reads ? nidoi_tls_have(in) : 0;
 
     BIO_clear_retry_flags(bio);
     *done = len < have ? len : have;
@@ -51,6 +52,7 @@ static int memory_read(BIO *bio, char *buf, size_t len, size_t *done)
         BIO_set_retry_read(bio);
         return 0;
     }
+    conn->reads--;
     memcpy(buf, in->data + in->at, *done);
     nidoi_tls_taken(in, *done);
     return 1;

@@ -14,7 +14,9 @@
  * other: it sends what can be sent at once, and while it waits for input it waits for room too.
  * What remains is sent before the next record.
  * 4. A byte of the caller's is accepted when it is encrypted, and then nothing takes it back: a
- * cancel or a failure while its record is being sent is the next call's. */
+ * cancel or a failure while its record is being sent is the next call's.
+ * 5. Records without bytes of the caller's, updates of keys above all, keep OpenSSL in its call. After
+ * NIDOI_TLS_READS it is told that there is no more, and the task yields before the next call. */
 #ifndef NIDOI_TLS_H
 #define NIDOI_TLS_H
 
@@ -30,6 +32,7 @@ enum {
     NIDOI_TLS_OVERHEAD = 512,         /* of a record, more than enough */
     NIDOI_TLS_CHUNK = 4 << 14,        /* most plain bytes of one write */
     NIDOI_TLS_MOST_ANSWERS = 1 << 17, /* bytes that calls that read leave unsent */
+    NIDOI_TLS_READS = 64, /* of its input, two a record, that a call of OpenSSL may make */
     NIDOI_TLS_SESSIONS = 32,
     NIDOI_TLS_NAME = 128
 };
@@ -68,6 +71,7 @@ struct nidoi_tls_conn {
     int fd;
     struct nidoi_tls_bytes in, out, wire;
     nido_event moved;
+    unsigned reads; /* that the running call of OpenSSL may still make */
     bool fetching, sending;
     bool established;          /* the handshake is over */
     bool ended;                /* the descriptor's input */
@@ -92,6 +96,18 @@ static inline size_t nidoi_tls_have(const struct nidoi_tls_bytes *bytes)
 int nidoi_tls_room(struct nidoi_tls_bytes *bytes, size_t want);
 void nidoi_tls_taken(struct nidoi_tls_bytes *bytes, size_t n);
 void nidoi_tls_drop(struct nidoi_tls_bytes *bytes);
+/* Before a call of OpenSSL that may read. */
+static inline void nidoi_tls_may_read(struct nidoi_tls_conn *conn)
+{
+    conn->reads = NIDOI_TLS_READS;
+}
+
+/* After a call that wants input: it has not been shown all that there is. */
+static inline bool nidoi_tls_paused(const struct nidoi_tls_conn *conn)
+{
+    return !conn->reads && nidoi_tls_have(&conn->in);
+}
+
 /* What OpenSSL reads and writes: a BIO over `in` and `out` of a connection. NULL: no memory. */
 BIO_METHOD *nidoi_tls_memory_new(void);
 /* 0 or -ENOMEM. */

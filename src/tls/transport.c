@@ -16,6 +16,7 @@ static int input_step(struct nidoi_tls_conn *conn, void *buf, size_t len, size_t
     int ok;
 
     ERR_clear_error();
+    nidoi_tls_may_read(conn);
     ok = buf ? SSL_read_ex(conn->ssl, buf, len, done) : SSL_peek_ex(conn->ssl, &byte, 1, done);
     return ok ? SSL_ERROR_NONE : SSL_get_error(conn->ssl, 0);
 }
@@ -81,6 +82,7 @@ static int tls_ready(void *ctx)
         why = input_step(conn, NULL, 0, &done);
         if (why == SSL_ERROR_NONE || why == SSL_ERROR_ZERO_RETURN) return 1;
         if (why != SSL_ERROR_WANT_READ) return input_failed(conn);
+        if (nidoi_tls_paused(conn)) return 0; /* a flood, and no time for it */
         if (conn->ended) return 1;
         if (!nidoi_tls_try_feed(conn)) return 0;
     }
@@ -116,6 +118,7 @@ static ssize_t output_put(struct nidoi_tls_conn *conn, const void *buf, size_t l
 
         if (rc) return rc;
         ERR_clear_error();
+        nidoi_tls_may_read(conn);
         if (SSL_write_ex(conn->ssl, buf, len, &done)) return (ssize_t)done;
         why = SSL_get_error(conn->ssl, 0);
         if (why != SSL_ERROR_WANT_READ) return input_failed(conn);

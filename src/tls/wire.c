@@ -5,6 +5,7 @@
 
 #include "nido/error.h"
 #include "nido/fd.h"
+#include "nido/time.h"
 #include "tls/tls.h"
 
 #ifndef MSG_NOSIGNAL
@@ -116,6 +117,10 @@ int nidoi_tls_feed(struct nidoi_tls_conn *conn, bool idle)
 {
     int rc;
 
+    if (nidoi_tls_paused(conn)) {
+        rc = nido_yield();
+        return rc < 0 ? rc : 1;
+    }
     if (conn->ended) return 0;
     if (conn->fetching) {
         rc = nido_event_wait(&conn->moved);

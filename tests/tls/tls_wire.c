@@ -199,3 +199,62 @@ NIDO_TEST(tls, a_peer_that_takes_no_answers_is_not_answered_without_end)
 {
     cr_expect(eq(int, io_run(flood), 0));
 }
+
+/* ---- Updates of keys ---- */
+
+enum { MANY_UPDATES = 640 };
+
+static int update_and_say_x(nido_stream *stream, struct tls_ends *ends)
+{
+    (void)ends;
+    for (int i = 0; i < MANY_UPDATES; i++) {
+        SSL_key_update(nido_tls_ssl(stream), SSL_KEY_UPDATE_NOT_REQUESTED);
+        SSL_do_handshake(nido_tls_ssl(stream));
+    }
+    nido_stream_printf(stream, "x");
+    return nido_stream_flush(stream);
+}
+
+static int count_turns(void *turns)
+{
+    while (nido_yield() == 0) ++*(int *)turns;
+    return -ECANCELED;
+}
+
+/* The updates have all arrived when it begins to read. */
+static int read_beside_another(nido_stream *stream, struct tls_ends *ends)
+{
+    nido_group group;
+    char byte = 0;
+    int *turns = ends->more, rc = nido_sleep(NIDO_SEC(1));
+
+    nido_group_open(&group, NIDO_FAIL_FAST, "both");
+    cr_expect(eq(int, nido_spawn(&group, count_turns, turns), 0));
+    nido_yield();
+    *turns = 0;
+    if (rc == 0) rc = (int)nido_stream_read(stream, &byte, 1);
+    cr_expect(rc == 1 && byte == 'x');
+    cr_expect(eq(int, nido_group_cancel(&group, 0, NULL), 0));
+    nido_group_close(&group, 0);
+    return 0;
+}
+
+static int flood_with_updates(void *unused)
+{
+    int turns = 0;
+    struct tls_ends ends = {.serve = read_beside_another, .ask = update_and_say_x, .more = &turns};
+
+    (void)unused;
+    ends.server = tls_server(TLS_SERVER);
+    ends.client = tls_client();
+    tls_meet(&ends);
+    cr_expect(ends.served == 0 && ends.asked == 0, "%s %s", ends.served_text, ends.asked_text);
+    cr_expect(turns >= MANY_UPDATES / 32, "%d turns", turns);
+    tls_ends_free(&ends);
+    return 0;
+}
+
+NIDO_TEST(tls, updates_of_keys_leave_others_their_turns)
+{
+    cr_expect(eq(int, io_run(flood_with_updates), 0));
+}
