@@ -106,7 +106,7 @@ typedef struct nido_tls nido_tls;
 
 /* Makes one, for servers and clients. Reads the files, which blocks the thread. TLS 1.2 and later.
  * Keys of sessions are appended to the file that SSLKEYLOGFILE names in the environment (not with
- * ssl_ctx, not in programs with raised privileges). Options may be NULL. Any thread, with or
+ * ssl_ctx, not in programs with raised privileges, not to a pipe). Options may be NULL. Any thread, with or
  * without a runtime. Not a cancellation point. 0; -EINVAL: a bad option, no certificate or key in
  * what was given, or they do not belong together; -ENOENT, -EACCES, ...: a file cannot be read;
  * -ENOMEM. Failures have a text where there is a task. */

@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -107,12 +108,23 @@ static const char *key_log_path(void)
 #endif
 }
 
+/* -1: it cannot be opened, or is a pipe, whose reader could stop every handshake. */
+static int key_log_file(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+    struct stat file;
+
+    if (fd < 0 || (fstat(fd, &file) == 0 && !S_ISFIFO(file.st_mode))) return fd;
+    close(fd);
+    return -1;
+}
+
 static void key_log_open(nido_tls *tls)
 {
     const char *path = key_log_path();
 
     if (!path || !*path) return;
-    tls->key_log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    tls->key_log = key_log_file(path);
     if (tls->key_log >= 0) SSL_CTX_set_keylog_callback(tls->ssl_ctx, key_log_line);
 }
 

@@ -87,10 +87,21 @@ int nidoi_tls_truncated(const struct nidoi_tls_conn *conn)
                      conn->peer);
 }
 
+/* Of a file or a text: OpenSSL names what it has looked for, not what is missing. */
+static const char *refusal_words(unsigned long error)
+{
+    int library = ERR_GET_LIB(error), reason = ERR_GET_REASON(error);
+    const char *words = ERR_reason_error_string(error);
+
+    if (library == ERR_LIB_PEM && reason == PEM_R_NO_START_LINE) return "there is none in it";
+    if (library == ERR_LIB_OSSL_DECODER && reason == ERR_R_UNSUPPORTED)
+        return "there is none in it";
+    return words ? words : "refused by OpenSSL";
+}
+
 int nidoi_tls_refused(const char *what)
 {
     unsigned long error = error_take();
-    const char *words = ERR_reason_error_string(error);
 
     if (ERR_GET_LIB(error) == ERR_LIB_SYS && ERR_GET_REASON(error) > 0) {
         int number = ERR_GET_REASON(error);
@@ -98,5 +109,5 @@ int nidoi_tls_refused(const char *what)
         return nido_fail(-number, "nido_tls_new: %s: %s", what, nido_strerror(-number));
     }
     if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE) return -ENOMEM;
-    return nido_fail(-EINVAL, "nido_tls_new: %s: %s", what, words ? words : "refused by OpenSSL");
+    return nido_fail(-EINVAL, "nido_tls_new: %s: %s", what, refusal_words(error));
 }

@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "nido/error.h"
 #include "tls/tls.h"
@@ -23,16 +24,29 @@ static int pem_refused(const char *what, const char *source)
     return nidoi_tls_refused(text);
 }
 
+static bool is_directory(const char *path)
+{
+    struct stat file;
+
+    return stat(path, &file) == 0 && S_ISDIR(file.st_mode);
+}
+
+/* OpenSSL would find an empty file. */
 static BIO *pem_open(const char *source)
 {
     ERR_clear_error();
+    if (!pem_is_text(source) && is_directory(source)) {
+        ERR_raise(ERR_LIB_SYS, EISDIR);
+        return NULL;
+    }
     return pem_is_text(source) ? BIO_new_mem_buf(source, -1) : BIO_new_file(source, "r");
 }
 
 /* OpenSSL would ask the terminal. */
-static int no_password(char *buf, int size, int writing, void *unused)
+static int no_password(char *buf, int size, int writing, void *asked)
 {
-    (void)buf, (void)size, (void)writing, (void)unused;
+    (void)buf, (void)size, (void)writing;
+    if (asked) *(bool *)asked = true;
     return -1;
 }
 
@@ -103,10 +117,14 @@ int nidoi_tls_use_ca(SSL_CTX *ssl_ctx, const char *source)
 int nidoi_tls_use_key(SSL_CTX *ssl_ctx, const char *source)
 {
     BIO *bio = pem_open(source);
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+    bool encrypted = false;
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, &encrypted) : NULL;
     int ok = key ? SSL_CTX_use_PrivateKey(ssl_ctx, key) : 0;
 
     BIO_free(bio);
     EVP_PKEY_free(key);
+    if (encrypted)
+        return nido_fail(-EINVAL,
+                         "nido_tls_new: the key is encrypted: only an ssl_ctx can have it");
     return ok == 1 ? 0 : pem_refused("key", source);
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* nido/tls.h: handshakes, and what they are refused for. */
 #include <errno.h>
+#include <fcntl.h>
+#include <openssl/pem.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include "tls_help.h"
 
@@ -344,6 +348,21 @@ static void refuse_context(const nido_tls_options *options, int code, const char
     cr_expect(eq(ptr, tls, NULL));
 }
 
+/* The server's. */
+static void encrypt_key(char *out, size_t room)
+{
+    BIO *plain = BIO_new_mem_buf(tls_certificate(TLS_SERVER), -1), *locked = BIO_new(BIO_s_mem());
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(plain, NULL, NULL, NULL);
+    int n;
+
+    cr_expect(PEM_write_bio_PKCS8PrivateKey(locked, key, EVP_aes_256_cbc(), "x", 1, NULL, NULL));
+    n = BIO_read(locked, out, (int)room - 1);
+    out[n > 0 ? n : 0] = '\0';
+    EVP_PKEY_free(key);
+    BIO_free(plain);
+    BIO_free(locked);
+}
+
 static int refuse(void *unused)
 {
     static const char *const empty[] = {"", NULL};
@@ -360,12 +379,19 @@ static int refuse(void *unused)
     refuse_context(&NIDO_TLS_OPTIONS(.alpn = empty), -EINVAL, "alpn");
     refuse_context(&NIDO_TLS_OPTIONS(.certificate = "/nowhere.pem"), -ENOENT,
                    "certificate /nowhere.pem: ");
-    refuse_context(&NIDO_TLS_OPTIONS(.ca = "/dev/null"), -EINVAL, "ca /dev/null: no start line");
+    refuse_context(&NIDO_TLS_OPTIONS(.ca = "/dev/null"), -EINVAL,
+                   "ca /dev/null: there is none in it");
     refuse_context(&NIDO_TLS_OPTIONS(.certificate = "-----BEGIN NONSENSE"), -EINVAL,
-                   "certificate: no start line");
+                   "certificate: there is none in it");
     refuse_context(&NIDO_TLS_OPTIONS(.certificate = tls_certificate(TLS_SERVER),
                                      .key = tls_certificate(TLS_CLIENT)),
                    -EINVAL, "key values mismatch");
+    refuse_context(&NIDO_TLS_OPTIONS(.certificate = "/"), -EISDIR, "certificate /: EISDIR: ");
+    refuse_context(&NIDO_TLS_OPTIONS(.certificate = tls_certificate(TLS_SERVER), .key = tls_root()),
+                   -EINVAL, "key: there is none in it");
+    encrypt_key(broken, sizeof broken);
+    refuse_context(&NIDO_TLS_OPTIONS(.certificate = tls_certificate(TLS_SERVER), .key = broken),
+                   -EINVAL, "the key is encrypted");
     snprintf(broken, sizeof broken, "%s-----BEGIN CERTIFICATE-----\nx\n", tls_root());
     refuse_context(&NIDO_TLS_OPTIONS(.ca = broken), -EINVAL, "ca: ");
     cr_expect(eq(int, nido_tls_connect(&stream, tls, -ECONNREFUSED, "x", NULL), -ECONNREFUSED));
@@ -390,4 +416,35 @@ static int refuse(void *unused)
 NIDO_TEST(tls, what_is_refused_says_why)
 {
     cr_expect(eq(int, io_run(refuse), 0));
+}
+
+/* ---- The log of keys ---- */
+
+static int greet_without_log(void *unused)
+{
+    struct tls_ends ends = {.name = "example.org"};
+
+    (void)unused;
+    ends.server = tls_server(TLS_SERVER);
+    ends.client = tls_client();
+    tls_meet(&ends);
+    cr_expect(ends.served == 0 && ends.asked == 0, "%s %s", ends.served_text, ends.asked_text);
+    tls_ends_free(&ends);
+    return 0;
+}
+
+NIDO_TEST(tls, a_pipe_is_no_log_of_keys)
+{
+    char path[64], byte;
+    int reader;
+
+    snprintf(path, sizeof path, "/tmp/nido-test-%d.keys", (int)getpid());
+    cr_assert(zero(int, mkfifo(path, 0600)));
+    setenv("SSLKEYLOGFILE", path, 1);
+    cr_expect(eq(int, io_run(greet_without_log), 0), "no reader");
+    reader = open(path, O_RDONLY | O_NONBLOCK);
+    cr_expect(eq(int, io_run(greet_without_log), 0), "a reader that does not read");
+    cr_expect(eq(int, (int)read(reader, &byte, 1), 0), "no writer");
+    close(reader);
+    unlink(path);
 }
