@@ -31,7 +31,7 @@ enum {
 /* ---- Words and values ---- */
 
 struct text {
-    struct text *before, *after; /* in a list */
+    struct text *beside[2]; /* left, right; in a list */
     size_t length;
     char bytes[]; /* a 0 follows them */
 };
@@ -61,18 +61,19 @@ struct list {
 static void list_push(struct list *list, bool right, struct text *text)
 {
     struct text *next = list->end[right];
-    *text = (struct text){right ? next : NULL, right ? NULL : next, text->length};
-    if (next) *(right ? &next->after : &next->before) = text;
+    text->beside[right] = NULL;
+    text->beside[!right] = next;
+    *(next ? &next->beside[right] : &list->end[!right]) = text;
     list->end[right] = text;
-    if (list->count++ == 0) list->end[!right] = text;
+    list->count++;
 }
 
 static struct text *list_pop(struct list *list, bool right)
 {
-    struct text *text = list->end[right], *next = right ? text->before : text->after;
+    struct text *text = list->end[right], *next = text->beside[!right];
+    *(next ? &next->beside[right] : &list->end[!right]) = NULL;
     list->end[right] = next;
-    if (next) *(right ? &next->after : &next->before) = NULL;
-    if (--list->count == 0) list->end[!right] = NULL;
+    list->count--;
     return text;
 }
 
@@ -108,9 +109,9 @@ static void entry_remove(struct entry **place)
     keys--;
 }
 
-static bool entry_has(const struct entry *entry, const struct text *key)
+static bool text_equal(const struct text *a, const struct text *b)
 {
-    return entry->key->length == key->length && !memcmp(entry->key->bytes, key->bytes, key->length);
+    return a->length == b->length && !memcmp(a->bytes, b->bytes, a->length);
 }
 
 /* The place that points to the entry of a key: to NULL if there is none, or none any more. */
@@ -120,7 +121,7 @@ static struct entry **entry_find(const struct text *key)
     for (size_t i = 0; i < key->length; i++)
         hash = (hash ^ (unsigned char)key->bytes[i]) * 0x100000001b3;
     struct entry **place = &buckets[(hash ^ hash >> 32) % BUCKETS];
-    while (*place && !entry_has(*place, key)) place = &(*place)->next;
+    while (*place && !text_equal((*place)->key, key)) place = &(*place)->next;
     if (!*place || (*place)->expires == NIDO_NEVER || (*place)->expires > nido_now()) return place;
     entry_remove(place);
     return entry_find(key);
@@ -161,7 +162,7 @@ static void table_clear(void)
 
 struct client {
     nido_stream *stream;
-    struct entry *entry; /* of words[1], for commands with a kind */
+    struct entry *entry; /* of words[1], for commands with a kind; or NULL */
     bool quits, no_memory;
     char *answer;
     size_t length, room;
@@ -177,7 +178,7 @@ static void say_bytes(struct client *c, const char *bytes, size_t length)
     size_t wanted = c->length + length;
     char *answer = wanted <= c->room ? c->answer : realloc(c->answer, 2 * wanted);
     if (!answer) c->no_memory = true;
-    if (c->no_memory) return;
+    if (!answer) return;
     if (wanted > c->room) c->room = 2 * wanted;
     memcpy(answer + c->length, bytes, length);
     c->answer = answer;
@@ -282,32 +283,29 @@ static const char *do_incr(struct client *c) /* INCRBY, DECR */
     int64_t number = 0, change = !strcasecmp(c->words[0]->bytes, "DECR") ? -1 : 1;
     if (old && !number_of(old->bytes, &number)) return NO_NUMBER;
     if (c->count > 2 && !number_of(c->words[2]->bytes, &change)) return NO_NUMBER;
-    if (change > 0 ? number > INT64_MAX - change : number < INT64_MIN - change)
+    if (__builtin_add_overflow(number, change, &number))
         return "-ERR increment or decrement would overflow\r\n";
-    number += change;
     char digits[24];
     int length = snprintf(digits, sizeof digits, "%lld", (long long)number);
     struct text *text = text_new(digits, (size_t)length);
-    bool set = text && entry_set(&c->words[1], &text, c->entry ? c->entry->expires : NIDO_NEVER);
-    if (set) return say_number(c, ':', number);
+    if (text && entry_set(&c->words[1], &text, c->entry ? c->entry->expires : NIDO_NEVER))
+        return say_number(c, ':', number);
     free(text);
     return NO_MEMORY;
 }
 
 static const char *do_expire(struct client *c)
 {
-    struct entry *entry = *entry_find(c->words[1]);
     int64_t seconds;
     if (!number_of(c->words[2]->bytes, &seconds)) return NO_NUMBER;
-    if (entry) entry->expires = seconds > 0 ? nido_after(NIDO_SEC(seconds)) : 0;
-    return say_number(c, ':', entry != NULL);
+    if (c->entry) c->entry->expires = seconds > 0 ? nido_after(NIDO_SEC(seconds)) : 0;
+    return say_number(c, ':', c->entry != NULL);
 }
 
 static const char *do_ttl(struct client *c)
 {
-    const struct entry *entry = *entry_find(c->words[1]);
-    if (!entry || entry->expires == NIDO_NEVER) return say_number(c, ':', entry ? -1 : -2);
-    return say_number(c, ':', (entry->expires - nido_now() + NIDO_MS(500)) / NIDO_SEC(1));
+    if (!c->entry || c->entry->expires == NIDO_NEVER) return say_number(c, ':', c->entry ? -1 : -2);
+    return say_number(c, ':', (c->entry->expires - nido_now() + NIDO_MS(500)) / NIDO_SEC(1));
 }
 
 static const char *do_push(struct client *c)
@@ -348,29 +346,29 @@ static const char *do_lrange(struct client *c)
     if (first > last) return "*0\r\n";
     say_number(c, '*', last - first + 1);
     const struct text *text = c->entry->list.end[0];
-    for (int64_t i = 0; i <= last; i++, text = text->after)
+    for (int64_t i = 0; i <= last; i++, text = text->beside[1])
         if (i >= first) say_text(c, text);
     return NULL;
 }
 
-enum kind { ANY, TEXT, LIST };
+enum kind { ANY, KEY, TEXT, LIST };
 
 /* Sorted by name. `words` with the name; < 0: at least so many. */
 static const struct command {
     const char *name;
     int words;
-    enum kind kind; /* of the key in words[1] */
+    enum kind kind; /* of words[1]: a key, of a text, of a list; ANY: it is not looked up */
     const char *(*run)(struct client *c);
 } table[] = {
     {"COMMAND", -1, ANY, do_empty}, {"CONFIG", -2, ANY, do_empty}, {"DECR", 2, TEXT, do_incr},
     {"DEL", -2, ANY, do_del},       {"ECHO", 2, ANY, do_ping},     {"EXISTS", -2, ANY, do_del},
-    {"EXPIRE", 3, ANY, do_expire},  {"FLUSHALL", -1, ANY, do_ok},  {"GET", 2, TEXT, do_get},
+    {"EXPIRE", 3, KEY, do_expire},  {"FLUSHALL", -1, ANY, do_ok},  {"GET", 2, TEXT, do_get},
     {"INCR", 2, TEXT, do_incr},     {"INCRBY", 3, TEXT, do_incr},  {"INFO", -1, ANY, do_info},
     {"LLEN", 2, LIST, do_llen},     {"LPOP", 2, LIST, do_pop},     {"LPUSH", -3, LIST, do_push},
     {"LRANGE", 4, LIST, do_lrange}, {"MGET", -2, ANY, do_mget},    {"MSET", -3, ANY, do_set},
     {"PING", -1, ANY, do_ping},     {"QUIT", -1, ANY, do_ok},      {"RPOP", 2, LIST, do_pop},
     {"RPUSH", -3, LIST, do_push},   {"SELECT", 2, ANY, do_ok},     {"SET", 3, ANY, do_set},
-    {"TTL", 2, ANY, do_ttl},
+    {"TTL", 2, KEY, do_ttl},
 };
 
 static int compare_name(const void *name, const void *command)
@@ -389,7 +387,7 @@ static const char *run_command(struct client *c)
     if (command->words < 0 ? count < -command->words : count != command->words)
         return "-ERR wrong number of arguments\r\n";
     c->entry = command->kind == ANY ? NULL : *entry_find(c->words[1]);
-    if (c->entry && (command->kind == TEXT) != (c->entry->text != NULL))
+    if (c->entry && command->kind > KEY && (command->kind == TEXT) != (c->entry->text != NULL))
         return "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
     return command->run(c);
 }
@@ -486,26 +484,22 @@ static int too_many(nido_stream *stream, void *unused)
     return nido_stream_printf(stream, "-ERR max number of clients reached\r\n");
 }
 
-struct settings {
-    const char *port, *host;
-    uint32_t clients;
-};
-
+/* PORT [HOST [CLIENTS]], up to a NULL. */
 static int app(void *arg)
 {
-    const struct settings *settings = arg;
+    char **args = arg, *host = args[1] ? args[1] : "127.0.0.1";
+    uint32_t limit = args[1] && args[2] ? (uint32_t)strtoul(args[2], NULL, 10) : 10000;
     struct sockaddr_in address = {0};
     socklen_t length = sizeof address;
-    int fd = nido_listen(settings->host, settings->port, NULL);
+    int fd = nido_listen(host, args[0], NULL);
     if (fd < 0) return fd; /* nido_listen has kept a text that says where and why */
     if (getsockname(fd, (void *)&address, &length) == 0 && address.sin_family == AF_INET)
         printf("listening on port %d\n", ntohs(address.sin_port));
-    int rc =
-        nido_serve(fd, serve_client, NULL,
-                   &NIDO_SERVE_OPTIONS(.limit = settings->clients, .busy = too_many,
-                                       /* inside a request, and of a reader that is slow */
-                                       .stream = &NIDO_STREAM_OPTIONS(.read_ns = NIDO_SEC(30),
-                                                                      .write_ns = NIDO_SEC(30))));
+    /* The limits are inside a request, and of a reader that is slow. */
+    const nido_stream_options *limits =
+        &NIDO_STREAM_OPTIONS(.read_ns = NIDO_SEC(30), .write_ns = NIDO_SEC(30));
+    int rc = nido_serve(fd, serve_client, NULL,
+                        &NIDO_SERVE_OPTIONS(.limit = limit, .busy = too_many, .stream = limits));
     table_clear();
     return rc;
 }
@@ -516,11 +510,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s PORT [HOST [CLIENTS]]\n", argv[0]);
         return 2;
     }
-    struct settings settings = {.port = argv[1],
-                                .host = argc > 2 ? argv[2] : "127.0.0.1",
-                                .clients = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 10000};
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* The port is to be seen at once, through a pipe too. */
-    int rc = nido_run(app, &settings, NULL);
+    int rc = nido_run(app, argv + 1, NULL);
     if (rc > 0) printf("stopped: %d clients were cut\n", rc);
     return nido_exit_status(rc);
 }
