@@ -10,6 +10,7 @@ import contextlib
 import http.server
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -41,12 +42,12 @@ class App(drive.Example):
                 return path
         return self.skipTest(f"{names[0]} is not installed")
 
-    def run_tool(self, *command, text=None, code=0):
+    def run_tool(self, *command, text=None, code=0, patience=2 * PATIENCE_S):
         """A program to its end; its output."""
         process = self.start(*map(str, command), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE)
         try:
-            out, err = process.communicate(text, timeout=2 * PATIENCE_S)
+            out, err = process.communicate(text, timeout=patience)
         except subprocess.TimeoutExpired as expired:
             process.kill()
             self.fail(f"{command[0]} did not end: {expired.stdout} {expired.stderr}")
@@ -65,9 +66,9 @@ class App(drive.Example):
         """Another program of the same build."""
         return pathlib.Path(drive.COMMAND[-1]).with_name(name)
 
-    def sweep(self, *args, least=6):
+    def sweep(self, *args, least=6, patience=2 * PATIENCE_S):
         """Runs the program that cancels the adapter at each cancellation point, of which there are so many."""
-        _, err = self.run_tool(*args)
+        _, err = self.run_tool(*args, patience=patience)
         self.assertNotIn("BROKEN", err)
         self.assertGreaterEqual(int(re.search(r"cancels of the innermost scope: (\d+) points", err)[1]), least, err)
 
@@ -769,6 +770,105 @@ class Lookup(App):
 
     def test_a_cancel_at_each_point(self):
         self.sweep(self.neighbour("swept_cares"), self.server, "77.test", least=2)
+
+
+class SshRun(App):
+    """One server for all tests, as an ordinary process of an ordinary user who has a shell."""
+
+    @classmethod
+    def setUpClass(cls):
+        unpacked = pathlib.Path(__file__).resolve().parents[2] / "build/sshd"
+        path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", str(unpacked / "usr/sbin")))
+        sshd, keygen = shutil.which("sshd", path=path), shutil.which("ssh-keygen")
+        if not sshd or not keygen:
+            raise unittest.SkipTest("sshd or ssh-keygen is not installed")
+        user = cls.user_with_shell()
+        cls.root = pathlib.Path(tempfile.mkdtemp(prefix="nido-"))
+        cls.addClassCleanup(shutil.rmtree, cls.root, ignore_errors=True)
+        for name in "host", "user":
+            subprocess.run([keygen, "-q", "-t", "ecdsa", "-m", "PEM", "-N", "", "-f", cls.root / name], check=True,
+                           timeout=2 * PATIENCE_S)
+        with socket.socket() as probe:  # a port that was free a moment ago
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        (cls.root / "config").write_text(
+            f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {cls.root}/host\nPidFile none\nMaxStartups 1000\n"
+            f"AuthorizedKeysFile {cls.root}/user.pub\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+            "UsePAM no\nStrictModes no\nLogLevel QUIET\n", encoding="utf-8")
+        cls.know("host")
+        become = []
+        if os.getuid() == 0:  # who would need a user of sshd's own
+            become = ["--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
+            for file in cls.root, *cls.root.iterdir():
+                os.chown(file, user.pw_uid, user.pw_gid)
+        environment = {"LD_LIBRARY_PATH": str(library.parent) for library in unpacked.glob("**/libwrap.so.0")}
+        server = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *become, sshd, "-D", "-e", "-f", cls.root / "config"],
+                                  stderr=subprocess.DEVNULL, cwd=cls.root, env=environment)
+        cls.addClassCleanup(server.wait)
+        cls.addClassCleanup(server.kill)
+        cls.place = "127.0.0.1", str(port), user.pw_name
+        for _ in range(3000):
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            if server.poll() is not None:
+                raise unittest.SkipTest("sshd does not start")
+            time.sleep(0.02)
+        judge = [shutil.which("ssh") or "ssh", "-F", "none", "-i", cls.root / "user", "-o", "StrictHostKeyChecking=no",
+                 "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-p", str(port),
+                 f"{user.pw_name}@127.0.0.1", "true"]
+        if subprocess.run(judge, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=2 * PATIENCE_S,
+                          check=False).returncode:
+            raise unittest.SkipTest(f"OpenSSH's own client cannot log in as {user.pw_name} here")
+
+    @staticmethod
+    def user_with_shell():
+        """This process's; for root another one, for sshd of a user serves that user only."""
+        shells = "/bin/sh", "/bin/bash", "/bin/dash", "/usr/bin/bash"
+        for user in pwd.getpwall() if os.getuid() == 0 else [pwd.getpwuid(os.getuid())]:
+            if user.pw_uid and user.pw_shell in shells:
+                return user
+        raise unittest.SkipTest("there is no user with a shell but root")
+
+    @classmethod
+    def know(cls, name):
+        kind, key, *_ = (cls.root / f"{name}.pub").read_text(encoding="utf-8").split()
+        (cls.root / "known").write_text(f"127.0.0.1 {kind} {key}\n", encoding="utf-8")
+
+    def ssh(self, *commands, key="user", known="known", timeout_ms=drive.HOUR_MS, code=0):
+        out, err = self.run_tool(*drive.COMMAND, *self.place, self.root / key, self.root / known, timeout_ms, *commands,
+                                 code=code)
+        self.assertEqual(err, "")
+        return sorted(out.splitlines())
+
+    def test_output_and_status(self):
+        self.assertEqual(self.ssh("echo out; echo err >&2", "true", "yes | head -c 300000 | wc -c"), ["300000", "out"])
+        self.assertEqual(self.ssh("exit 3", "echo x; exit 4", code=1),
+                         ["echo x; exit 4: status 4", "exit 3: status 3", "x"])
+
+    def test_a_late_command_disturbs_no_other(self):
+        self.assertIn("sleep 1000: no end in time", self.ssh("sleep 1000", "echo x", timeout_ms="4000", code=1))
+
+    def test_a_server_that_is_not_the_known_one(self):
+        self.addCleanup(self.know, "host")
+        self.know("user")
+        self.assertEqual(self.ssh("true", code=1), ["true: ssh: 127.0.0.1 is another than it was"])
+        self.assertEqual(self.ssh("true", known="none", code=1), ["true: ssh: 127.0.0.1 is not known"])
+
+    def test_a_key_that_is_refused(self):
+        out, = self.ssh("true", key="host", code=1)
+        self.assertRegex(out, "^true: ssh: logging in: ")
+
+    def test_a_signal_ends_all(self):
+        process = self.start_example(*self.place, str(self.root / "user"), str(self.root / "known"), drive.HOUR_MS,
+                                     "echo begun; sleep 1000")
+        self.assertEqual(process.stdout.readline(), "begun\n")
+        process.terminate()
+        self.expect(process, 128 + signal.SIGTERM)
+
+    def test_a_cancel_at_each_point(self):
+        self.sweep(self.neighbour("swept_ssh2"), *self.place, self.root / "user", self.root / "known", least=8,
+                   patience=240)
 
 
 class HttpsServer(App, drive.Tls):
