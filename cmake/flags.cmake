@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Flags go on targets only, so that a project that adds nido as a subdirectory keeps its own.
+include(CheckCCompilerFlag)
 include(CheckIncludeFile)
 
 check_include_file(valgrind/valgrind.h NIDO_HAVE_VALGRIND_H)
@@ -101,6 +102,17 @@ function(nido_flags target)
         -Wconversion -Wno-sign-conversion $<$<C_COMPILER_ID:Clang>:-Wno-string-conversion>
         -ftls-model=initial-exec ${NIDO_ELF_FLAGS}
         ${NIDO_SANITIZE_FLAGS} $<$<BOOL:${NIDO_WERROR}>:-Werror>>)
+endfunction()
+
+# Assertions name files, by their places in this tree, wherever it is built: two builds come out the same.
+check_c_compiler_flag(-fmacro-prefix-map=/a/=b/ NIDO_HAVE_PREFIX_MAP)
+file(RELATIVE_PATH nido_from_build ${CMAKE_BINARY_DIR} ${PROJECT_SOURCE_DIR})
+
+function(nido_names_files target)
+    if(NIDO_HAVE_PREFIX_MAP)
+        target_compile_options(${target} PRIVATE
+            -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/= -fmacro-prefix-map=${nido_from_build}/=)
+    endif()
 endfunction()
 
 # A sanitized library needs its run time wherever it is linked. Clang links that into programs only,

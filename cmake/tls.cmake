@@ -14,6 +14,7 @@ set_target_properties(nido_tls_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
 target_include_directories(nido_tls_objects PRIVATE include src)
 target_link_libraries(nido_tls_objects PRIVATE OpenSSL::SSL)
 nido_flags(nido_tls_objects)
+nido_names_files(nido_tls_objects)
 
 function(nido_tls_library target kind name library)
     add_library(${target} ${kind} $<TARGET_OBJECTS:nido_tls_objects>)
@@ -27,7 +28,8 @@ if(NIDO_BUILD_SHARED)
     nido_tls_library(nido_tls SHARED tls nido)
     # It finds nido beside it, where a program has no path to that but through it.
     set_target_properties(nido_tls PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${NIDO_ABI}
-        INSTALL_RPATH $<IF:$<BOOL:${APPLE}>,@loader_path,$ORIGIN>)
+        # From the beginning: what an install rewrites keeps the length of the build's path.
+        BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH $<IF:$<BOOL:${APPLE}>,@loader_path,$ORIGIN>)
     nido_exports(nido_tls ${CMAKE_CURRENT_LIST_DIR}/symbols_tls.txt)
 endif()
 if(NIDO_BUILD_STATIC)
