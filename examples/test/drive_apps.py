@@ -772,6 +772,64 @@ class Lookup(App):
         self.sweep(self.neighbour("swept_cares"), self.server, "77.test", least=2)
 
 
+class HttpCount(App):
+    def setUp(self):
+        self.server, self.port = self.start_server("0")
+
+    def ask(self, client, request, answer):
+        """The body of the answer, which comes with its length."""
+        client.sendall(request)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = client.recv(1)
+            self.assertTrue(piece, head)
+            head += piece
+        self.assertEqual(receive(client, int(re.search(rb"Content-Length: (\d+)", head)[1])), answer)
+
+    def test_curl_gets_what_it_has_sent(self):
+        curl, file = self.tool("curl"), self.folder() / "large"
+        content = os.urandom(1 << 20)
+        file.write_bytes(content)
+        for how in ("-H", "X: y"), ("-H", "Transfer-Encoding: chunked"):
+            out, _ = self.run_tool(curl, "-sS", *how, "-H", "Content-Type: a/b", "--data-binary", f"@{file}",
+                                   f"http://127.0.0.1:{self.port}/some/where?q")
+            self.assertEqual(out, f"POST /some/where?q, a/b: {len(content)} bytes, sum {sum(content)}\n")
+        self.stop(self.server)
+
+    def test_pieces_and_pipelines(self):
+        client = self.connect(self.port)
+        request = (b"PUT /p HTTP/1.1\r\nContent-Type: t\r\nEmpty:\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   b"1\r\nA\r\n2;x=y\r\nBC\r\n0\r\nLater: z\r\n\r\n")
+        answer = b"PUT /p, t: 3 bytes, sum %d\n" % sum(b"ABC")
+        for at in range(len(request) - 1):
+            client.sendall(request[at:at + 1])
+        self.ask(client, request[-1:], answer)
+        client.sendall(request * 20)
+        for _ in range(20):
+            self.ask(client, b"", answer)
+        self.ask(client, b"GET / HTTP/1.0\r\n\r\n", b"GET /, no type: 0 bytes, sum 0\n")
+        self.assertEqual(receive_all(client), b"")
+        self.stop(self.server)
+
+    def test_what_is_no_request(self):
+        for request in (b"rubbish\r\n\r\n", b"GET / HTTP/1.1\r\nA: %s\r\n\r\n" % (b"x" * 9000),
+                        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"):
+            with self.subTest(request=request[:20]):
+                client = self.connect(self.port)
+                client.sendall(request)
+                self.assertEqual(receive(client, 12), b"HTTP/1.1 400")
+        client = self.connect(self.port)
+        client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab")
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(receive(client, 12), b"HTTP/1.1 400")
+        self.stop(self.server)
+
+    def test_a_cancel_at_each_point(self):
+        _, err = self.run_tool(self.neighbour("swept_httpp"))
+        self.assertNotIn("BROKEN", err)
+        self.assertIn("cancels of the run: ", err)
+
+
 class SshRun(App):
     """One server for all tests, as an ordinary process of an ordinary user who has a shell."""
 
