@@ -8,7 +8,7 @@
  * point for a task; a thread without a runtime blocks until it is served (no -EPERM here);
  * pthread_cancel ends its wait and takes it out of the line. In a forked child every call on an
  * object of the parent returns -EPERM, or does nothing. While a task waits in one of these objects,
- * no deadlock is reported. */
+ * no deadlock is reported, unless nido_options.deadlock_ns asks for it. */
 #ifndef NIDO_CROSS_H
 #define NIDO_CROSS_H
 

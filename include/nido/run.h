@@ -72,6 +72,13 @@ typedef struct nido_options {
     int64_t late_ns;  /* a task that goes on for longer after its cancel is reported, under the real
                          clock; NIDO_NEVER: none is; 0: none, or 5 s under NIDO_DEBUG=cancel in the
                          environment */
+    int64_t
+        deadlock_ns; /* a run that waits without a timer is taken for deadlocked when no task has run
+                            for so long and only these could still wake one: other threads (by a
+                            handle, a waker, nido/cross.h), and descriptors whose two ends are
+                            registered in it; virtual time counts, manual does not. NIDO_NEVER: it
+                            is not; 0: it is not, or after 10 s under NIDO_DEBUG=deadlock in the
+                            environment */
 } nido_options;
 
 /* Fills with zeros and sets `size`. Cannot fail. Not a cancellation point. */
@@ -142,7 +149,8 @@ NIDO_API int nido_rt_free(nido_rt *rt);
 /* ---- For other threads ---- */
 
 /* A handle on the runtime of this thread, for other threads: one reference, which the caller
- * releases. NULL outside a run or without memory. While a handle is held, no deadlock is reported.
+ * releases. NULL outside a run or without memory. While a handle is held, no deadlock is reported
+ * (but see nido_options.deadlock_ns).
  * A handle may outlive the run: calls with it then return -ESHUTDOWN. Not a cancellation point. */
 NIDO_API nido_rt *nido_rt_self(void);
 /* Adds a reference. Any thread. Cannot fail. Not a cancellation point. */

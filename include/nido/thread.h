@@ -14,7 +14,8 @@ extern "C" {
 /* ---- Wakers ---- */
 
 /* Wakes a task of one runtime from any thread. A wake is remembered until a wait takes it; several
- * that have not been taken count as one. While a waker exists, no deadlock is reported. */
+ * that have not been taken count as one. While a waker exists, no deadlock is reported (but see
+ * nido_options.deadlock_ns). */
 typedef struct nido_waker nido_waker;
 
 /* Makes a waker for this thread's runtime, with one reference for the caller. Not a cancellation

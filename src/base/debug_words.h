@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* base/debug_words.h: what the environment asks for in NIDO_DEBUG: words, separated by commas or spaces. "1" or "all"
- * stands for every word but "strict" and "cpu", which are expensive. */
+ * stands for every word but "strict" and "cpu", which are expensive, and "deadlock", which may end a run. */
 #ifndef NIDOI_DEBUG_WORDS_H
 #define NIDOI_DEBUG_WORDS_H
 

@@ -116,6 +116,12 @@ enum { NIDOI_EVERY_CHILD = 0 };
       (fd, own, peer))                                                                                  \
     /* who has connected a Unix socket, or made the pair: its process; -ENOTSUP: not known here */      \
     X(int, peer_process, (int fd), (fd))                                                                \
+    /* a Unix socket's number in the kernel, and its peer's; an error: it has none, or the system */    \
+    /* does not tell */                                                                                 \
+    X(int, unix_inodes, (int fd, uint64_t *own, uint64_t *peer), (fd, own, peer))                       \
+    /* O_RDONLY or O_WRONLY, and the pipe's number in the kernel, which both ends have; -ENOTSUP: it */ \
+    /* is none, or has a name, or the system does not tell */                                           \
+    X(int, pipe_end, (int fd, uint64_t *inode), (fd, inode))                                            \
     X(int, close, (int fd), (fd))                                                                       \
     /* another number for the same description, `least` or above */                                     \
     X(int, dup, (int fd, int least), (fd, least))                                                       \

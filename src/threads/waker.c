@@ -20,7 +20,8 @@ static enum nidoi_undo waker_undo(struct nidoi_waiter *waiter)
     return nidoi_waitq_undo(waiter);
 }
 
-static const struct nidoi_wait_kind waiting = {.name = "waker", .undo = waker_undo};
+static const struct nidoi_wait_kind waiting = {
+    .name = "waker", .undo = waker_undo, .by_thread = true};
 
 static void waker_received(struct nidoi_loop *loop, struct nidoi_post *post)
 {

@@ -19,10 +19,10 @@ struct nido_xchan {
     _Alignas(max_align_t) char items[];
 };
 
-static const struct nidoi_wait_kind sending = {.name = "room in a cross-thread channel",
-                                               .undo = nidoi_cross_undo};
-static const struct nidoi_wait_kind receiving = {.name = "item of a cross-thread channel",
-                                                 .undo = nidoi_cross_undo};
+static const struct nidoi_wait_kind sending = {
+    .name = "room in a cross-thread channel", .undo = nidoi_cross_undo, .by_thread = true};
+static const struct nidoi_wait_kind receiving = {
+    .name = "item of a cross-thread channel", .undo = nidoi_cross_undo, .by_thread = true};
 
 static void *xchan_place(nido_xchan *chan, size_t n)
 {

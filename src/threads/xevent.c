@@ -10,8 +10,8 @@ struct nido_xevent {
     bool set;
 };
 
-static const struct nidoi_wait_kind for_event = {.name = "cross-thread event",
-                                                 .undo = nidoi_cross_undo};
+static const struct nidoi_wait_kind for_event = {
+    .name = "cross-thread event", .undo = nidoi_cross_undo, .by_thread = true};
 
 int nido_xevent_new(nido_xevent **out)
 {

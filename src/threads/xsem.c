@@ -10,8 +10,8 @@ struct nido_xsem {
     uint32_t permits;
 };
 
-static const struct nidoi_wait_kind for_permit = {.name = "cross-thread semaphore",
-                                                  .undo = nidoi_cross_undo};
+static const struct nidoi_wait_kind for_permit = {
+    .name = "cross-thread semaphore", .undo = nidoi_cross_undo, .by_thread = true};
 
 int nido_xsem_new(uint32_t permits, nido_xsem **out)
 {

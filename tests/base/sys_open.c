@@ -232,6 +232,8 @@ static void make(enum fault call, struct made *made)
     case FAULT_unconfirmed:
     case FAULT_addresses:
     case FAULT_peer_process:
+    case FAULT_unix_inodes:
+    case FAULT_pipe_end:
     case FAULT_close:
     case FAULT_poll:
     case FAULT_map:

@@ -59,6 +59,54 @@ NIDO_TEST(sys_socket, both_addresses_of_a_connection_are_told)
     close(ends[1]);
 }
 
+#ifdef __linux__
+/* "pipe:[4711]", "socket:[4712]": what proc(5) shows. */
+static void expect_inode(int fd, const char *kind, uint64_t inode)
+{
+    char path[32], link[64] = "", expected[64];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    cr_assert(gt(int, (int)readlink(path, link, sizeof link - 1), 0));
+    snprintf(expected, sizeof expected, "%s:[%llu]", kind, (unsigned long long)inode);
+    cr_expect(eq(str, link, expected));
+}
+
+NIDO_TEST(sys_socket, ends_of_a_pipe_are_told_apart_and_belong_together)
+{
+    uint64_t inode[2];
+    int ends[2], null = open("/dev/null", O_RDONLY);
+
+    cr_assert(zero(int, pipe(ends)));
+    cr_expect(eq(int, nidoi_sys.pipe_end(ends[0], &inode[0]), O_RDONLY));
+    cr_expect(eq(int, nidoi_sys.pipe_end(ends[1], &inode[1]), O_WRONLY));
+    for (int i = 0; i < 2; i++) expect_inode(ends[i], "pipe", inode[i]);
+    cr_expect(eq(int, nidoi_sys.pipe_end(null, inode), -ENOTSUP));
+    cr_expect(eq(int, nidoi_sys.pipe_end(-1, inode), -EBADF));
+    close(null);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+NIDO_TEST(sys_socket, unix_sockets_know_their_peers)
+{
+    uint64_t own[2], peer[2];
+    int ends[2], lone = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    cr_assert(zero(int, socketpair(AF_UNIX, SOCK_STREAM, 0, ends)));
+    cr_expect(lt(int, nidoi_sys.unix_inodes(lone, own, peer), 0));
+    cr_expect(eq(int, nidoi_sys.unix_inodes(-1, own, peer), -EBADF));
+    for (int i = 0; i < 2; i++) {
+        if (nidoi_sys.unix_inodes(ends[i], &own[i], &peer[i]))
+            continue; /* a kernel without, or a filter */
+        expect_inode(ends[i], "socket", own[i]);
+        expect_inode(ends[!i], "socket", peer[i]);
+    }
+    close(lone);
+    close(ends[0]);
+    close(ends[1]);
+}
+#endif
+
 /* ---- Lingering ---- */
 
 static void expect_linger(int on, int seconds, int expected)

@@ -202,7 +202,7 @@ static void run_options(const struct numbers *n)
             options.flags < 2 * NIDO_RUN_CPU_TIME && /* the last one */
             options.clock <= NIDO_CLOCK_MANUAL && options.stack_size <= (size_t)1 << 30 &&
             options.grace_ns >= 0 && options.spin_ns >= 0 && options.stall_ns >= 0 &&
-            options.late_ns >= 0;
+            options.late_ns >= 0 && options.deadlock_ns >= 0;
     if (options.stack_size > SMALL && sound) return; /* sound, but not worth its memory */
     expect("a run with options", nido_run(nothing, NULL, &of.options), sound ? 0 : -EINVAL);
 }

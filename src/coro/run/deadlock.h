@@ -9,4 +9,8 @@
  * aborts if even that wakes none. */
 void nidoi_deadlock(struct nidoi_loop *loop);
 
+/* The same for a run that is taken for deadlocked (coro/run/silence.h), but does not abort. `threads`: others may
+ * wake a task. */
+void nidoi_deadlock_believed(struct nidoi_loop *loop, bool threads);
+
 #endif

@@ -4,6 +4,7 @@
 #include "base/sys.h"
 #include "base/time.h"
 #include "coro/run/deadlock.h"
+#include "coro/run/silence.h"
 #include "coro/runtime/counts.h"
 #include "coro/runtime/measuring.h"
 #include "coro/scope/deadline.h"
@@ -140,13 +141,16 @@ static void wake_idle_waiter(struct nidoi_loop *loop)
 static void idle(struct nidoi_loop *loop)
 {
     bool manual = loop->options.clock == NIDO_CLOCK_MANUAL;
-    int64_t when = manual ? NIDO_NEVER : nidoi_deadline_next(loop);
+    int64_t when = manual ? NIDO_NEVER : nidoi_deadline_next(loop), silence = NIDO_NEVER;
     bool only_handles = when == NIDO_NEVER && !nidoi_has_sources(loop);
 
+    if (loop->silence.limit && when == NIDO_NEVER) when = silence = nidoi_silence_ends(loop);
     if (!nidoi_waitq_empty(&loop->idle_waiters))
         wake_idle_waiter(loop);
     else if (only_handles && !nidoi_handles_out(loop) && !nidoi_loop_posted(loop))
         nidoi_deadlock(loop);
+    else if (silence <= loop->sched.now)
+        nidoi_silence_over(loop);
     else if (!loop->clock.is_virtual)
         idle_real(loop, when, only_handles);
     else

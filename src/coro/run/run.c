@@ -17,6 +17,7 @@
 #include "coro/run/overflow.h"
 #include "coro/run/remotes.h"
 #include "coro/run/report.h"
+#include "coro/run/silence.h"
 #include "coro/run/stats.h"
 #include "coro/run/turn.h"
 #include "coro/scope/options.h"
@@ -35,7 +36,7 @@ static bool options_valid(const nido_options *options)
     return nidoi_stacks_round(options->stack_size) && !(options->flags & ~(uint32_t)RUN_FLAGS) &&
            (unsigned)options->clock <= NIDO_CLOCK_MANUAL && options->grace_ns >= 0 &&
            options->spin_ns >= 0 && options->timer_slack_ns >= 0 && options->pool_grace_ns >= 0 &&
-           options->stall_ns >= 0 && options->late_ns >= 0;
+           options->stall_ns >= 0 && options->late_ns >= 0 && options->deadlock_ns >= 0;
 }
 
 static void error_print_to_file(FILE *file, const nido_error *error)
@@ -119,6 +120,7 @@ static int run_open(struct nidoi_run *run, const nido_options *options)
     nidoi_report_crashes();
     nidoi_report_unknown_word(&run->loop);
     nidoi_users_open(&run->loop);
+    nidoi_silence_begin(&run->loop);
     run->signals = (struct nidoi_receiver){.root = true};
     err = nidoi_cancel_on_signals(&run->loop, &run->signals);
     if (!err) err = nidoi_dump_on_signal(&run->loop, &run->dump);

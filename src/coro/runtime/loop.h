@@ -37,6 +37,13 @@ enum nidoi_tree {
     NIDOI_TREE_TOLD = 2       /* changes are noted, for a trace or a measured run */
 };
 
+/* For how long no task has run (coro/run/silence.h). */
+struct nidoi_silence {
+    int64_t limit; /* 0: no matter */
+    int64_t since;
+    uint64_t resumes; /* of the run at that time */
+};
+
 struct nidoi_loop {
     struct nidoi_sched sched; /* first: the thread's one pointer leads to both */
     struct nidoi_reactor reactor;
@@ -79,6 +86,7 @@ struct nidoi_loop {
     bool deadlocked;
     bool frames_gone; /* scopes lay in frames that have returned: their tree is not read any more */
     bool short_of_fds; /* said so once */
+    struct nidoi_silence silence;
     int root_rc;
     nido_error *root_error;
 };

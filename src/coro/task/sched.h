@@ -76,6 +76,8 @@ struct nidoi_wait_kind {
      * the pointer lies. 0: nowhere. */
     uint16_t name_at, owner_at;
     bool is_fd; /* `object` is a descriptor's number */
+    bool
+        by_thread; /* what ends it is the act of another thread, which may come at any time or never */
 };
 
 /* One sleep. Lives on the sleeper's stack. */
