@@ -70,7 +70,8 @@ foreach(name IN LISTS nido_pcs)
     install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${nido_pc_dir} COMPONENT dev)
 endforeach()
 # gdb loads a script that is named like the library, from below the folder that it was built for (/usr).
-install(FILES tools/gdb/nido-gdb.py tools/gdb/nido_lldb.py tools/gdb/nido_lldb_threads.py tools/gdb/nido_tasks.py
+install(FILES tools/gdb/nido-gdb.py tools/gdb/nido_lldb.py tools/gdb/nido_lldb_threads.py
+    tools/gdb/nido_printers.py tools/gdb/nido_tasks.py
     DESTINATION ${CMAKE_INSTALL_DATADIR}/nido COMPONENT tools)
 if(NIDO_BUILD_SHARED AND NOT APPLE)
     install(FILES tools/gdb/nido-gdb.py COMPONENT tools

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from tools_help import check, dump_core, failures, masked, running, settled
+from tools_help import OBJECTS, check, dump_core, failures, masked, running, settled
 
 
 def python_paths():
@@ -57,9 +57,22 @@ def look(debugger, tool, where, path, reader):
     check("Traceback" not in said, path, said[-2000:])
 
 
+def details(debugger, pid):
+    """A task as the thread that all commands see, and back; what types look like."""
+    commands = ["nido frame 3", "bt", "thread list", "nido frame 4", "nido frame off", "bt", "thread list"]
+    parts, said = debugger.says(["-p", pid], *commands)
+    check("frame #0: " in parts[0] and parts[1].count("`descend(") == 4 and "`sleeper(" in parts[1], parts[:2], said)
+    check("name = 'task #3'" in parts[2], parts[2])
+    check("`descend(" not in parts[5] and "nido_run(" in parts[5] and "task #" not in parts[6], parts[5:])
+    printed, said = debugger.says(["-p", pid], *(f"target variable --file parked.c {name}" for name in OBJECTS))
+    for (name, words), text in zip(OBJECTS.items(), printed):
+        check(f"{name} = {words} {{" in text, name, words, text, said[-2000:])
+
+
 def errors(debugger, pid):
     for command, words in (("nido bt x", '"x" is no number of a task'), ("nido bt 4000", "there is no task #4000"),
-                           ("nido what", "nido ps, nido tree, nido bt N, nido bt all")):
+                           ("nido what", "nido ps, nido tree, nido bt N, nido bt all, nido frame N, nido frame off"),
+                           ("nido frame 4000", "there is no task #4000")):
         _, said = debugger.says(["-p", pid], command)
         check(words in said and "Traceback" not in said, command, said)
 
@@ -70,6 +83,7 @@ def living(debugger, tool, programs):
             settled(program)
             look(debugger, tool, ["-p", program.pid], path, [program.pid])
             if path == programs[0]:
+                details(debugger, program.pid)
                 errors(debugger, program.pid)
             state = pathlib.Path(f"/proc/{program.pid}/status").read_text()
             check("TracerPid:\t0" in state, path, state)

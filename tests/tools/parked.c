@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A program that stands still, to be looked at from outside: 100 tasks that wait in different ways. It prints
  * "ready" when all of them do. With "json" it then prints what nido_dump_with says. With "busy"
- * its root then computes for ever; with "job" it waits for one; with "abort" it dies, with "overflow" of its stack. */
+ * its root then computes for ever; with "stdin" its reader reads that; with "job" it waits for one; with "abort" it dies, with "overflow" of its stack. */
 #include <errno.h>
 #include <nido.h>
 #include <nido/debug.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,18 @@ enum { CONNECTIONS = 91 };
 static nido_mutex lock;
 static nido_event news;
 static nido_chan work;
+/* What no task waits for, to be printed by debuggers. */
+static nido_rwlock table;
+static nido_sem permits;
+static nido_limiter lenders;
+static nido_cond changed;
+static nido_barrier start;
+static nido_once setup;
+static nido_latch pieces;
+static nido_broadcast bells;
+static nido_watch level;
+static nido_signal hangups;
+static int rings[4], height;
 static int items[4];
 static const char *mode;
 static volatile unsigned long sum;
@@ -158,6 +171,25 @@ FRAME int overflow(int depth)
     return depth < 1 << 30 ? overflow(depth + 1) + frame[0] : 0;
 }
 
+static int objects_init(void)
+{
+    sigset_t set;
+    int err = nido_sem_init(&permits, 2, 3, "permits");
+
+    if (!err) err = nido_limiter_init(&lenders, 5, "lenders");
+    if (!err) err = nido_barrier_init(&start, 3, 0, "start");
+    if (!err) err = nido_broadcast_init(&bells, sizeof(int), 4, rings, "bells");
+    if (!err) err = nido_watch_init(&level, &height, sizeof height, "level");
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    if (!err) err = nido_signal_open(&hangups, &set);
+    nido_rwlock_init(&table, "table");
+    nido_cond_init(&changed, "changed");
+    nido_once_init(&setup, "setup");
+    nido_latch_init(&pieces, 2, "pieces");
+    return err;
+}
+
 static int root(void *unused)
 {
     nido_group group;
@@ -167,7 +199,8 @@ static int root(void *unused)
     nido_mutex_init(&lock, "ledger");
     nido_event_init(&news, "news");
     if (nido_chan_init(&work, sizeof(int), 4, items, NULL, NULL, "work") < 0) return -1;
-    if (nido_pipe(pipe_ends) < 0) return -1;
+    if (nido_pipe(pipe_ends) < 0 || objects_init() < 0) return -1;
+    if (!strcmp(mode, "stdin")) pipe_ends[0] = STDIN_FILENO;
     nido_group_open(&group, NIDO_FAIL_FAST, "all");
     spawn(&group, connections, NULL, "listener");
     spawn(&group, sleeper, NULL, "sleeper");

@@ -28,6 +28,23 @@ MASKS = [
     (r"thread \d+:", "thread N:"),
     (r" +", " "),
 ]
+# What debuggers say of the objects of parked.c, which a library may have names like.
+OBJECTS = {
+    "lock": 'mutex "ledger", held by #4, 1 waiter',
+    "work": 'channel "work", 0 of 4 items, 1 waiter to receive',
+    "news": 'event "news", 92 waiters',
+    "table": 'rwlock "table", free',
+    "permits": 'semaphore "permits", 2 of 3 free',
+    "lenders": 'limiter "lenders", 0 of 5 borrowed',
+    "changed": 'condition "changed"',
+    "start": 'barrier "start", 0 of 3 tasks',
+    "setup": 'once "setup"',
+    "pieces": 'latch "pieces", 2 to be done',
+    "pieces.queue": 'queue "pieces"',
+    "bells": 'broadcast "bells", 0 sent',
+    "level": 'watch "level", version 1',
+    "hangups": 'signals without a name',
+}
 failures = []
 wanted = []  # "transcripts": of a build whose frames are those of the document
 
@@ -45,9 +62,9 @@ def masked(text):
 
 
 @contextlib.contextmanager
-def running(*command):
+def running(*command, **options):
     """A program that has said its first line."""
-    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True) as program:
+    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True, **options) as program:
         try:
             program.first = program.stdout.readline()
             yield program

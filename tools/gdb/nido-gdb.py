@@ -12,7 +12,8 @@ and printers for nido's public types (`print /r` shows the fields).
 Nothing of the program is called or changed: a task's frames are found by an unwinder that takes the registers
 which the switch has saved for the caller of the thread's innermost frame, so frame 0 stays the thread's.
 
-How tasks are read is in nido_tasks.py, in the same folder or in the folder nido of a folder above."""
+How tasks are read is in nido_tasks.py, what types look like in nido_printers.py: in the same folder or in the folder
+nido of a folder above."""
 
 import pathlib
 import re
@@ -28,7 +29,8 @@ for folder in pathlib.Path(__file__).resolve().parents:
         sys.path.insert(0, str(found))
         break
 import nido_tasks # pylint: disable=wrong-import-position
-from nido_tasks import CANCELLED_NOW, NEVER, POLICIES, Layout, Tree, pointer, runtimes, seconds, task_of, task_words, text # pylint: disable=wrong-import-position
+from nido_printers import WORDS # pylint: disable=wrong-import-position
+from nido_tasks import Tree, pointer, runtimes, task_of, task_words # pylint: disable=wrong-import-position
 
 # The names that gdb has for the registers of DWARF.
 REGISTERS = {
@@ -248,72 +250,6 @@ for command in Prefix, Ps, ShowTree, Bt, Frame:
 
 # ---- Printers ----
 
-def quoted(value):
-    return f'"{text(int(value))}"' if int(value) else "without a name"
-
-
-def waiting(queue):
-    """How many nodes are in a ring."""
-    head, link, count = int(queue["nodes"].address), int(queue["nodes"]["next"]), 0
-    while link and link != head and count < 10000:
-        link, count = pointer(link), count + 1
-    return f", {count} {'waiter' if count == 1 else 'waiters'}" if count else ""
-
-
-def task_number(address):
-    return f'#{Layout().field(int(address), "task.id")}'
-
-
-def print_task(value):
-    return f'task #{int(value["id"])}' if int(value["id"]) else "no task"
-
-
-def print_scope(value):
-    layout, flags, due = Layout(), int(value["flags"]), int(value["due"])
-    words = "shield" if flags & layout.constant("scope.is_shield") else "scope"
-    if flags & layout.constant("scope.is_cancelled"):
-        words += f' cancelled ({int(value["code"])}): {text(int(value["reason"])) or "no reason given"}'
-    elif due == CANCELLED_NOW:
-        words += " cancelled from above"
-    elif due != NEVER:
-        words += f" due at {seconds(due)}"
-    return words if int(value["task"]) else words + ", closed"
-
-
-def print_group(value):
-    policy = int(value["policy"])
-    return (f'group {quoted(value["name"])}, {POLICIES[policy] if policy < len(POLICIES) else "?"}, '
-            f'{int(value["live"])} children, {print_scope(value["scope"])}')
-
-
-def print_mutex(value):
-    owner = int(value["owner"])
-    return (f'mutex {quoted(value["sync"]["name"])}, {"held by " + task_number(owner) if owner else "free"}'
-            + waiting(value["sync"]["waiters"]))
-
-
-def print_chan(value):
-    return (f'channel {quoted(value["name"])}, {int(value["count"])} of {int(value["capacity"])} items'
-            + waiting(value["senders"]) + " to send" * bool(waiting(value["senders"]))
-            + waiting(value["receivers"]) + " to receive" * bool(waiting(value["receivers"])))
-
-
-def print_rwlock(value):
-    writer, readers = int(value["writer"]), int(value["readers"])
-    held = f"written by {task_number(writer)}" if writer else f"{readers} readers" if readers else "free"
-    return f'rwlock {quoted(value["sync"]["name"])}, {held}' + waiting(value["sync"]["waiters"])
-
-
-def simple(what):
-    return lambda value: f'{what} {quoted(value["sync"]["name"])}' + waiting(value["sync"]["waiters"])
-
-
-PRINTERS = {"nido_task": print_task, "nido_scope": print_scope, "nido_group": print_group,
-            "nido_mutex": print_mutex, "nido_chan": print_chan, "nido_rwlock": print_rwlock,
-            "nido_event": simple("event"), "nido_sem": simple("semaphore"), "nido_cond": simple("condition"),
-            "nido_barrier": simple("barrier"), "nido_once": simple("once")}
-
-
 def printer(name):
     class Printer:
         def __init__(self, value):
@@ -321,13 +257,13 @@ def printer(name):
 
         def to_string(self):
             try:
-                return PRINTERS[name](self.value)
+                return WORDS[name](self.value)
             except (gdb.error, gdb.GdbError, KeyError) as error:
                 return f"{name} ({error})"
     return Printer
 
 
 collection = gdb.printing.RegexpCollectionPrettyPrinter("nido")
-for type_name in PRINTERS:
+for type_name in WORDS:
     collection.add_printer(type_name, f"^{type_name}$", printer(type_name))
 gdb.printing.register_pretty_printer(gdb.current_objfile(), collection, replace=True)

@@ -5,11 +5,15 @@
     nido ps         the tasks, a line each
     nido tree       the tasks and groups as a tree
     nido bt N|all   the frames of task N, of all tasks
+    nido frame N    task N becomes the thread that bt, up, down, frame and print see; until the program goes on, or
+                    `nido frame off`
+
+and summaries of nido's public types.
 
 Nothing of the program is called or changed: lldb takes a parked task for a thread, whose registers are those that the
 switch has saved (its interface for operating systems), as long as its frames are shown.
 
-How tasks are read is in nido_tasks.py, in the same folder."""
+How tasks are read is in nido_tasks.py, what types look like in nido_printers.py, in the same folder."""
 
 import pathlib
 import re
@@ -19,6 +23,7 @@ import sys
 import lldb
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from nido_printers import WORDS # pylint: disable=wrong-import-position
 import nido_tasks # pylint: disable=wrong-import-position
 from nido_tasks import Tree, head_words, pointer, runtimes, task_of, task_words # pylint: disable=wrong-import-position
 from nido_lldb_threads import FIRST_THREAD, REGISTERS, machine_of # pylint: disable=wrong-import-position
@@ -108,6 +113,12 @@ def running_frames(process, task):
     return "(it runs, and no thread is on its stack)"
 
 
+def load_plugin(target):
+    """Anew each time: lldb then asks for its threads again."""
+    plugin = pathlib.Path(__file__).resolve().with_name("nido_lldb_threads.py")
+    target.GetDebugger().HandleCommand(f'settings set target.process.python-os-plugin-path "{plugin}"')
+
+
 def task_frames(target, runtime, task):
     process = target.GetProcess()
     if task.runs:
@@ -137,8 +148,7 @@ def show_tree(_target, _argument):
 
 
 def show_bt(target, argument):
-    plugin = pathlib.Path(__file__).resolve().with_name("nido_lldb_threads.py")
-    target.GetDebugger().HandleCommand(f'settings set target.process.python-os-plugin-path "{plugin}"')
+    load_plugin(target)
     if argument != "all":
         yield task_frames(target, *task_of(argument))
         return
@@ -147,15 +157,72 @@ def show_bt(target, argument):
             yield f"{task_words(runtime, task)}\n{task_frames(target, runtime, task)}\n"
 
 
-COMMANDS = {"ps": show_ps, "tree": show_tree, "bt": show_bt}
+before_task = [] # the number of the thread that was selected before a task
+
+
+def show_frame(target, argument):
+    process = target.GetProcess()
+    if argument == "off":
+        nido_tasks.shown.clear()
+        load_plugin(target)
+        if before_task:
+            process.SetSelectedThreadByID(before_task.pop())
+        return
+    runtime, task = task_of(argument)
+    if task.runs:
+        raise Failure(f"task #{task.id} runs: its frames are those of a thread (thread list)")
+    number, before = FIRST_THREAD + task.id, process.GetSelectedThread().GetThreadID()
+    try:
+        nido_tasks.threads[number] = saved_registers(target, runtime, task)
+    except OSError as error:
+        raise Failure("its stack cannot be read") from error
+    nido_tasks.shown = {number: process.GetStopID()}
+    load_plugin(target)
+    if before < FIRST_THREAD:
+        before_task[:] = [before]
+    if not process.SetSelectedThreadByID(number):
+        raise Failure("lldb takes no threads from scripts here")
+    yield str(process.GetSelectedThread().GetFrameAtIndex(0)).strip()
+
+
+COMMANDS = {"ps": show_ps, "tree": show_tree, "bt": show_bt, "frame": show_frame}
+
+
+# ---- Summaries ----
+
+class Value:
+    """A value of lldb, as nido_printers asks it."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __getitem__(self, name):
+        return Value(self.value.GetChildMemberWithName(name))
+
+    def __int__(self):
+        return self.value.GetValueAsSigned()
+
+    @property
+    def address(self):
+        return self.value.GetLoadAddress()
+
+
+def summary(value, _internal):
+    value = value.GetNonSyntheticValue()
+    name = value.GetType().GetUnqualifiedType().GetName().removeprefix("struct ")
+    nido_tasks.use(Lldb(value.GetTarget()))
+    try:
+        return WORDS[name](Value(value))
+    except (Failure, OSError, KeyError) as error:
+        return f"{name} ({error})"
 
 
 def nido(debugger, command, result, _internal):
-    """What a program that uses nido does: nido ps, nido tree, nido bt N|all."""
+    """What a program that uses nido does: nido ps, nido tree, nido bt N|all, nido frame N|off."""
     word, _, argument = command.strip().partition(" ")
     target = debugger.GetSelectedTarget()
     if word not in COMMANDS:
-        result.SetError("nido ps, nido tree, nido bt N, nido bt all")
+        result.SetError("nido ps, nido tree, nido bt N, nido bt all, nido frame N, nido frame off")
     elif not target.GetProcess().IsValid():
         result.SetError("there is no process and no core file")
     else:
@@ -169,3 +236,5 @@ def nido(debugger, command, result, _internal):
 
 def __lldb_init_module(debugger, _names):
     debugger.HandleCommand(f"command script add -f {__name__}.nido nido")
+    for name in WORDS:
+        debugger.HandleCommand(f"type summary add --skip-pointers --expand -F {__name__}.summary {name}")

@@ -28,10 +28,13 @@ class OperatingSystemPlugIn:
 
     def __init__(self, process):
         names, pc, _ = REGISTERS.get(machine_of(process.GetTarget()), ([], "pc", "sp"))
-        self.names = names + [pc]
+        self.names, self.process = names + [pc], process
 
     def get_thread_info(self):
-        return []
+        """The task that is shown as a thread, until the program goes on."""
+        if list(nido_tasks.shown.values()) != [self.process.GetStopID()]:
+            nido_tasks.shown.clear()
+        return [self.create_thread(number, 0) for number in nido_tasks.shown]
 
     def create_thread(self, number, _context):
         return {"tid": number, "name": f"task #{number - FIRST_THREAD}", "state": "stopped", "stop_reason": "none"}

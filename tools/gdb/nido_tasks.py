@@ -20,6 +20,7 @@ NEVER, CANCELLED_NOW = (1 << 63) - 1, -(1 << 63)
 DEEPEST, FOLD_FROM = 24, 3
 POLICIES = ["fail-fast", "wait-all", "race"]
 debugger = None
+shown = {} # for lldb: {number of a thread that it lists, for a task: count of stops of the process at that time}
 threads = {} # for lldb: {number of a thread that is shown for a task: {register: value}}
 
 
