@@ -17,6 +17,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -174,6 +175,37 @@ def several(tool, pid):
     if ctypes.CDLL(None).ptrace(seize, pid, None, None) == 0:
         tool.refuses(f"process {os.getpid()} (", pid)
         tool.refuses("traces it already", pid)
+
+
+def kernel_tells_peers():
+    """Has it the module that answers questions about Unix sockets (sock_diag(7))?"""
+    one, other = socket.socketpair()
+    with one, other, socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as diag:
+        diag.send(struct.pack("=IHHIIBBHIIIII", 40, 20, 1, 0, 0, socket.AF_UNIX, 0, 0, 0xffffffff,
+                              os.fstat(one.fileno()).st_ino, 4, 0xffffffff, 0xffffffff))
+        return struct.unpack("=IH", diag.recv(4096)[:6])[1] == 20
+
+
+def unix_peers(tool, path):
+    """The kernel says with whom a Unix socket is connected, and what that one is called."""
+    if not kernel_tells_peers():
+        print("peers of Unix sockets are not tested: the kernel does not tell them")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        for name, shown in (os.path.join(folder, "news"), os.path.join(folder, "news")), ("\0nido news", "@nido news"):
+            listener, client = (socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(2))
+            with listener, client:
+                listener.bind(f"{name}-{os.getpid()}")
+                listener.listen()
+                client.connect(listener.getsockname())
+                with listener.accept()[0], running(path, "stdin", stdin=client) as program:
+                    settled(program)
+                    tree = " ".join(tool.shows("--tree", program.pid).split())
+                    check(f"waits for input on descriptor 0 ({shown}-{os.getpid()})," in tree, shown, tree)
+    mine, theirs = socket.socketpair()
+    with mine, theirs, running(path, "stdin", stdin=theirs) as program:
+        settled(program)
+        check("waits for input on descriptor 0," in tool.shows("--tree", program.pid))
 
 
 def under_load(tool, echo):
@@ -373,6 +405,7 @@ def main():
     processor_time(tool, arguments.programs[0])
     named_job(tool, arguments.programs[0])
     computing(tool, arguments.programs[0])
+    unix_peers(tool, arguments.programs[0])
     under_load(tool, arguments.echo)
     dying(tool, arguments.programs[0])
     cores(tool, arguments.programs)
