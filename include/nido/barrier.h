@@ -42,6 +42,12 @@ NIDO_API int nido_barrier_init(nido_barrier *barrier, uint32_t n, uint32_t flags
  * is cancelled before it runs. */
 NIDO_API int nido_barrier_wait(nido_barrier *barrier);
 
+/* Arrives if that completes the round, whatever the scope says; else it has not arrived. Never waits.
+ * Not a cancellation point. 1: the round is complete, as for the task that arrived last; -EAGAIN:
+ * more than one task is missing; -EPIPE: aborted; -EXDEV; -EPERM: tasks wait and this thread has no
+ * runtime. */
+NIDO_API int nido_barrier_try_wait(nido_barrier *barrier);
+
 /* Aborts the barrier: tasks that wait, and tasks that arrive before the reset, get -EPIPE. Not a
  * cancellation point. 0; -EXDEV; -EPERM: tasks wait and this thread has no runtime. */
 NIDO_API int nido_barrier_abort(nido_barrier *barrier);

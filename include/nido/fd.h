@@ -52,6 +52,16 @@ NIDO_API int nido_read_full(int fd, void *buf, size_t len, size_t *done);
  * -ECANCELED, ...); *done (may be NULL) is exact in every case. */
 NIDO_API int nido_write_all(int fd, const void *buf, size_t len, size_t *done);
 
+/* One try of nido_read, whatever the scope says: it never waits and lets no other task run, also in a
+ * scope that is cancelled, and in a function that must not park. Not a cancellation point. As
+ * nido_read, but not -ECANCELED; -EAGAIN: it would have to wait; -EBUSY: another reader waits;
+ * -EOPNOTSUPP: a regular file, or a descriptor that blocks, is not nido's, and could only be tried
+ * by a worker; -EPERM: no runtime. */
+NIDO_API ssize_t nido_try_read(int fd, void *buf, size_t len);
+/* See nido_try_read: one try of nido_write. Not a cancellation point. Bytes written; -EAGAIN: none
+ * could be; -EBUSY: another writer waits; -EPIPE; -EOPNOTSUPP, -EPERM. */
+NIDO_API ssize_t nido_try_write(int fd, const void *buf, size_t len);
+
 /* Sends `len` bytes of the file `in`, from `offset` on, to `out`, in the kernel where it can, else
  * by reads and writes. Cancellation point. 0; -EPIPE: the file ended first, or the other end reads
  * no more; otherwise as nido_write; *done (may be NULL) is exact in every case. `in` is a regular

@@ -42,6 +42,10 @@ NIDO_API int nido_latch_done(nido_latch *latch);
  * another thread's. A wait that was released returns 0 even if it is cancelled before it runs. */
 NIDO_API int nido_latch_wait(nido_latch *latch);
 
+/* The same without waiting, whatever the scope says. Not a cancellation point. 0; -EAGAIN: the count
+ * is not 0; -EXDEV; -EPERM: tasks wait and this thread has no runtime. */
+NIDO_API int nido_latch_try_wait(nido_latch *latch);
+
 /* Ends the use of the latch. Not a cancellation point. 0; -EBUSY: tasks wait, or were released and
  * have not returned yet; nothing is done. */
 NIDO_API int nido_latch_deinit(nido_latch *latch);

@@ -98,6 +98,13 @@ NIDO_API int nido_socketpair(int domain, int type, int protocol, int out[2]);
  * or the system call's own. */
 NIDO_API int nido_accept(int fd, struct sockaddr *address, socklen_t *length);
 
+/* One try of nido_accept, whatever the scope says: it never waits and lets no other task run, also
+ * in a scope that is cancelled, and in a function that must not park. Not a cancellation point. The
+ * descriptor; -EAGAIN: no connection is there, or tasks wait for one; -EMFILE, -ENFILE, -ENOBUFS,
+ * -ENOMEM at once; -EOPNOTSUPP: a listener that blocks and is not nido's; -EBADF; -EPERM: no
+ * runtime; or the system call's own. */
+NIDO_API int nido_try_accept(int fd, struct sockaddr *address, socklen_t *length);
+
 /* Connects a socket of the caller and waits for the result; the socket stays open on failure. (A
  * blocking foreign one is made non-blocking for the instant of the system call.) Cancellation
  * point. 0; -ECANCELED: the attempt may still go on, so close the socket; -EBUSY; -EBADF; or the
@@ -111,6 +118,14 @@ NIDO_API int nido_connect(int fd, const struct sockaddr *address, socklen_t leng
 NIDO_API ssize_t nido_recv(int fd, void *buf, size_t len, int flags);
 /* See nido_recv. Cancellation point. Errors as nido_write (-EPIPE, -EBUSY, ...). */
 NIDO_API ssize_t nido_send(int fd, const void *buf, size_t len, int flags);
+
+/* One try of nido_recv, as nido_try_read is one of nido_read; MSG_WAITALL is -EOPNOTSUPP as well. Not
+ * a cancellation point. Bytes received, 0 at the end; -EAGAIN: it would have to wait, or tasks wait
+ * for datagrams; -EBUSY; -EPERM: no runtime; or the system call's own. */
+NIDO_API ssize_t nido_try_recv(int fd, void *buf, size_t len, int flags);
+/* See nido_try_recv: one try of nido_send. Not a cancellation point. Bytes sent; -EAGAIN; -EBUSY;
+ * -EPIPE; -EPERM: no runtime; or the system call's own. */
+NIDO_API ssize_t nido_try_send(int fd, const void *buf, size_t len, int flags);
 
 /* As recvfrom(2); any number of tasks may wait, and are served in order; an empty datagram gives 0
  * and its address. Cancellation point. Errors as nido_read (-EBADF, ...). */

@@ -57,6 +57,13 @@ enum nido_select_flags {
  * INT_MAX, or an unknown flag. */
 NIDO_API int nido_select(nido_arm *arms, size_t n, unsigned flags);
 
+/* Does one of the arms if one can be done at once, whatever the scope says: it never waits, also in a
+ * scope that is cancelled, and lets no other task run. Arms as in nido_select; `flags`: 0 or
+ * NIDO_PRIORITY. Not a cancellation point. The index of the arm that was done; or an error, and none
+ * was done: -EAGAIN: none could be done at once; -EINVAL: n is 0 or above INT_MAX, or another flag;
+ * -EPERM: not in a task. */
+NIDO_API int nido_try_select(nido_arm *arms, size_t n, unsigned flags);
+
 /* Constructors. Each names the call that the arm will make; the arm's status is what that call
  * would return. What an arm points to must last while the arm is used. None can fail, none is a
  * cancellation point. */

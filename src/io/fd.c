@@ -67,6 +67,7 @@ static NIDOI_RARE int io_refuse(const struct nidoi_io *io)
     const struct nidoi_task *holder = io_holder(io);
     const char *act = io->direction == NIDOI_READING ? "reads from" : "writes to";
 
+    if (!nidoi_on_task(&io->loop->sched)) return -EBUSY;
     if (!holder)
         return nidoi_fail(io->loop->sched.current, NULL, -EBUSY, "another task %s descriptor %d",
                           act, io->fd);
@@ -219,6 +220,22 @@ ssize_t nidoi_io_bulk(int fd, enum nidoi_direction direction, bool exclusive,
     struct nidoi_io io;
     ssize_t n = nidoi_io_run(&io, fd, direction, exclusive, attempt, call);
 
+    nidoi_io_charge_bytes(&io, n);
+    return n;
+}
+
+ssize_t nidoi_io_try(int fd, enum nidoi_direction direction, bool exclusive, nidoi_attempt *attempt,
+                     void *call)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    struct nidoi_io io;
+    ssize_t n = loop ? nidoi_io_begin_within(&io, loop, fd, direction, exclusive) : -EPERM;
+
+    if (n) return n;
+    io.once = true;
+    io.seen = nidoi_edge_count(io.slot, direction);
+    n = !exclusive && nidoi_io_must_queue(&io) ? -EAGAIN : attempt(&io, call);
+    nidoi_io_end(&io);
     nidoi_io_charge_bytes(&io, n);
     return n;
 }

@@ -30,7 +30,8 @@ struct nidoi_io {
     uint32_t seen;   /* reports before the current attempt */
     bool exclusive;
     bool refused; /* an attempt was refused, and the call has waited */
-    bool final;   /* -EAGAIN is the result of the call: no report of the descriptor will help */
+    bool final; /* what the attempt returned is the result: no report of the descriptor will help */
+    bool once;  /* one attempt on this thread: it must not park */
 };
 
 /* The entry of a call that goes to the kernel: nidoi_enter, and the clock is read if there is a
@@ -166,5 +167,10 @@ NIDOI_IN_CALLER ssize_t nidoi_io_once(int fd, enum nidoi_direction direction, bo
 /* The same, and its bytes are charged. */
 ssize_t nidoi_io_bulk(int fd, enum nidoi_direction direction, bool exclusive,
                       nidoi_attempt *attempt, void *call);
+
+/* One attempt, whatever the scope says: it never parks, and lets no other task run. -EAGAIN: it would
+ * have to wait, or others do; -EBUSY, -EBADF, -ENOMEM, -EPERM. */
+ssize_t nidoi_io_try(int fd, enum nidoi_direction direction, bool exclusive, nidoi_attempt *attempt,
+                     void *call);
 
 #endif

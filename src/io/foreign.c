@@ -8,6 +8,14 @@
 #include "nido/error.h"
 #include "nido/time.h"
 
+static NIDOI_RARE ssize_t foreign_refuse_try(struct nidoi_io *io)
+{
+    io->final = true;
+    return nido_fail(-EOPNOTSUPP,
+                     "descriptor %d blocks and is not nido's: only a worker can try a call on it",
+                     io->fd);
+}
+
 /* ---- On a worker that is interrupted at once ---- */
 
 /* If another process has taken the bytes first, the call on the worker waits and is interrupted,
@@ -15,8 +23,10 @@
 static ssize_t foreign_by_worker(struct nidoi_io *io, nido_job_fn *fn, void *arg)
 {
     bool ran = false;
-    ssize_t n = nidoi_file_job_in_passing(io, fn, arg, &ran);
+    ssize_t n;
 
+    if (io->once) return foreign_refuse_try(io);
+    n = nidoi_file_job_in_passing(io, fn, arg, &ran);
     if (ran) return n == -EINTR ? -EAGAIN : n;
     if (n == -EBUSY)
         return nido_fail(-EBUSY,
@@ -103,6 +113,7 @@ ssize_t nidoi_foreign_accept(struct nidoi_io *io, struct sockaddr *address, sock
     int err;
 
     if (!nidoi_sys.blocks(io->fd)) return nidoi_sys.accept(io->fd, address, length);
+    if (io->once) return foreign_refuse_try(io);
     err = nidoi_io_poll(io);
     return err ? err : foreign_by_worker(io, accept_one, &call);
 }

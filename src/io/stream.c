@@ -7,6 +7,7 @@
 #include "io/file.h"
 #include "io/foreign.h"
 #include "io/stream.h"
+#include "nido/error.h"
 #include "nido/fd.h"
 
 struct bytes {
@@ -55,7 +56,20 @@ static bool io_is_file(const struct nidoi_io *io)
     return io_is_known_file(io) || nidoi_fd_is_file(io->fd);
 }
 
+/* A cached page could be read at once, but no report would tell when one comes. */
+static NIDOI_RARE ssize_t file_refuse_try(const struct nidoi_io *io)
+{
+    return nido_fail(-EOPNOTSUPP, "descriptor %d is a file, which a worker reads and writes",
+                     io->fd);
+}
+
 /* ---- Reading ---- */
+
+static ssize_t file_read(struct nidoi_io *io, const struct iovec *iov, int n)
+{
+    if (io->once) return file_refuse_try(io);
+    return nidoi_file_read(io, iov, n, NIDOI_FILE_POSITION);
+}
 
 static ssize_t try_read_foreign(struct nidoi_io *io, struct bytes *call)
 {
@@ -64,7 +78,7 @@ static ssize_t try_read_foreign(struct nidoi_io *io, struct bytes *call)
 
     if (!io_is_known_file(io)) n = nidoi_sys.recv(io->fd, call->in, call->len, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
-    if (io_is_file(io)) return nidoi_file_read(io, &iov, 1, NIDOI_FILE_POSITION);
+    if (io_is_file(io)) return file_read(io, &iov, 1);
     return nidoi_foreign_move(io, &iov, 1);
 }
 
@@ -96,7 +110,7 @@ static ssize_t try_readv(struct nidoi_io *io, void *call)
     if (nidoi_io_owned(io)) return nidoi_sys.readv(io->fd, vector->iov, vector->n);
     n = io_is_known_file(io) ? -ENOTSOCK : nidoi_sys.recvmsg(io->fd, &message, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
-    if (io_is_file(io)) return nidoi_file_read(io, vector->iov, vector->n, NIDOI_FILE_POSITION);
+    if (io_is_file(io)) return file_read(io, vector->iov, vector->n);
     return nidoi_foreign_move(io, vector->iov, vector->n);
 }
 
@@ -110,6 +124,12 @@ ssize_t nido_readv(int fd, const struct iovec *iov, int n)
 
 /* ---- Writing ---- */
 
+static ssize_t file_write(struct nidoi_io *io, const struct iovec *iov, int n)
+{
+    if (io->once) return file_refuse_try(io);
+    return nidoi_file_write(io, iov, n, NIDOI_FILE_POSITION);
+}
+
 static ssize_t try_write_foreign(struct nidoi_io *io, struct bytes *call)
 {
     struct iovec iov = {(void *)(intptr_t)call->out, call->len};
@@ -117,7 +137,7 @@ static ssize_t try_write_foreign(struct nidoi_io *io, struct bytes *call)
 
     if (!io_is_known_file(io)) n = nidoi_sys.send(io->fd, call->out, call->len, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
-    if (io_is_file(io)) return nidoi_file_write(io, &iov, 1, NIDOI_FILE_POSITION);
+    if (io_is_file(io)) return file_write(io, &iov, 1);
     return nidoi_foreign_move(io, &iov, 1);
 }
 
@@ -148,7 +168,7 @@ static ssize_t try_writev(struct nidoi_io *io, void *call)
         return nidoi_sys.writev(io->fd, vector->iov, vector->n);
     n = io_is_known_file(io) ? -ENOTSOCK : nidoi_sys.sendmsg(io->fd, &message, MSG_DONTWAIT);
     if (n != -ENOTSOCK) return n;
-    if (io_is_file(io)) return nidoi_file_write(io, vector->iov, vector->n, NIDOI_FILE_POSITION);
+    if (io_is_file(io)) return file_write(io, vector->iov, vector->n);
     return nidoi_foreign_move(io, vector->iov, vector->n);
 }
 
@@ -158,6 +178,32 @@ ssize_t nido_writev(int fd, const struct iovec *iov, int n)
 
     if (n < 0) return -EINVAL;
     return nidoi_io_bulk(fd, NIDOI_WRITING, true, try_writev, &call);
+}
+
+/* ---- Once ---- */
+
+static ssize_t try_none(struct nidoi_io *io, void *unused)
+{
+    int mode = nidoi_sys.mode(io->fd);
+
+    (void)unused;
+    return mode < 0 ? mode : 0;
+}
+
+ssize_t nido_try_read(int fd, void *buf, size_t len)
+{
+    struct bytes call = {.in = buf, .len = len < SSIZE_MAX ? len : SSIZE_MAX};
+
+    nidoi_check_frames();
+    return nidoi_io_try(fd, NIDOI_READING, true, len ? try_read : try_none, &call);
+}
+
+ssize_t nido_try_write(int fd, const void *buf, size_t len)
+{
+    struct bytes call = {.out = buf, .len = len < SSIZE_MAX ? len : SSIZE_MAX};
+
+    nidoi_check_frames();
+    return nidoi_io_try(fd, NIDOI_WRITING, true, len ? try_write : try_none, &call);
 }
 
 /* ---- For buffers above ---- */

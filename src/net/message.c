@@ -109,6 +109,28 @@ ssize_t nido_send(int fd, const void *buf, size_t len, int flags)
     return nidoi_io_bulk(fd, NIDOI_WRITING, is_stream(fd, true), try_send, &call);
 }
 
+/* ---- Once ---- */
+
+ssize_t nido_try_recv(int fd, void *buf, size_t len, int flags)
+{
+    struct packet call = {.in = buf, .len = len, .flags = flags};
+
+    nidoi_check_frames();
+    if (check_flags(flags) || flags & MSG_WAITALL) return -EOPNOTSUPP;
+    return nidoi_io_try(fd, NIDOI_READING, is_stream(fd, true), try_recv, &call);
+}
+
+ssize_t nido_try_send(int fd, const void *buf, size_t len, int flags)
+{
+    struct packet call = {.out = buf, .len = len, .flags = flags};
+
+    nidoi_check_frames();
+    if (check_flags(flags)) return -EOPNOTSUPP;
+    return nidoi_io_try(fd, NIDOI_WRITING, is_stream(fd, true), try_send, &call);
+}
+
+/* ---- With addresses and messages ---- */
+
 static ssize_t try_recvfrom(struct nidoi_io *io, void *call)
 {
     struct packet *packet = call;

@@ -100,7 +100,7 @@ static ssize_t try_accept(struct nidoi_io *io, void *call)
             fd = nidoi_sys.accept(io->fd, acceptance->address, acceptance->length);
         else
             fd = nidoi_foreign_accept(io, acceptance->address, acceptance->length);
-    } while (is_fault_of_connection(io, fd) && ++skipped < MOST_SKIPPED);
+    } while (is_fault_of_connection(io, fd) && !io->final && ++skipped < MOST_SKIPPED);
     acceptance->pause = skipped == MOST_SKIPPED || is_shortage(fd) ? (int)fd : 0;
     return fd;
 }
@@ -142,6 +142,14 @@ static int accept_run(struct nidoi_io *io, struct acceptance *call)
     }
 }
 
+/* `kind`: the listener's; < 0: not known. */
+static int accept_adopt(struct nidoi_loop *loop, int fd, int kind)
+{
+    socket_set_prompt(fd, kind);
+    nidoi_fd_adopt(loop, fd, kind);
+    return fd;
+}
+
 int nido_accept(int fd, struct sockaddr *address, socklen_t *length)
 {
     struct acceptance call = {address, length, length ? *length : 0, 0};
@@ -149,12 +157,21 @@ int nido_accept(int fd, struct sockaddr *address, socklen_t *length)
     int kind, accepted = nidoi_io_begin(&io, fd, NIDOI_READING, false);
 
     if (accepted) return accepted;
-    kind = nidoi_io_owned(&io) ? io.slot->flags & ~NIDOI_FD_OWNED : -1; /* its listener's */
+    kind = nidoi_io_owned(&io) ? io.slot->flags & ~NIDOI_FD_OWNED : -1;
     accepted = accept_run(&io, &call);
-    if (accepted < 0) return accepted;
-    socket_set_prompt(accepted, kind);
-    nidoi_fd_adopt(io.loop, accepted, kind);
-    return accepted;
+    return accepted < 0 ? accepted : accept_adopt(io.loop, accepted, kind);
+}
+
+/* A shortage is told; connections that failed in the queue are not the listener's failure. */
+int nido_try_accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+    struct acceptance call = {address, length, length ? *length : 0, 0};
+    int accepted;
+
+    nidoi_check_frames();
+    accepted = (int)nidoi_io_try(fd, NIDOI_READING, false, try_accept, &call);
+    if (accepted < 0) return call.pause && !is_shortage(accepted) ? -EAGAIN : accepted;
+    return accept_adopt(nidoi_loop_self(), accepted, -1);
 }
 
 /* ---- Connecting ---- */

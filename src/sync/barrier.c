@@ -38,6 +38,22 @@ int nido_barrier_init(nido_barrier *barrier, uint32_t n, uint32_t flags, const c
     return 0;
 }
 
+/* 1: the round was complete with the caller; -EAGAIN: it is not; -EPIPE. */
+static int barrier_complete(nido_barrier *barrier)
+{
+    if (barrier->aborted) return -EPIPE;
+    if (barrier->arrived + 1 < barrier->size) return -EAGAIN;
+    barrier_end_round(barrier, 0);
+    return 1;
+}
+
+int nido_barrier_try_wait(nido_barrier *barrier)
+{
+    int err = nidoi_sync_bind_here(&barrier->sync, false);
+
+    return err ? err : barrier_complete(barrier);
+}
+
 int nido_barrier_wait(nido_barrier *barrier)
 {
     struct nidoi_queued queued;
@@ -45,12 +61,8 @@ int nido_barrier_wait(nido_barrier *barrier)
     int err = nidoi_enter(&loop);
 
     if (!err) err = nidoi_sync_bind(loop, &barrier->sync);
-    if (err) return err;
-    if (barrier->aborted) return -EPIPE;
-    if (barrier->arrived + 1 == barrier->size) {
-        barrier_end_round(barrier, 0);
-        return 1;
-    }
+    if (!err) err = barrier_complete(barrier);
+    if (err != -EAGAIN) return err;
     barrier->arrived++;
     nidoi_sync_enlist(&barrier->sync, &waiting, &queued);
     return (int)nidoi_park(loop, &queued.waiter);

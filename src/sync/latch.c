@@ -58,6 +58,13 @@ int nido_latch_wait(nido_latch *latch)
     return 0;
 }
 
+int nido_latch_try_wait(nido_latch *latch)
+{
+    int err = nido_waitq_use(latch_queue(latch), latch->leaving);
+
+    return err ? err : latch_attempt(&latch->queue, latch);
+}
+
 int nido_latch_deinit(nido_latch *latch)
 {
     return latch->leaving ? -EBUSY : nido_waitq_deinit(&latch->queue);

@@ -235,6 +235,18 @@ static int select_wait(struct nidoi_loop *loop, const struct nidoi_arm_order *or
     return select_find_lost(loop, arms, n, since, &index) ? index : -EAGAIN;
 }
 
+int nido_try_select(nido_arm *arms, size_t n, unsigned flags)
+{
+    struct nidoi_loop *loop = nidoi_loop_self();
+    struct nidoi_arm_order order;
+
+    nidoi_check_frames();
+    if (!loop || !nidoi_on_task(&loop->sched)) return -EPERM;
+    if (!n || n > INT_MAX || flags & ~(unsigned)NIDO_PRIORITY) return -EINVAL;
+    order = nidoi_arm_order_draw(&loop->random, n, flags);
+    return select_attempt_all(loop, &order, arms, n);
+}
+
 int nido_select(nido_arm *arms, size_t n, unsigned flags)
 {
     uint64_t since = nidoi_sched_self ? nidoi_loop_self()->reactor.renewals : 0;

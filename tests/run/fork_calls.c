@@ -155,6 +155,7 @@ static void objects_are_refused(void)
     uint64_t seen = 0;
 
     REFUSED(nido_barrier_wait(&world.barrier));
+    REFUSED(nido_barrier_try_wait(&world.barrier));
     REFUSED(nido_barrier_abort(&world.barrier));
     REFUSED(nido_barrier_reset(&world.barrier));
     REFUSED(nido_broadcast_send(world.broadcast, &item));
@@ -185,6 +186,7 @@ static void objects_are_refused(void)
     REFUSED(nido_latch_add(&world.latch, 1));
     REFUSED(nido_latch_done(&world.latch));
     REFUSED(nido_latch_wait(&world.latch));
+    REFUSED(nido_latch_try_wait(&world.latch));
     REFUSED(nido_waitq_use(&world.queue, true));
     REFUSED(nido_waitq_wait(&world.queue, NULL));
     REFUSED(nido_waitq_wake(&world.queue, 0));
@@ -221,6 +223,7 @@ static void objects_are_refused(void)
     REFUSED(nido_watch_close(&world.watch));
     nido_arm_event(&arm, &world.event);
     REFUSED(nido_select(&arm, 1, 0));
+    REFUSED(nido_try_select(&arm, 1, 0));
 }
 
 static void threads_are_refused(void)
@@ -292,6 +295,8 @@ static void descriptors_are_refused(void)
     REFUSED(nido_readv(world.ends[0], &part, 1));
     REFUSED(nido_write(world.ends[1], &byte, 1));
     REFUSED(nido_writev(world.ends[1], &part, 1));
+    REFUSED(nido_try_read(world.ends[0], &byte, 1));
+    REFUSED(nido_try_write(world.ends[1], &byte, 1));
     REFUSED(nido_read_full(world.ends[0], &byte, 1, &done));
     REFUSED(nido_write_all(world.ends[1], &byte, 1, &done));
     REFUSED(nido_sendfile(world.ends[1], world.ends[0], 0, 1, &done));
@@ -339,6 +344,9 @@ static void descriptors_are_refused(void)
     REFUSED(nido_connect(world.ends[0], (struct sockaddr *)&(struct sockaddr_storage){0}, 16));
     REFUSED(nido_recv(world.ends[0], &byte, 1, 0));
     REFUSED(nido_send(world.ends[0], &byte, 1, 0));
+    REFUSED(nido_try_accept(world.ends[0], NULL, NULL));
+    REFUSED(nido_try_recv(world.ends[0], &byte, 1, 0));
+    REFUSED(nido_try_send(world.ends[0], &byte, 1, 0));
     REFUSED(nido_recvfrom(world.ends[0], &byte, 1, 0, NULL, NULL));
     REFUSED(nido_sendto(world.ends[0], &byte, 1, 0, NULL, 0));
     REFUSED(nido_recvmsg(world.ends[0], &message, 0));

@@ -206,6 +206,34 @@ static int send_and_receive(void *unused)
 }
 SWEPT(send_and_recv_count_what_they_move, send_and_receive)
 
+/* Tries first, in a scope that is cancelled, and waits if that has to be. */
+static ssize_t read_by_try(int fd, void *buf, size_t len)
+{
+    nido_scope scope;
+    ssize_t n;
+
+    nido_timeout_open(&scope, 0);
+    n = stream.got % 2 ? nido_try_recv(fd, buf, len, 0) : nido_try_read(fd, buf, len);
+    nido_scope_close(&scope, 0);
+    return n == -EAGAIN ? nido_read(fd, buf, len) : n;
+}
+
+static ssize_t write_by_try(int fd, const void *buf, size_t len)
+{
+    ssize_t n = stream.wrote ? nido_try_send(fd, buf, len, 0) : nido_try_write(fd, buf, len);
+
+    return n == -EAGAIN ? nido_write(fd, buf, len) : n;
+}
+
+static int try_and_wait(void *unused)
+{
+    (void)unused;
+    stream.read = read_by_try;
+    stream.write = write_by_try;
+    return run_stream(true, write_some, read_some);
+}
+SWEPT(tries_count_what_they_move, try_and_wait)
+
 static ssize_t receive_message(int fd, void *buf, size_t len)
 {
     struct iovec part = {buf, len};
@@ -372,8 +400,8 @@ static int answer(void *unused)
     int fd;
 
     (void)unused;
-    do ALONE(scope, fd, nido_accept(listener, NULL, NULL));
-    while (fd == -EINTR);
+    fd = nido_try_accept(listener, NULL, NULL);
+    while (fd == -EINTR || fd == -EAGAIN) ALONE(scope, fd, nido_accept(listener, NULL, NULL));
     if (fd < 0) return fd == -EBADF ? 0 : fd;
     nido_close(fd);
     return 0;

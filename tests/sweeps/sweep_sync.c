@@ -338,7 +338,8 @@ static int await_latch(void *unused)
     int rc;
 
     (void)unused;
-    ALONE(scope, rc, nido_latch_wait(&latch));
+    rc = nido_latch_try_wait(&latch);
+    if (rc == -EAGAIN) ALONE(scope, rc, nido_latch_wait(&latch));
     return unless_struck(rc);
 }
 

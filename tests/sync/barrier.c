@@ -229,3 +229,25 @@ NIDO_TEST(barrier, a_deadlock_names_it)
     cr_expect(eq(int, run_for_report(wait_at, &barrier, report), -EDEADLK));
     cr_expect(strstr(report, "waits for barrier \"phase\"") != NULL, "%s", report);
 }
+
+SYNC_TEST(barrier, a_try_arrives_only_as_the_last)
+{
+    struct call a, b;
+    nido_barrier barrier;
+    nido_scope scope;
+
+    barrier_init(&barrier, 3, 0);
+    nido_timeout_open(&scope, 0);
+    call_make(group, &a, wait_at, &barrier);
+    cr_expect(eq(int, nido_barrier_try_wait(&barrier), -EAGAIN), "two are missing");
+    cr_expect(eq(int, nido_barrier_try_wait(&barrier), -EAGAIN), "it was not counted");
+    call_make(group, &b, wait_at, &barrier);
+    cr_expect(eq(int, nido_barrier_try_wait(&barrier), 1));
+    cr_expect(eq(int, nido_barrier_try_wait(&barrier), -EAGAIN), "the next round");
+    let_run();
+    cr_expect(eq(int, a.rc, 0));
+    cr_expect(eq(int, b.rc, 0));
+    cr_expect(eq(int, nido_barrier_abort(&barrier), 0));
+    cr_expect(eq(int, nido_barrier_try_wait(&barrier), -EPIPE));
+    cr_expect(eq(int, nido_scope_close(&scope, 0), 0));
+}

@@ -135,3 +135,18 @@ NIDO_TEST(latch, a_deadlock_names_it)
     cr_expect(eq(int, run_for_report(wait_for, &latch, report), -EDEADLK));
     cr_expect(strstr(report, "waits for latch \"work\"") != NULL, "%s", report);
 }
+
+SYNC_TEST(latch, a_try_looks_in_a_cancelled_scope_too)
+{
+    nido_latch latch;
+    nido_scope scope;
+
+    nido_latch_init(&latch, 1, "work");
+    nido_timeout_open(&scope, 0);
+    cr_expect(eq(int, nido_latch_try_wait(&latch), -EAGAIN));
+    cr_expect(eq(int, nido_latch_done(&latch), 0));
+    cr_expect(eq(int, nido_latch_try_wait(&latch), 0));
+    cr_expect(eq(int, nido_latch_wait(&latch), -ECANCELED));
+    cr_expect(eq(int, nido_scope_close(&scope, 0), 0));
+    cr_expect(eq(int, nido_latch_deinit(&latch), 0));
+}

@@ -310,3 +310,40 @@ INSIDE(select_arms, a_posted_function_cannot_select)
     nido_sleep(1);
     nido_rt_release(rt);
 }
+
+static int try_select(void *arg)
+{
+    cr_expect(eq(int, nido_try_select(arg, 1, 0), -EPERM), "it is in no task");
+    return 0;
+}
+
+INSIDE(select_arms, a_try_does_an_arm_in_a_cancelled_scope_too)
+{
+    nido_rt *rt = nido_rt_self();
+    nido_event stop;
+    nido_sem sem;
+    nido_arm arms[2];
+    nido_scope scope;
+
+    nido_event_init(&stop, "stop");
+    nido_sem_init(&sem, 0, 2, "permits");
+    nido_arm_event(&arms[0], &stop);
+    nido_arm_sem(&arms[1], &sem);
+    nido_timeout_open(&scope, 0);
+    cr_expect(eq(int, nido_select(arms, 2, NIDO_POLL), -ECANCELED));
+    cr_expect(eq(int, nido_try_select(arms, 2, 0), -EAGAIN));
+    nido_sem_release(&sem);
+    cr_expect(eq(int, nido_try_select(arms, 2, 0), 1));
+    cr_expect(eq(int, arms[1].status, 0));
+    cr_expect(eq(u32, nido_sem_count(&sem), 0));
+    nido_sem_release(&sem);
+    nido_event_set(&stop);
+    cr_expect(eq(int, nido_try_select(arms, 2, NIDO_PRIORITY), 0));
+    cr_expect(eq(u32, nido_sem_count(&sem), 1));
+    cr_expect(eq(int, nido_try_select(arms, 0, 0), -EINVAL));
+    cr_expect(eq(int, nido_try_select(arms, 2, NIDO_POLL), -EINVAL));
+    cr_expect(eq(int, nido_scope_close(&scope, 0), 0));
+    cr_expect(eq(int, nido_post(rt, try_select, arms), 0));
+    nido_sleep(1);
+    nido_rt_release(rt);
+}
