@@ -38,7 +38,7 @@ struct nido_group {
     nido_scope scope; /* first: a group is a scope */
     struct nidoi_link children;
     struct nidoi_waitq places;       /* nido_spawn_wait: waits for a place under the limit */
-    struct nidoi_waiter *closer;     /* set while the close waits */
+    struct nidoi_waiter *closer;     /* set while the close waits, or the body for the children */
     struct nidoi_failures *failures; /* NULL until one fails */
     nido_drop_fn *drop;
     void *drop_ctx;
@@ -58,7 +58,8 @@ struct nido_group {
     uint32_t kept;       /* first of the slots whose handles it keeps */
     uint32_t flags;      /* enum nidoi_group_flag */
     uint32_t spare32;
-    uint64_t spare[3];
+    struct nidoi_node *idler; /* the place of `closer`; valid only while the body waits */
+    uint64_t spare[2];
 };
 
 typedef struct nido_group_options {
@@ -71,6 +72,18 @@ typedef struct nido_group_options {
     void *drop_ctx;
     int64_t deadline; /* an instant, as for nido_deadline_open; 0: none */
 } nido_group_options;
+
+/* What a group has now. */
+typedef struct nido_group_counts {
+    uint32_t live;     /* children alive, services not counted */
+    uint32_t services; /* alive */
+    uint32_t starting; /* calls of nido_start under way */
+    uint32_t waiting;  /* calls of nido_spawn_wait that wait for a place, or were given one and have
+                          not run yet */
+    uint32_t limit;    /* of live children; 0: none */
+    int32_t failure;   /* the code of the first failure so far; 0: none */
+    uint64_t spare[4];
+} nido_group_counts;
 
 typedef struct nido_spawn_options {
     size_t size;       /* sizeof(nido_spawn_options); nido_spawn_options_init sets it */
@@ -122,6 +135,25 @@ NIDO_API void nido_group_open_with(nido_group *group, const nido_group_options *
  * A stray -ECANCELED (no scope around was cancelled) counts as the failure -EPROTO. -EPERM: another
  * task opened it, nothing is closed. -EBADF: it is closed already. */
 NIDO_API int nido_group_close(nido_group *group, int rc);
+
+/* Waits, in the body, until the group is idle: no child lives, none is being started, and no place is
+ * given to a call of nido_spawn_wait. The group stays open. Children that are spawned meanwhile are
+ * waited for too, services are not. A failure is told as by the close, which reports it as well: it
+ * may be passed on as the close's rc and is not counted twice. (Under NIDO_FAIL_FAST it cancels the
+ * group, and so this wait.) Cancellation point. 0; the code of the first failure so far, with its
+ * error in nido_error_last(); -ECANCELED; -EPERM: the caller has not opened it (a child would wait
+ * for itself: nido_join waits for single tasks); -EBADF: it is closed; for a faulty group its code. */
+NIDO_API int nido_group_wait(nido_group *group);
+
+/* Sets the limit of living children to another one, 0: none. More room lets calls of nido_spawn_wait
+ * go on, in their order; with less, none is ended, and spawns wait until enough have. Not a
+ * cancellation point. 0; -EBADF: it is closed; -EPERM: no runtime; -EXDEV: another thread's; for a
+ * faulty group its code. */
+NIDO_API int nido_group_set_limit(nido_group *group, uint32_t limit);
+
+/* Copies the counts of a group to *out: zeros for a closed one, but its first failure and its limit.
+ * Not a cancellation point. 0; for a faulty group its code. */
+NIDO_API int nido_group_counts_get(const nido_group *group, nido_group_counts *out);
 
 /* Cancels everything in the group, the body too; see nido_scope_cancel for code and reason. Returns
  * at once. Not a cancellation point. 0, -EALREADY, -EINVAL, -ESRCH: closed; -EXDEV. */

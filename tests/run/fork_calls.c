@@ -134,6 +134,9 @@ static void tasks_are_refused(void)
     REFUSED(nido_spawn_copy(&group, do_nothing, "x", 1));
     REFUSED(nido_spawn_with(&group, do_nothing, NULL, NULL, NULL));
     REFUSED(nido_spawn_wait(&group, do_nothing, NULL));
+    REFUSED(nido_group_wait(&group));
+    REFUSED(nido_group_set_limit(&group, 1));
+    REFUSED(nido_group_counts_get(&group, &(nido_group_counts){0}));
     REFUSED(nido_start(&group, do_nothing, NULL, &out));
     REFUSED(nido_started(0));
     REFUSED(nido_group_cancel(&group, 0, NULL));

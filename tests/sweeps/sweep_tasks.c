@@ -64,6 +64,35 @@ static int work_in_groups(void *unused)
 }
 SWEPT(every_task_that_began_has_ended, work_in_groups)
 
+/* A wait that is cancelled alone takes nothing from the group. */
+static int work_in_rounds(void *unused)
+{
+    nido_group_options options;
+    nido_group group;
+    int rc = 0;
+
+    began = ended = 0;
+    nido_group_options_init(&options);
+    options.limit = 1;
+    nido_group_open_with(&group, &options);
+    for (int round = 0; round < 2 && !rc; round++) {
+        nido_scope scope;
+
+        rc = nido_spawn_wait(&group, work, unused);
+        if (!rc) rc = nido_group_set_limit(&group, 2);
+        if (!rc) rc = nido_spawn(&group, work, unused);
+        if (rc) break;
+        ALONE(scope, rc, nido_group_wait(&group));
+        if (rc == 0) LAW(nido_group_live(&group) == 0);
+        rc = unless_struck(rc);
+        if (!rc) rc = nido_group_wait(&group);
+    }
+    rc = nido_group_close(&group, rc);
+    LAW(began == ended);
+    return rc;
+}
+SWEPT(a_wait_in_the_body_is_over_when_the_group_is_idle, work_in_rounds)
+
 static int won, given_back;
 
 static int win(void *ms)

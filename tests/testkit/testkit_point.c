@@ -64,6 +64,9 @@ INSIDE(testkit_point, groups_and_tasks)
     POINT(nido_join(task, NULL));
     POINT(nido_spawn_wait(&group, succeed, NULL));
     POINT(nido_start(&group, succeed, NULL, NULL));
+    POINT(nido_group_wait(&group));
+    NO_POINT(nido_group_set_limit(&group, 1));
+    NO_POINT(nido_group_counts_get(&group, &(nido_group_counts){0}));
     NO_POINT(nido_spawn(&group, succeed, NULL));
     NO_POINT(nido_spawn_copy(&group, succeed, "", 1));
     NO_POINT(nido_started(0));

@@ -86,21 +86,32 @@ static bool group_is_done(const nido_group *group)
     return group->state == NIDOI_GROUP_CLOSING || !group->services;
 }
 
-static void group_admit_waiters(nido_group *group)
+void nidoi_group_admit(nido_group *group)
 {
-    while (!nidoi_waitq_empty(&group->places) &&
-           group->live + group->reserved + group->starts < group->limit) {
+    while (!nidoi_waitq_empty(&group->places) && !nidoi_group_is_full(group)) {
         group->reserved++;
         nidoi_waitq_wake(&group->places, 0);
     }
+}
+
+static NIDOI_RARE void group_notify_body(nido_group *group)
+{
+    if (!nidoi_group_is_idle(group)) return;
+    group->closer = NULL;
+    nidoi_claim(group->idler, 0);
 }
 
 void nidoi_group_changed(nido_group *group)
 {
     struct nidoi_waiter *closer = group->closer;
 
-    if (group->limit) group_admit_waiters(group);
-    if (!closer || !group_is_done(group)) return;
+    if (group->limit) nidoi_group_admit(group);
+    if (!closer) return;
+    if (group->state == NIDOI_GROUP_BODY) {
+        group_notify_body(group);
+        return;
+    }
+    if (!group_is_done(group)) return;
     group->closer = NULL;
     nidoi_wake(closer, 0);
 }
@@ -196,10 +207,14 @@ static void record_body(struct nidoi_loop *loop, nido_group *group, int rc)
     struct nidoi_task *task = loop->sched.current;
 
     if (rc == -ECANCELED && nidoi_enter_check(loop) == 0) rc = nidoi_error_stray(task);
-    if (rc == -ECANCELED)
+    if (rc == -ECANCELED) {
         group->flags |= NIDOI_GROUP_SAW_CANCEL;
-    else
+    } else if (group->flags & NIDOI_GROUP_TOLD && rc == group->failure) {
+        group->flags |= NIDOI_GROUP_OWNER_FAILED; /* passed on: it is in the list */
+        group_cancel_members(loop, group, rc);
+    } else {
         group_owner_failed(loop, group, task, rc);
+    }
 }
 
 /* ---- Closing ---- */

@@ -215,11 +215,9 @@ int nidoi_spawn(struct nidoi_loop *loop, const struct nidoi_spawn_request *reque
 int nidoi_spawn_allowed(struct nidoi_loop *loop, const nido_group *group)
 {
     const nido_scope *scope = &group->scope;
+    int err = nidoi_group_unusable(loop, group);
 
-    if (scope->flags & NIDOI_SCOPE_FAULTY) return scope->code;
-    if (!(scope->flags & NIDOI_SCOPE_OPEN)) return -EBADF;
-    if (!loop) return -EPERM;
-    if (scope->task->sched != &loop->sched) return -EXDEV;
+    if (err || !loop) return err; /* without a loop none is usable */
     if (scope->due <= loop->sched.now) {
         const struct nidoi_task *caller = loop->sched.current;
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/printable.h"
+#include "coro/group/body.h"
 #include "coro/scope/error.h"
 
 /* ---- In words ---- */
@@ -52,9 +53,11 @@ void nidoi_wait_print(char *text, size_t size, size_t *used, const struct nidoi_
 
 /* ---- Rings ---- */
 
-/* Is it parked in the close of a group in which `me` lives? */
+/* Is it parked in the close of a group in which `me` lives, or does it wait for the children of one
+ * that `me` keeps from being idle? */
 static bool close_needs(const struct nidoi_waiter *waiter, const struct nidoi_task *me)
 {
+    if (waiter->kind == &nidoi_group_waiting) return nidoi_body_needs(waiter->object, me);
     return waiter->kind == &nidoi_group_closing &&
            nidoi_scope_encloses(&((const nido_group *)waiter->object)->scope, me);
 }

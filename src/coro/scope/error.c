@@ -231,6 +231,12 @@ nido_error *nidoi_failures_end(struct nidoi_failures *failures, int code, const 
     return error;
 }
 
+nido_error *nidoi_failures_first(const struct nidoi_failures *failures, int code)
+{
+    if (!failures || !failures->count) return error_constant(code);
+    return nido_error_retain(failures->list[0]);
+}
+
 void nidoi_failures_drop(struct nidoi_failures *failures)
 {
     if (!failures || failures == &no_list) return;

@@ -60,6 +60,9 @@ void nidoi_failures_add(struct nidoi_failures **failures, nido_error *error);
  * failure is itself. `code` is what is returned if there was no memory for any. */
 nido_error *nidoi_failures_end(struct nidoi_failures *failures, int code, const char *group);
 
+/* One more reference to the first failure of a list (NULL is fine). `code` as for nidoi_failures_end. */
+nido_error *nidoi_failures_first(const struct nidoi_failures *failures, int code);
+
 /* The task that failed first, and its name (32 bytes); 0 and "" if there was no memory for it. */
 uint64_t nidoi_failures_author(const struct nidoi_failures *failures, char *name);
 
