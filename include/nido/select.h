@@ -20,16 +20,23 @@
 extern "C" {
 #endif
 
+struct nido_broadcast_reader;
 struct nido_chan;
 struct nido_event;
+struct nido_latch;
+struct nido_limiter;
+struct nido_limiter_token;
+struct nido_mutex;
+struct nido_rwlock;
 struct nido_sem;
+struct nido_watch;
 struct nidoi_arm_kind;
 
 /* One thing to wait for, in the caller's memory. Made by one of the constructors below; may be used
  * in any number of selects, one at a time. */
 typedef struct nido_arm {
     int status; /* when it was done: what the call alone would have returned */
-    int result; /* of nido_arm_join: the task's */
+    int result; /* of nido_arm_join: the task's; of nido_arm_group: what nido_group_wait returns */
     /* The rest is private. */
     const struct nidoi_arm_kind *kind;
     void *object;
@@ -37,6 +44,7 @@ typedef struct nido_arm {
     union {
         nido_task task;
         int64_t when;
+        uint64_t *seen;
         struct nidoi_watch watch;
     } of;
     uint32_t generation; /* of the watched descriptor's number */
@@ -84,6 +92,33 @@ NIDO_API void nido_arm_sem(nido_arm *arm, struct nido_sem *sem);
 NIDO_API void nido_arm_join(nido_arm *arm, nido_task task);
 /* Waits until the instant `when`: status 0. Cannot fail. Not a cancellation point. */
 NIDO_API void nido_arm_timer(nido_arm *arm, int64_t when);
+/* Waits for `ns` nanoseconds from now, the call of this constructor: status 0. NIDO_NEVER: for ever.
+ * Cannot fail. Not a cancellation point. */
+NIDO_API void nido_arm_timeout(nido_arm *arm, int64_t ns);
+/* Waits until the group is idle: nido_group_wait, status 0 and what that call would return in
+ * arm->result; or as its own failure -EPERM, -EBADF; -EBUSY: another arm waits for the group. Cannot
+ * fail. Not a cancellation point. */
+NIDO_API void nido_arm_group(nido_arm *arm, nido_group *group);
+/* Waits until the count is 0: nido_latch_wait. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_arm_latch(nido_arm *arm, struct nido_latch *latch);
+/* The next item into *item: nido_broadcast_recv. -EBUSY: the reader is in another arm. Cannot fail.
+ * Not a cancellation point. */
+NIDO_API void nido_arm_broadcast(nido_arm *arm, struct nido_broadcast_reader *reader, void *item);
+/* A version newer than *seen into *out: nido_watch_wait. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_arm_watch(nido_arm *arm, struct nido_watch *watch, void *out, uint64_t *seen);
+/* Takes the lock: nido_mutex_lock, status 0 or -EOWNERDEAD. (For locks and limiters: rings of waits
+ * are not looked for; -EDEADLK: the caller has it already.) Cannot fail. Not a cancellation point. */
+NIDO_API void nido_arm_mutex(nido_arm *arm, struct nido_mutex *mutex);
+/* Enters as a reader: nido_rwlock_read_lock. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_arm_rwlock_read(nido_arm *arm, struct nido_rwlock *lock);
+/* Enters as the writer: nido_rwlock_write_lock. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_arm_rwlock_write(nido_arm *arm, struct nido_rwlock *lock);
+/* Borrows a permit: nido_limiter_acquire. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_arm_limiter(nido_arm *arm, struct nido_limiter *limiter,
+                               struct nido_limiter_token *token);
+/* An arm that is off: it is never done. A select in which all are off waits for its cancel. Cannot
+ * fail. Not a cancellation point. */
+NIDO_API void nido_arm_off(nido_arm *arm);
 /* Waits until a descriptor can be read (NIDO_IN) or written (NIDO_OUT) or is broken: nido_wait_fd,
  * for one of the two only, else -EINVAL. It neither reads nor writes. Cannot fail. Not a
  * cancellation point. */

@@ -13,6 +13,8 @@ extern "C" {
 
 /* ---- Wakers ---- */
 
+struct nido_arm;
+
 /* Wakes a task of one runtime from any thread. A wake is remembered until a wait takes it; several
  * that have not been taken count as one. While a waker exists, no deadlock is reported (but see
  * nido_options.deadlock_ns). */
@@ -34,6 +36,11 @@ NIDO_API int nido_waker_wake(nido_waker *waker);
 /* Waits for a wake and takes it; several tasks are served in the order in which they came.
  * Cancellation point. 0; -ECANCELED: none was taken; -EXDEV: another runtime's. */
 NIDO_API int nido_waker_wait(nido_waker *waker);
+
+/* An arm of nido_select (nido/select.h): waits for a wake as nido_waker_wait does. With a call that
+ * does not wait it waits for a cross-thread object too: the other thread wakes after its send, and
+ * this task then calls nido_xchan_try_recv. Cannot fail. Not a cancellation point. */
+NIDO_API void nido_arm_waker(struct nido_arm *arm, nido_waker *waker);
 
 /* ---- Running elsewhere ---- */
 

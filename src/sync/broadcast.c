@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "sync/items.h"
+#include "sync/select.h"
 
 static const char *broadcast_name(const struct nidoi_waiter *waiter)
 {
@@ -31,6 +32,12 @@ static void *broadcast_place(const nido_broadcast *broadcast, uint64_t number)
     return &broadcast->buffer[number % broadcast->capacity * broadcast->item_size];
 }
 
+/* Of a call, or of an arm: these have n set. */
+static nido_broadcast_reader *broadcast_reader_of(struct nidoi_node *node)
+{
+    return node->n ? nidoi_container(node, nido_arm, node)->object : node->waiter->object;
+}
+
 int nido_broadcast_send(nido_broadcast *broadcast, const void *item)
 {
     struct nidoi_node *node;
@@ -41,7 +48,7 @@ int nido_broadcast_send(nido_broadcast *broadcast, const void *item)
     nidoi_items_copy(broadcast_place(broadcast, broadcast->sent++), item, broadcast->item_size);
     while ((node = nidoi_waitq_first(&broadcast->waiters)) != NULL) {
         nidoi_items_copy(node->item, item, broadcast->item_size);
-        ((nido_broadcast_reader *)node->waiter->object)->next = broadcast->sent;
+        broadcast_reader_of(node)->next = broadcast->sent;
         nidoi_claim(node, 0);
     }
     return 0;
@@ -157,4 +164,52 @@ int nido_broadcast_free(nido_broadcast *broadcast)
 
     if (!err) nidoi_mem.release(broadcast);
     return err;
+}
+
+/* ---- The arm of a select ---- */
+
+static const char *broadcast_arm_name(const nido_arm *arm)
+{
+    return ((const nido_broadcast_reader *)arm->object)->broadcast->name;
+}
+
+static int broadcast_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
+{
+    return broadcast_take(loop, arm->object, arm->node.item);
+}
+
+static int broadcast_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
+{
+    nido_broadcast_reader *reader = arm->object;
+
+    (void)loop;
+    if (reader->busy) return -EBUSY; /* another arm of this select has it */
+    reader->busy = 1;
+    nidoi_list_append(&reader->broadcast->waiters.nodes, &arm->node.link);
+    return 0;
+}
+
+static void broadcast_arm_withdraw(struct nidoi_loop *loop, nido_arm *arm)
+{
+    nidoi_arm_unlink(loop, arm);
+    ((nido_broadcast_reader *)arm->object)->busy = 0;
+}
+
+static int broadcast_arm_woken(struct nidoi_loop *loop, nido_arm *arm, int value)
+{
+    (void)loop;
+    ((nido_broadcast_reader *)arm->object)->busy = 0;
+    return value;
+}
+
+static const struct nidoi_arm_kind broadcast_arm = {.name = "broadcast",
+                                                    .attempt = broadcast_arm_attempt,
+                                                    .enlist = broadcast_arm_enlist,
+                                                    .withdraw = broadcast_arm_withdraw,
+                                                    .woken = broadcast_arm_woken,
+                                                    .named = broadcast_arm_name};
+
+void nido_arm_broadcast(nido_arm *arm, nido_broadcast_reader *reader, void *item)
+{
+    *arm = (nido_arm){.kind = &broadcast_arm, .object = reader, .node.item = item, .node.n = 1};
 }

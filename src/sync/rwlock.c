@@ -6,6 +6,7 @@
 #include "coro/scope/park.h"
 
 #include "coro/group/waits.h"
+#include "sync/select.h"
 #include "sync/sync.h"
 
 enum access { READ = 0, WRITE = 1 }; /* node->n */
@@ -185,4 +186,46 @@ int nido_rwlock_repair(nido_rwlock *lock)
 int nido_rwlock_deinit(nido_rwlock *lock)
 {
     return nidoi_sync_deinit(&lock->sync, rwlock_is_held(lock));
+}
+
+/* ---- Its arms of a select ---- */
+
+static const char *rwlock_arm_name(const nido_arm *arm)
+{
+    return ((const nido_rwlock *)arm->object)->sync.name;
+}
+
+static int rwlock_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
+{
+    (void)loop;
+    return rwlock_try(arm->object, arm->node.n);
+}
+
+static int rwlock_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
+{
+    (void)loop;
+    nidoi_list_append(&((nido_rwlock *)arm->object)->sync.waiters.nodes, &arm->node.link);
+    return 0;
+}
+
+static void rwlock_arm_left(struct nidoi_loop *loop, nido_arm *arm)
+{
+    rwlock_serve(&loop->sched, arm->object);
+}
+
+static const struct nidoi_arm_kind rwlock_arm = {.name = "rwlock",
+                                                 .attempt = rwlock_arm_attempt,
+                                                 .enlist = rwlock_arm_enlist,
+                                                 .withdraw = nidoi_arm_unlink,
+                                                 .left = rwlock_arm_left,
+                                                 .named = rwlock_arm_name};
+
+void nido_arm_rwlock_read(nido_arm *arm, nido_rwlock *lock)
+{
+    *arm = (nido_arm){.kind = &rwlock_arm, .object = lock, .node.n = READ};
+}
+
+void nido_arm_rwlock_write(nido_arm *arm, nido_rwlock *lock)
+{
+    *arm = (nido_arm){.kind = &rwlock_arm, .object = lock, .node.n = WRITE};
 }

@@ -149,9 +149,43 @@ void nido_arm_timer(nido_arm *arm, int64_t when)
     *arm = (nido_arm){.kind = &timer_arm, .of.when = when};
 }
 
+void nido_arm_timeout(nido_arm *arm, int64_t ns)
+{
+    nido_arm_timer(arm, nido_after(ns));
+}
+
 static void select_timed_out(struct nidoi_waiter *waiter)
 {
     nidoi_arm_done(nidoi_container(waiter, struct selection, waiter)->earliest, 0);
+}
+
+/* ---- The arm that is off ---- */
+
+static int off_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
+{
+    (void)loop, (void)arm;
+    return -EAGAIN;
+}
+
+static int off_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
+{
+    (void)loop, (void)arm;
+    return 0;
+}
+
+static void off_arm_withdraw(struct nidoi_loop *loop, nido_arm *arm)
+{
+    (void)loop, (void)arm;
+}
+
+static const struct nidoi_arm_kind off_arm = {.name = "off",
+                                              .attempt = off_arm_attempt,
+                                              .enlist = off_arm_enlist,
+                                              .withdraw = off_arm_withdraw};
+
+void nido_arm_off(nido_arm *arm)
+{
+    *arm = (nido_arm){.kind = &off_arm};
 }
 
 /* ---- The select ---- */

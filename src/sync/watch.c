@@ -3,13 +3,15 @@
  *
  * A change claims all waiters, but each of them reads the value when it runs: until then it is in
  * the list `told`. If the watch is ended before that, deinit copies the value to those in the list
- * and empties it, so that they do not touch a watch that is gone. */
+ * and empties it, so that they do not touch a watch that is gone. An arm of a select is told in the
+ * same way; its node has n set. */
 #include "nido/watch.h"
 #include "coro/scope/park.h"
 
 #include <string.h>
 
 #include "sync/items.h"
+#include "sync/select.h"
 
 struct reading {
     struct nidoi_queued queued;
@@ -85,17 +87,24 @@ static int watch_wait_for_change(struct nidoi_loop *loop, nido_watch *watch, voi
     return 0;
 }
 
+/* -EAGAIN: the caller has to wait. */
+static int watch_take(const struct nidoi_loop *loop, nido_watch *watch, void *out, uint64_t *seen)
+{
+    int err = nidoi_bind(loop, &watch->thread);
+
+    if (err) return err;
+    if (watch->version <= *seen) return watch->closed ? -EPIPE : -EAGAIN;
+    watch_read(watch, out, seen);
+    return 0;
+}
+
 int nido_watch_wait(nido_watch *watch, void *out, uint64_t *seen)
 {
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (!err) err = nidoi_bind(loop, &watch->thread);
-    if (err) return err;
-    if (watch->version <= *seen)
-        return watch->closed ? -EPIPE : watch_wait_for_change(loop, watch, out, seen);
-    watch_read(watch, out, seen);
-    return 0;
+    if (!err) err = watch_take(loop, watch, out, seen);
+    return err == -EAGAIN ? watch_wait_for_change(loop, watch, out, seen) : err;
 }
 
 int nido_watch_close(nido_watch *watch)
@@ -109,6 +118,12 @@ int nido_watch_close(nido_watch *watch)
     return 0;
 }
 
+static uint64_t *watch_seen_of(struct nidoi_node *node)
+{
+    if (node->n) return nidoi_container(node, nido_arm, node)->of.seen;
+    return nidoi_container(node, struct reading, queued.node)->seen;
+}
+
 int nido_watch_deinit(nido_watch *watch)
 {
     struct nidoi_link *link;
@@ -116,9 +131,50 @@ int nido_watch_deinit(nido_watch *watch)
 
     if (err) return err;
     while ((link = nidoi_list_pop(&watch->told)) != NULL) {
-        struct reading *reading = nidoi_container(link, struct reading, queued.node.link);
+        struct nidoi_node *node = nidoi_container(link, struct nidoi_node, link);
 
-        watch_read(watch, reading->queued.node.item, reading->seen);
+        watch_read(watch, node->item, watch_seen_of(node));
     }
     return 0;
+}
+
+/* ---- The arm of a select ---- */
+
+static const char *watch_arm_name(const nido_arm *arm)
+{
+    return ((const nido_watch *)arm->object)->name;
+}
+
+static int watch_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
+{
+    return watch_take(loop, arm->object, arm->node.item, arm->of.seen);
+}
+
+static int watch_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
+{
+    (void)loop;
+    nidoi_list_append(&((nido_watch *)arm->object)->waiters.nodes, &arm->node.link);
+    return 0;
+}
+
+static int watch_arm_woken(struct nidoi_loop *loop, nido_arm *arm, int value)
+{
+    (void)loop;
+    if (value || !nidoi_linked(&arm->node.link)) return value;
+    nidoi_list_remove(&arm->node.link);
+    watch_read(arm->object, arm->node.item, arm->of.seen);
+    return 0;
+}
+
+static const struct nidoi_arm_kind watch_arm = {.name = "watch",
+                                                .attempt = watch_arm_attempt,
+                                                .enlist = watch_arm_enlist,
+                                                .withdraw = nidoi_arm_unlink,
+                                                .woken = watch_arm_woken,
+                                                .named = watch_arm_name};
+
+void nido_arm_watch(nido_arm *arm, nido_watch *watch, void *out, uint64_t *seen)
+{
+    *arm = (nido_arm){
+        .kind = &watch_arm, .object = watch, .node.item = out, .node.n = 1, .of.seen = seen};
 }

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "coro/scope/park.h"
 #include "nido/thread.h"
+#include "sync/select.h"
 #include "sync/sync.h"
 
 struct nido_waker {
@@ -76,19 +77,54 @@ int nido_waker_wake(nido_waker *waker)
     return -ESHUTDOWN;
 }
 
+/* -EAGAIN: the caller has to wait. */
+static int waker_take(const struct nidoi_loop *loop, nido_waker *waker)
+{
+    if (waker->rt != loop->remote) return -EXDEV;
+    if (!waker->woken) return -EAGAIN;
+    waker->woken = false;
+    return 0;
+}
+
 int nido_waker_wait(nido_waker *waker)
 {
     struct nidoi_queued queued = {.waiter = {.kind = &waiting, .object = waker}};
     struct nidoi_loop *loop;
     int err = nidoi_enter(&loop);
 
-    if (err) return err;
-    if (waker->rt != loop->remote) return -EXDEV;
-    if (waker->woken) {
-        waker->woken = false;
-        return 0;
-    }
+    if (!err) err = waker_take(loop, waker);
+    if (err != -EAGAIN) return err;
     nidoi_waitq_enlist(&waker->waiters, &queued);
     nidoi_loop_outside(loop, 1);
     return (int)nidoi_park(loop, &queued.waiter);
+}
+
+/* ---- Its arm of a select ---- */
+
+static int waker_arm_attempt(struct nidoi_loop *loop, nido_arm *arm)
+{
+    return waker_take(loop, arm->object);
+}
+
+static int waker_arm_enlist(struct nidoi_loop *loop, nido_arm *arm)
+{
+    nidoi_list_append(&((nido_waker *)arm->object)->waiters.nodes, &arm->node.link);
+    nidoi_loop_outside(loop, 1);
+    return 0;
+}
+
+static void waker_arm_withdraw(struct nidoi_loop *loop, nido_arm *arm)
+{
+    nidoi_arm_unlink(loop, arm);
+    nidoi_loop_outside(loop, -1);
+}
+
+static const struct nidoi_arm_kind waker_arm = {.name = "waker",
+                                                .attempt = waker_arm_attempt,
+                                                .enlist = waker_arm_enlist,
+                                                .withdraw = waker_arm_withdraw};
+
+void nido_arm_waker(nido_arm *arm, nido_waker *waker)
+{
+    *arm = (nido_arm){.kind = &waker_arm, .object = waker};
 }

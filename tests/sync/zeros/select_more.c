@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+#include "zeros.h"
+
+#include "../select_more.c"
