@@ -9,7 +9,6 @@
  *     ./example_echo_server 7000
  *     ./example_echo_server 0 5000 3        (any free port, which is printed; ends after three)
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <nido.h>
 #include <stdio.h>
@@ -38,14 +37,11 @@ static int echo(nido_stream *client, void *unused)
 static int listen_and_serve(void *arg)
 {
     const struct server *server = arg;
-    struct sockaddr_in address;
-    socklen_t length = sizeof address;
     nido_stream_options stream;
     nido_serve_options options;
     int fd = nido_listen("127.0.0.1", server->port, NULL);
     if (fd < 0) return fd; /* nido_listen has kept a text that says which port and why */
-    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0) return nido_close(fd), -errno;
-    printf("listening on port %d\n", ntohs(address.sin_port));
+    printf("listening on port %d\n", nido_local_port(fd));
     nido_stream_options_init(&stream);
     stream.idle_ns = server->idle_ns;
     nido_serve_options_init(&options);

@@ -10,7 +10,6 @@
  *     ./example_forwarder 7001 127.0.0.1 7000
  *     ./example_forwarder 0 127.0.0.1 7000 3     (any free port, which is printed; ends after three)
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <nido.h>
 #include <nido/sugar.h>
@@ -57,13 +56,10 @@ static int relay(nido_stream *client, void *arg)
 static int app(void *arg)
 {
     const struct forwarder *forwarder = arg;
-    struct sockaddr_in address;
-    socklen_t length = sizeof address;
     nido_serve_options options;
     int fd = nido_listen("127.0.0.1", forwarder->port, NULL);
     if (fd < 0) return fd; /* nido_listen has kept a text that says which port and why */
-    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0) return nido_close(fd), -errno;
-    printf("listening on port %d\n", ntohs(address.sin_port));
+    printf("listening on port %d\n", nido_local_port(fd));
     nido_serve_options_init(&options);
     options.accepts = forwarder->connections;
     return nido_serve(fd, relay, arg, &options);

@@ -9,7 +9,6 @@
  *     ./example_isolated_parser 7000        then, for instance by nc: sum 2 3
  */
 #define _POSIX_C_SOURCE 200809L
-#include <arpa/inet.h>
 #include <errno.h>
 #include <nido.h>
 #include <nido/sugar.h>
@@ -116,12 +115,9 @@ static int accept_all(nido_group *clients, void *arg)
 static int listen_and_serve(void *arg)
 {
     struct server *server = arg;
-    struct sockaddr_in address;
-    socklen_t length = sizeof address;
     NIDO_SCOPED_FD fd = nido_listen("127.0.0.1", server->port, NULL);
     if (fd < 0) return fd;
-    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0) return -errno;
-    printf("listening on port %d\n", ntohs(address.sin_port));
+    printf("listening on port %d\n", nido_local_port(fd));
     server->fd = fd;
     int rc = nido_procpool_new(NULL, &server->parsers);
     if (rc < 0) return rc;

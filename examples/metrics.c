@@ -9,7 +9,6 @@
  *     ./example_metrics 9464 100
  *     curl http://127.0.0.1:9464/metrics
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <nido.h>
 #include <nido/sugar.h>
@@ -210,12 +209,9 @@ static int work(void *unused)
 static int run(void *arg)
 {
     struct program *program = arg;
-    struct sockaddr_in address;
-    socklen_t length = sizeof address;
     NIDO_SCOPED_FD fd = nido_listen("127.0.0.1", program->port, NULL);
     if (fd < 0) return fd;
-    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0) return -errno;
-    printf("listening on port %d\n", ntohs(address.sin_port));
+    printf("listening on port %d\n", nido_local_port(fd));
     nido_group workers;
     nido_group_open(&workers, NIDO_FAIL_FAST, "workers");
     int rc = 0;

@@ -8,7 +8,6 @@
  *     ./example_tls_echo 7443 cert.pem key.pem
  *     openssl s_client -connect 127.0.0.1:7443 -CAfile cert.pem
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <nido.h>
 #include <nido/tls.h>
@@ -35,14 +34,11 @@ static int open_tls(nido_stream *client, int fd, const nido_stream_options *opti
 
 static int serve(nido_tls *tls, const char *port)
 {
-    struct sockaddr_in address;
-    socklen_t length = sizeof address;
     nido_stream_options stream;
     nido_serve_options options;
     int fd = nido_listen("127.0.0.1", port, NULL);
     if (fd < 0) return fd;
-    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0) return nido_close(fd), -errno;
-    printf("listening on port %d\n", ntohs(address.sin_port));
+    printf("listening on port %d\n", nido_local_port(fd));
     nido_stream_options_init(&stream);
     stream.idle_ns = NIDO_SEC(60);
     nido_serve_options_init(&options);

@@ -11,7 +11,6 @@
  * /echo       the body of the request
  * /bytes/N    N bytes
  * /sleep/MS   an answer after so many milliseconds */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,12 +62,9 @@ static int serve_client(nido_stream *stream, void *ctx)
 
 static int app(void *arg)
 {
-    struct sockaddr_in address;
-    socklen_t length = sizeof address;
     int fd = nido_listen("127.0.0.1", arg, NULL);
     if (fd < 0) return fd; /* nido_listen has kept a text that says which port and why */
-    if (getsockname(fd, (void *)&address, &length) < 0) return nido_close(fd), -errno;
-    printf("listening on port %d\n", ntohs(address.sin_port));
+    printf("listening on port %d\n", nido_local_port(fd));
     return nido_serve(
         fd, serve_client, NULL,
         &NIDO_SERVE_OPTIONS(.stream = &NIDO_STREAM_OPTIONS(.write_ns = NIDO_SEC(30))));

@@ -9,7 +9,6 @@
  *     ./app_https_server 8443 chain.pem key.pem public /api/ 127.0.0.1 8080
  */
 #define _XOPEN_SOURCE 700
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <nido.h>
@@ -232,12 +231,9 @@ static int open_tls(nido_stream *client, int fd, const nido_stream_options *opti
 static int app(void *arg)
 {
     struct server *server = arg;
-    struct sockaddr_in address;
-    socklen_t length = sizeof address;
     int fd = nido_listen("127.0.0.1", server->port, NULL);
     if (fd < 0) return fd; /* nido_listen has kept a text that says which port and why */
-    if (getsockname(fd, (void *)&address, &length) < 0) return nido_close(fd), -errno;
-    printf("listening on port %d\n", ntohs(address.sin_port));
+    printf("listening on port %d\n", nido_local_port(fd));
     return nido_serve(
         fd, serve_client, server,
         &NIDO_SERVE_OPTIONS(.open = open_tls, .limit = 10000,

@@ -17,16 +17,27 @@ extern "C" {
 
 struct addrinfo; /* <netdb.h> hides it from strict C11 */
 
+/* Called with a socket that has not been bound or connected yet, for options of the caller's:
+ * SO_KEEPALIVE, SO_BINDTODEVICE, a local address by bind(2). Must not park. 0, or the error of the
+ * attempt. */
+typedef int nido_prepare_fn(void *ctx, int fd, const struct sockaddr *address);
+
 typedef struct nido_listen_options {
-    size_t size;     /* sizeof(nido_listen_options); nido_listen_options_init sets it */
-    int backlog;     /* 0: SOMAXCONN */
-    bool reuse_port; /* SO_REUSEPORT */
-    bool v6_only;    /* IPV6_V6ONLY at an IPv6 address, and at host NULL */
+    size_t size;              /* sizeof(nido_listen_options); nido_listen_options_init sets it */
+    int backlog;              /* 0: SOMAXCONN */
+    bool reuse_port;          /* SO_REUSEPORT */
+    bool v6_only;             /* IPV6_V6ONLY at an IPv6 address, and at host NULL */
+    int family;               /* AF_INET or AF_INET6: addresses of this family alone; 0: of any */
+    nido_prepare_fn *prepare; /* for the socket; may be NULL */
+    void *ctx;                /* for prepare */
 } nido_listen_options;
 
 typedef struct nido_dial_options {
     size_t size;        /* sizeof(nido_dial_options); nido_dial_options_init sets it */
     int64_t stagger_ns; /* head start of each attempt over the next (RFC 8305, 5); 0: 250 ms */
+    int family;         /* AF_INET or AF_INET6: addresses of this family alone; 0: of any */
+    nido_prepare_fn *prepare; /* for the socket of each attempt; may be NULL */
+    void *ctx;                /* for prepare */
 } nido_dial_options;
 
 /* Fill with zeros and set `size`. Cannot fail. Not a cancellation point. */
@@ -56,13 +67,42 @@ static inline void nido_dial_options_init(nido_dial_options *options)
 NIDO_API int nido_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                               struct addrinfo **out);
 
+/* ---- Addresses as texts ---- */
+
+#define NIDO_ADDRESS_TEXT 128 /* room for any of them */
+
+/* "192.0.2.1:80" (also of an IPv4 peer of an IPv6 socket), "[2001:db8::1]:80", "[fe80::1%2]:80",
+ * "unix:/run/socket", "unix:@abstract", "unix:" of a socket without a name. Any thread. Not a
+ * cancellation point. The text's length; -ENOSPC: it is longer than `size`, and cut; -EAFNOSUPPORT:
+ * another kind of address; -EINVAL: `length` is too short. */
+NIDO_API int nido_address_text(const struct sockaddr *address, socklen_t length, char *text,
+                               size_t size);
+
+/* Reads such a text; numbers alone, so no server is asked. Any thread. Not a cancellation point. 0;
+ * -EINVAL: it is none; -ENOMEM. */
+NIDO_API int nido_address_parse(const char *text, struct sockaddr_storage *address,
+                                socklen_t *length);
+
+/* The text of the socket's own address; owned or foreign. Any thread. Not a cancellation point. As
+ * nido_address_text; -EBADF; -ENOTSOCK. */
+NIDO_API int nido_local_text(int fd, char *text, size_t size);
+/* The text of its peer's address. Any thread. Not a cancellation point. As nido_local_text;
+ * -ENOTCONN. */
+NIDO_API int nido_peer_text(int fd, char *text, size_t size);
+
+/* The port that the socket is bound to: of a listener at port "0", the one that it got. Any thread.
+ * Not a cancellation point. The port; -EAFNOSUPPORT: its address has none; -EBADF; -ENOTSOCK. */
+NIDO_API int nido_local_port(int fd);
+
 /* A listening stream socket at an address ("127.0.0.1", "::") or name and a port ("0": any free
- * one) or service, or at a Unix path (host "unix:/path", service ignored); of several addresses of
+ * one) or service, or at a Unix path (host "unix:/path", "unix:@name" for an abstract name of Linux;
+ * service ignored); of several addresses of
  * a name, at the first one where that is possible. Host NULL is every address, of both families
  * where there is IPv6: accept then gives the address of an IPv4 peer as ::ffff:a.b.c.d. Options may
  * be NULL. Cancellation point. The descriptor; -ECANCELED; -EINVAL: a service that is neither a
- * name nor a port (0 to 65535), or a bad option; the errors of nido_getaddrinfo; or the system
- * calls' own (-EADDRINUSE, ...). */
+ * name nor a port (0 to 65535), or a bad option; -EAFNOSUPPORT: the address is of another family
+ * than the option; the errors of nido_getaddrinfo; that of prepare; or the system calls' own
+ * (-EADDRINUSE, ...). */
 NIDO_API int nido_listen(const char *host, const char *service, const nido_listen_options *options);
 
 /* Connects a stream socket to an address or name and a port or service, or to a Unix path
@@ -70,8 +110,9 @@ NIDO_API int nido_listen(const char *host, const char *service, const nido_liste
  * as by nido_dial_any as soon as they arrive; IPv4 addresses wait 50 ms for IPv6 ones (RFC 8305,
  * sections 3 to 5). Cancellation point. The descriptor; -ECANCELED: all attempts are closed (those
  * that failed before are in nido_error_last()); -EINVAL: no host, a service that is neither a name
- * nor a port (0 to 65535), or a bad option; the errors of nido_getaddrinfo (-ENOENT only if both
- * families give it); -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (the network's: nido_scope_fired
+ * nor a port (0 to 65535), or a bad option; -EAFNOSUPPORT: the address is of another family than
+ * the option; the errors of nido_getaddrinfo (-ENOENT only if all families give it); that of
+ * prepare; -ECONNREFUSED, -ENETUNREACH, -ETIMEDOUT (the network's: nido_scope_fired
  * distinguishes it from a deadline), or the system calls' own. TCP_NODELAY is set. */
 NIDO_API int nido_dial(const char *host, const char *service, const nido_dial_options *options);
 

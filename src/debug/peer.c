@@ -1,33 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "debug/peer.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <sys/un.h>
 
+#include "base/address_text.h"
 #include "base/sys.h"
 #include "coro/group/waits.h"
+#include "nido/net.h"
 
 #define ADD(text, ...) nidoi_text_add((text)->text, (text)->size, &(text)->used, __VA_ARGS__)
-
-static bool add_inet(struct nidoi_text *text, const struct sockaddr_in *in)
-{
-    char host[INET_ADDRSTRLEN];
-
-    inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-    ADD(text, "%s:%u", host, ntohs(in->sin_port));
-    return true;
-}
-
-static bool add_inet6(struct nidoi_text *text, const struct sockaddr_in6 *in)
-{
-    char host[INET6_ADDRSTRLEN];
-
-    inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof host);
-    ADD(text, "[%s]:%u", host, ntohs(in->sin6_port));
-    return true;
-}
 
 /* The rest of the struct is zero. An abstract name begins with a zero byte (unix(7)). */
 static bool add_unix(struct nidoi_text *text, const struct sockaddr_un *local, int fd)
@@ -48,9 +30,11 @@ static bool add_unix(struct nidoi_text *text, const struct sockaddr_un *local, i
 bool nidoi_debug_add_peer(struct nidoi_text *text, int fd)
 {
     struct sockaddr_storage own, peer;
+    char words[NIDO_ADDRESS_TEXT];
 
     if (nidoi_sys.addresses(fd, &own, &peer)) return false;
-    if (peer.ss_family == AF_INET) return add_inet(text, (const void *)&peer);
-    if (peer.ss_family == AF_INET6) return add_inet6(text, (const void *)&peer);
-    return own.ss_family == AF_UNIX && add_unix(text, (const void *)&peer, fd);
+    if (own.ss_family == AF_UNIX) return add_unix(text, (const void *)&peer, fd);
+    if (nidoi_address_text((const void *)&peer, sizeof peer, words, sizeof words) < 0) return false;
+    ADD(text, "%s", words);
+    return true;
 }

@@ -2,17 +2,26 @@
 #include "net/address.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/address_text.h"
 #include "nido/error.h"
+#include "nido/net.h"
+
+bool nidoi_address_is_family(int family)
+{
+    return family == 0 || family == AF_INET || family == AF_INET6;
+}
 
 bool nidoi_address_is_path(const char *host)
 {
     return host && strncmp(host, "unix:", 5) == 0;
 }
 
+/* "@name" is an abstract name, whose bytes begin with a zero (unix(7)), where there are such names. */
 static int address_of_path(const char *path, struct nidoi_address *out)
 {
     struct sockaddr_un *address = (void *)&out->bytes;
@@ -22,6 +31,11 @@ static int address_of_path(const char *path, struct nidoi_address *out)
     if (!length || length >= sizeof address->sun_path) return -EINVAL;
     address->sun_family = AF_UNIX;
     memcpy(address->sun_path, path, length + 1);
+#ifdef __linux__
+    if (path[0] != '@') return 0;
+    address->sun_path[0] = 0;
+    out->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+#endif
     return 0;
 }
 
@@ -62,12 +76,13 @@ int nidoi_address_parse(const char *host, const char *service, int flags, struct
 
 int nidoi_address_fail(int err, const char *what, const struct sockaddr *address, socklen_t length)
 {
-    char host[NI_MAXHOST] = "?", service[NI_MAXSERV] = "?";
+    char host[NI_MAXHOST] = "?", service[NI_MAXSERV] = "?", text[NIDO_ADDRESS_TEXT] = "unix:";
 
     if (err == -ECANCELED) return err;
-    if (address->sa_family == AF_UNIX)
-        return nido_fail(err, "%s unix:%s", what,
-                         ((const struct sockaddr_un *)(const void *)address)->sun_path);
+    if (address->sa_family == AF_UNIX) {
+        nidoi_address_text(address, length, text, sizeof text);
+        return nido_fail(err, "%s %s", what, text);
+    }
     getnameinfo(address, length, host, sizeof host, service, sizeof service,
                 NI_NUMERICHOST | NI_NUMERICSERV);
     return nido_fail(err, "%s %s port %s", what, host, service);

@@ -12,6 +12,9 @@ struct nidoi_address {
     socklen_t length;
 };
 
+/* A family that a caller may ask for: 0, AF_INET, AF_INET6? */
+bool nidoi_address_is_family(int family);
+
 /* "unix:" and a path? `host` may be NULL. */
 bool nidoi_address_is_path(const char *host);
 

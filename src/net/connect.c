@@ -17,6 +17,20 @@
 #include "nido/net.h"
 #include "nido/time.h"
 
+/* The caller's options of a socket. No text of its own: the caller's callback may have left one. */
+static int prepare_socket(int fd, nido_prepare_fn *prepare, void *ctx,
+                          const struct sockaddr *address)
+{
+    struct nidoi_sched *sched = nidoi_sched_self;
+    int err;
+
+    if (!prepare) return 0;
+    nidoi_no_parking_begin(sched);
+    err = prepare(ctx, fd, address);
+    nidoi_no_parking_end(sched);
+    return err > 0 ? 0 : err;
+}
+
 /* ---- Listening ---- */
 
 static int listener_set_up_inet(int fd, int family, const nido_listen_options *options)
@@ -36,6 +50,8 @@ static int listener_set_up(int fd, const struct nidoi_address *address,
 
     if (family != AF_UNIX) err = listener_set_up_inet(fd, family, options);
     if (!err && options->reuse_port) err = nidoi_sys.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (!err)
+        err = prepare_socket(fd, options->prepare, options->ctx, (const void *)&address->bytes);
     if (!err) err = nidoi_sys.bind(fd, (const void *)&address->bytes, address->length);
     return err ? err : nidoi_sys.listen(fd, options->backlog ? options->backlog : SOMAXCONN);
 }
@@ -43,16 +59,19 @@ static int listener_set_up(int fd, const struct nidoi_address *address,
 static int listen_at(struct nidoi_loop *loop, const struct nidoi_address *address,
                      const nido_listen_options *options)
 {
-    int fd = nidoi_sys.socket(address->bytes.ss_family, SOCK_STREAM, 0);
-    int err;
+    int family = address->bytes.ss_family, fd, err;
 
+    if (options->family && options->family != family)
+        return nidoi_address_fail(-EAFNOSUPPORT, "listen on", (const void *)&address->bytes,
+                                  address->length);
+    fd = nidoi_sys.socket(family, SOCK_STREAM, 0);
     if (fd < 0) return fd;
     err = listener_set_up(fd, address, options);
     if (err) {
         nidoi_sys.close(fd);
         return nidoi_address_fail(err, "listen on", (const void *)&address->bytes, address->length);
     }
-    nidoi_fd_adopt(loop, fd, nidoi_fd_stream(fd, address->bytes.ss_family) | NIDOI_FD_PROMPT);
+    nidoi_fd_adopt(loop, fd, nidoi_fd_stream(fd, family) | NIDOI_FD_PROMPT);
     return fd;
 }
 
@@ -60,7 +79,8 @@ static int listen_at(struct nidoi_loop *loop, const struct nidoi_address *addres
 static int listen_by_name(struct nidoi_loop *loop, const char *host, const char *service,
                           const nido_listen_options *options)
 {
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {
+        .ai_flags = AI_PASSIVE, .ai_family = options->family, .ai_socktype = SOCK_STREAM};
     struct nidoi_lookup lookup;
     int fd = nidoi_lookup(host, service, &hints, &lookup);
 
@@ -105,9 +125,11 @@ int nido_listen(const char *host, const char *service, const nido_listen_options
 
     if (fd) return fd;
     options = NIDOI_OPTIONS(nido_listen_options, options, &room);
-    if (!options || options->backlog < 0) return -EINVAL;
+    if (!options || options->backlog < 0 || !nidoi_address_is_family(options->family))
+        return -EINVAL;
+    if (!host && options->family == AF_INET) return listen_on(loop, "0.0.0.0", service, options);
     fd = listen_on(loop, host ? host : "::", service, options);
-    if (!host && !options->v6_only && is_for_ipv4_alone(fd))
+    if (!host && !options->v6_only && !options->family && is_for_ipv4_alone(fd))
         fd = listen_on(loop, "0.0.0.0", service, options);
     return fd;
 }
@@ -150,7 +172,8 @@ static int connect_inet_socket(int fd, const struct sockaddr *address, socklen_t
     return err ? err : refuse_self_connection(fd);
 }
 
-int nidoi_connect_address(const struct sockaddr *address, socklen_t length)
+int nidoi_connect_address(const struct sockaddr *address, socklen_t length,
+                          const nido_dial_options *options)
 {
     struct nidoi_loop *loop;
     int fd, err = nidoi_io_enter(&loop);
@@ -158,9 +181,10 @@ int nidoi_connect_address(const struct sockaddr *address, socklen_t length)
     if (err) return err;
     fd = nidoi_sys.socket(address->sa_family, SOCK_STREAM, 0);
     if (fd < 0) return nidoi_address_fail(fd, "socket for", address, length);
-    if (address->sa_family == AF_UNIX)
+    err = prepare_socket(fd, options->prepare, options->ctx, address);
+    if (!err && address->sa_family == AF_UNIX)
         err = connect_socket(fd, address, length);
-    else
+    else if (!err)
         err = connect_inet_socket(fd, address, length);
     if (!err) return fd;
     nido_close(fd);

@@ -36,6 +36,7 @@ struct race {
     int tried;  /* attempts started */
     int failed_attempts;
     int64_t stagger;
+    const nido_dial_options *options;
     nido_event failed; /* set whenever an attempt has failed: the next may start */
     nido_event found;  /* set whenever a look-up has ended */
 };
@@ -50,7 +51,8 @@ struct dial_attempt {
 static int dial_attempt(void *arg)
 {
     const struct dial_attempt *me = arg;
-    int fd = nidoi_connect_address(me->address->ai_addr, me->address->ai_addrlen);
+    int fd =
+        nidoi_connect_address(me->address->ai_addr, me->address->ai_addrlen, me->race->options);
 
     if (fd == -ECANCELED) return fd;
     if (fd < 0) me->race->failed_attempts++;
@@ -68,8 +70,11 @@ static void close_late(void *ctx, void *arg, int fd)
 static const struct addrinfo *list_next(const struct race *race, int list,
                                         const struct addrinfo *from)
 {
-    while (from && ((from->ai_family == race->family) != (list == 0) ||
-                    (from->ai_socktype && from->ai_socktype != SOCK_STREAM)))
+    int only = race->options->family;
+
+    while (from &&
+           ((from->ai_family == race->family) != (list == 0) || (only && from->ai_family != only) ||
+            (from->ai_socktype && from->ai_socktype != SOCK_STREAM)))
         from = from->ai_next;
     return from;
 }
@@ -173,10 +178,15 @@ static int run_race(struct race *race, const char *name)
 
 static void race_init(struct race *race, int family, const nido_dial_options *options)
 {
-    *race = (struct race){.family = family};
+    *race = (struct race){.family = family, .options = options};
     race->stagger = options->stagger_ns ? options->stagger_ns : STAGGER;
     nido_event_init(&race->failed, "failed attempt");
     nido_event_init(&race->found, "addresses");
+}
+
+static bool dial_options_are_good(const nido_dial_options *options)
+{
+    return options && options->stagger_ns >= 0 && nidoi_address_is_family(options->family);
 }
 
 int nido_dial_any(const struct addrinfo *list, const nido_dial_options *options)
@@ -188,7 +198,7 @@ int nido_dial_any(const struct addrinfo *list, const nido_dial_options *options)
 
     if (err) return err;
     options = NIDOI_OPTIONS(nido_dial_options, options, &room);
-    if (!list || !options || options->stagger_ns < 0) return -EINVAL;
+    if (!list || !dial_options_are_good(options)) return -EINVAL;
     race_init(&race, list->ai_family, options);
     race.lists[0].next = race.lists[1].next = list;
     return race_has_more(&race) ? run_race(&race, "dial") : -EINVAL;
@@ -203,11 +213,18 @@ struct family_search {
     struct nidoi_lookup lookup;
 };
 
+static const int search_families[] = {AF_INET6, AF_INET};
+
+static bool race_wants_family(const struct race *race, int family)
+{
+    return !race->options->family || race->options->family == family;
+}
+
 /* One family's look-up. Its failure does not fail the group. */
 static int search_family(void *arg)
 {
     struct family_search *me = arg;
-    const struct addrinfo hints = {.ai_family = me->list == 0 ? AF_INET6 : AF_INET,
+    const struct addrinfo hints = {.ai_family = search_families[me->list],
                                    .ai_socktype = SOCK_STREAM};
     int err = nidoi_lookup(me->host, me->service, &hints, &me->lookup);
 
@@ -257,6 +274,7 @@ static int race_while_searching(nido_group *group, struct family_search searches
 
     snprintf(name, sizeof name, "dial %s", searches[0].host);
     for (int list = 0; list < 2 && !rc; list++) {
+        if (!race_wants_family(race, search_families[list])) continue;
         race->lists[list].pending = true;
         rc = nido_spawn(group, search_family, &searches[list]);
         if (rc) nido_fail(rc, "look-up of %s port %s", searches[0].host, searches[0].service);
@@ -285,6 +303,15 @@ static int dial_by_name(const char *host, const char *service, const nido_dial_o
     return !race.tried && !rc ? fail_nothing_found(searches) : rc;
 }
 
+static int dial_address(const struct nidoi_address *address, const nido_dial_options *options)
+{
+    const struct sockaddr *to = (const void *)&address->bytes;
+
+    if (options->family && to->sa_family != options->family)
+        return nidoi_address_fail(-EAFNOSUPPORT, "dial", to, address->length);
+    return nidoi_connect_address(to, address->length, options);
+}
+
 int nido_dial(const char *host, const char *service, const nido_dial_options *options)
 {
     nido_dial_options room;
@@ -294,9 +321,9 @@ int nido_dial(const char *host, const char *service, const nido_dial_options *op
 
     if (err) return err;
     options = NIDOI_OPTIONS(nido_dial_options, options, &room);
-    if (!options || options->stagger_ns < 0) return -EINVAL;
+    if (!dial_options_are_good(options)) return -EINVAL;
     err = host ? nidoi_address_parse(host, service, 0, &address) : -EINVAL;
-    if (!err) return nidoi_connect_address((const void *)&address.bytes, address.length);
+    if (!err) return dial_address(&address, options);
     if (err == -ENOMEM) return nido_fail(err, "dial %s port %s", host, service);
     if (!host || nidoi_address_is_path(host) || !nidoi_address_is_service(service))
         return nido_fail(err, "dial %s port %s: no such address", host ? host : "(none)",

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* serve/connection.c: the task of one connection. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/address_text.h"
 #include "base/assert.h"
 #include "coro/scope/error.h"
 #include "nido/error.h"
@@ -37,32 +36,12 @@ struct arrival {
 
 /* ---- Names and reports ---- */
 
-static void peer_name_v6(const struct sockaddr_in6 *in, char *out)
-{
-    const unsigned char *bytes = in->sin6_addr.s6_addr;
-    char host[INET6_ADDRSTRLEN] = "?";
-    bool mapped = IN6_IS_ADDR_V4MAPPED(&in->sin6_addr);
-
-    if (mapped)
-        inet_ntop(AF_INET, bytes + 12, host, sizeof host);
-    else
-        inet_ntop(AF_INET6, bytes, host, sizeof host);
-    snprintf(out, NAME, mapped ? "%s:%u" : "[%s]:%u", host, ntohs(in->sin6_port));
-}
-
 static void peer_name(const struct sockaddr_storage *peer, char *out)
 {
-    const struct sockaddr_in *in = (const void *)peer;
-    char host[INET_ADDRSTRLEN] = "?";
+    bool is_unix = peer->ss_family == AF_UNIX;
 
-    if (peer->ss_family == AF_INET6) {
-        peer_name_v6((const void *)peer, out);
-    } else if (peer->ss_family == AF_INET) {
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-        snprintf(out, NAME, "%s:%u", host, ntohs(in->sin_port));
-    } else {
-        snprintf(out, NAME, "%s", peer->ss_family == AF_UNIX ? "unix" : "peer");
-    }
+    if (is_unix || nidoi_address_text((const void *)peer, sizeof *peer, out, NAME) < 0)
+        snprintf(out, NAME, "%s", is_unix ? "unix" : "peer");
 }
 
 /* What stands before the reason, which names the peer itself where a stream or TLS gives it. */

@@ -493,18 +493,37 @@ static int connect_to_port(void)
     return rc;
 }
 
+/* Its port, by way of texts. */
+static int read_port(int fd)
+{
+    char text[NIDO_ADDRESS_TEXT], again[NIDO_ADDRESS_TEXT];
+    struct sockaddr_storage address;
+    socklen_t length;
+    int rc = nido_local_text(fd, text, sizeof text);
+
+    if (rc < 0) return rc;
+    LAW(nido_peer_text(fd, again, sizeof again) < 0);
+    rc = nido_address_parse(text, &address, &length);
+    if (rc < 0) return rc;
+    LAW(nido_address_text((struct sockaddr *)&address, length, again, sizeof again) > 0);
+    LAW(strcmp(text, again) == 0);
+    memcpy(&port, &address, sizeof port);
+    rc = nido_local_port(fd);
+    LAW(rc < 0 || rc == ntohs(port.sin_port));
+    return rc;
+}
+
 static int call_port_and_answer(int (*how)(void))
 {
-    socklen_t length = sizeof port;
     int rc;
 
     dial = how;
     listener = nido_listen("127.0.0.1", "0", NULL);
     if (listener < 0) return unless_struck(listener);
-    getsockname(listener, (struct sockaddr *)&port, &length);
-    rc = TOGETHER(NULL, answer, call);
+    rc = read_port(listener);
+    if (rc >= 0) rc = TOGETHER(NULL, answer, call);
     hang_up(&listener);
-    return rc;
+    return unless_struck(rc);
 }
 
 static int dial_port_and_accept(void *unused)
