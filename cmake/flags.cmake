@@ -41,11 +41,12 @@ if(NOT APPLE)
     set(NIDO_ELF_FLAGS -fstack-clash-protection -fno-semantic-interposition)
 endif()
 
-# What libc has or lacks. The functions are there since glibc 2.34 and 2.29, musl 1.1.24.
+# What libc has or lacks. The functions are there since glibc 2.34, 2.29 and 2.26; the second one since musl 1.1.24.
 include(CheckSymbolExists)
 set(CMAKE_REQUIRED_DEFINITIONS -D_GNU_SOURCE)
 check_symbol_exists(posix_spawn_file_actions_addclosefrom_np spawn.h NIDO_HAVE_SPAWN_CLOSEFROM)
 check_symbol_exists(posix_spawn_file_actions_addchdir_np spawn.h NIDO_HAVE_SPAWN_CHDIR)
+check_symbol_exists(preadv2 sys/uio.h NIDO_HAVE_PREADV2)
 unset(CMAKE_REQUIRED_DEFINITIONS)
 
 # musl-gcc takes glibc's libgcc, which cannot walk a stack there: the test kit names no places then.
@@ -95,6 +96,7 @@ function(nido_flags target)
         $<$<STREQUAL:${NIDO_BACKEND},kqueue>:NIDOI_KQUEUE=1>
         $<$<NOT:$<BOOL:${NIDO_HAVE_SPAWN_CLOSEFROM}>>:NIDOI_NO_SPAWN_CLOSEFROM=1>
         $<$<NOT:$<BOOL:${NIDO_HAVE_SPAWN_CHDIR}>>:NIDOI_NO_SPAWN_CHDIR=1>
+        $<$<NOT:$<BOOL:${NIDO_HAVE_PREADV2}>>:NIDOI_NO_PREADV2=1>
         $<$<NOT:$<BOOL:${NIDO_HAVE_BACKTRACE}>>:NIDOI_NO_BACKTRACE=1>
         ${NIDO_WIDE_DEFINITIONS})
     target_compile_options(${target} PRIVATE
@@ -107,6 +109,7 @@ endfunction()
 # Assertions name files, by their places in this tree, wherever it is built: two builds come out the same.
 check_c_compiler_flag(-fmacro-prefix-map=/a/=b/ NIDO_HAVE_PREFIX_MAP)
 file(RELATIVE_PATH nido_from_build ${CMAKE_BINARY_DIR} ${PROJECT_SOURCE_DIR})
+string(REGEX REPLACE "/$" "" nido_from_build "${nido_from_build}")
 
 function(nido_names_files target)
     if(NIDO_HAVE_PREFIX_MAP)

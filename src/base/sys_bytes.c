@@ -13,6 +13,11 @@
 
 #include "base/held_signal.h"
 
+/* The kernel's header may know more than libc. */
+#if defined RWF_NOWAIT && !defined NIDOI_NO_PREADV2
+#define READS_NOW 1
+#endif
+
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* then new sockets get SO_NOSIGPIPE */
 #endif
@@ -203,7 +208,7 @@ ssize_t nidoi_os_preadv(int fd, const struct iovec *iov, int n, int64_t offset)
 
 ssize_t nidoi_os_preadv_now(int fd, const struct iovec *iov, int n, int64_t offset)
 {
-#ifdef RWF_NOWAIT
+#ifdef READS_NOW
     ssize_t got;
 
     do got = preadv2(fd, iov, n, offset < 0 ? -1 : (off_t)offset, RWF_NOWAIT);
@@ -216,7 +221,7 @@ ssize_t nidoi_os_preadv_now(int fd, const struct iovec *iov, int n, int64_t offs
 #endif
 }
 
-#ifdef RWF_NOWAIT
+#ifdef READS_NOW
 static ssize_t plain_writev_now(int fd, const void *iov, size_t n)
 {
     return pwritev2(fd, iov, (int)n, -1, RWF_NOWAIT);
@@ -225,7 +230,7 @@ static ssize_t plain_writev_now(int fd, const void *iov, size_t n)
 
 ssize_t nidoi_os_pwritev_now(int fd, const struct iovec *iov, int n)
 {
-#ifdef RWF_NOWAIT
+#ifdef READS_NOW
     return call_without_sigpipe(plain_writev_now, fd, iov, (size_t)n);
 #else
     (void)fd, (void)iov, (void)n;
