@@ -63,7 +63,7 @@ def details(debugger, pid):
     parts, said = debugger.says(["-p", pid], *commands)
     check("frame #0: " in parts[0] and parts[1].count("`descend(") == 4 and "`sleeper(" in parts[1], parts[:2], said)
     check("name = 'task #3'" in parts[2], parts[2])
-    check("`descend(" not in parts[5] and "nido_run(" in parts[5] and "task #" not in parts[6], parts[5:])
+    check("`descend(" not in parts[5] and "`nido_run" in parts[5] and "task #" not in parts[6], parts[5:])
     printed, said = debugger.says(["-p", pid], *(f"target variable --file parked.c {name}" for name in OBJECTS))
     for (name, words), text in zip(OBJECTS.items(), printed):
         check(f"{name} = {words} {{" in text, name, words, text, said[-2000:])
