@@ -161,7 +161,7 @@ int nido_chan_send(nido_chan *chan, const void *item)
 
     if (!err) err = nidoi_chan_give(loop, chan, item);
     if (err != -EAGAIN) return err;
-    return chan_wait_for(loop, chan, &chan->senders, &sending, (void *)item);
+    return chan_wait_for(loop, chan, &chan->senders, &sending, nidoi_chan_item(chan, item));
 }
 
 int nido_chan_recv(nido_chan *chan, void *item)

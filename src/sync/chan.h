@@ -13,4 +13,10 @@ int nidoi_chan_give(const struct nidoi_loop *loop, nido_chan *chan, const void *
 int nidoi_chan_take(const struct nidoi_loop *loop, nido_chan *chan, void *item);
 int nidoi_chan_reserve(const struct nidoi_loop *loop, nido_chan *chan);
 
+/* What a sender's node refers to: NULL there is a reservation, and items of 0 bytes may be NULL. */
+static inline void *nidoi_chan_item(nido_chan *chan, const void *item)
+{
+    return item || chan->item_size ? (void *)item : chan;
+}
+
 #endif

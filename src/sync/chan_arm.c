@@ -52,7 +52,7 @@ static const struct nidoi_arm_kind receiving = CHAN_KIND(chan_arm_recv, chan_arm
 
 void nido_arm_send(nido_arm *arm, nido_chan *chan, const void *item)
 {
-    *arm = (nido_arm){.kind = &sending, .object = chan, .node.item = (void *)item};
+    *arm = (nido_arm){.kind = &sending, .object = chan, .node.item = nidoi_chan_item(chan, item)};
 }
 
 void nido_arm_recv(nido_arm *arm, nido_chan *chan, void *item)

@@ -7,12 +7,12 @@
 
 #include "sync/sync.h"
 
-/* Most items are a pointer or a number. */
+/* Most items are a pointer or a number; of 0 bytes there may be no pointer. */
 static inline void nidoi_items_copy(void *to, const void *from, size_t size)
 {
     if (size == 8)
         memcpy(to, from, 8);
-    else
+    else if (size)
         memcpy(to, from, size);
 }
 

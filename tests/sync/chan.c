@@ -380,6 +380,38 @@ static int receive_nothing(void *chan)
     return nido_chan_recv(chan, NULL);
 }
 
+static int send_nothing(void *chan)
+{
+    return nido_chan_send(chan, NULL);
+}
+
+static int select_nothing(void *chan)
+{
+    nido_arm arm;
+
+    nido_arm_send(&arm, chan, NULL);
+    return nido_select(&arm, 1, 0);
+}
+
+/* Senders that wait, and that are no reservations. */
+INSIDE(chan, items_of_no_bytes_wait_for_room)
+{
+    nido_chan *chan = NULL;
+    nido_group group;
+
+    cr_expect(eq(int, nido_chan_new(0, 1, NULL, NULL, &chan), 0));
+    cr_expect(eq(int, nido_chan_send(chan, NULL), 0));
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    begin(&group, send_nothing, chan);
+    begin(&group, select_nothing, chan);
+    nido_yield();
+    cr_expect(eq(sz, nido_chan_waiting_senders(chan), 2));
+    for (int i = 0; i < 3; i++) cr_expect(eq(int, nido_chan_recv(chan, NULL), 0));
+    cr_expect(eq(int, nido_group_close(&group, 0), 0));
+    cr_expect(eq(int, nido_chan_unreserve(chan), -EPERM), "no place is reserved");
+    cr_expect(eq(int, nido_chan_free(chan), 0));
+}
+
 INSIDE(chan, items_of_no_bytes_count)
 {
     nido_chan *chan = NULL, rendezvous;
