@@ -23,8 +23,8 @@ enum nidoi_stream_flag {
     NIDOI_STREAM_WRITING = 4,
     NIDOI_STREAM_ENDED = 8, /* the input */
     NIDOI_STREAM_STOPPED = 16,
-    NIDOI_STREAM_SHUT = 32,  /* the output */
-    NIDOI_STREAM_KEPT = 64,  /* keep_open */
+    NIDOI_STREAM_SHUT = 32,   /* the output */
+    NIDOI_STREAM_KEPT = 64,   /* keep_open */
     NIDOI_STREAM_WAITS = 128, /* ops->wait */
     NIDOI_STREAM_LEFT = 256   /* the peer has reset the connection during nido_stream_wait */
 };
