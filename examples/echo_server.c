@@ -41,7 +41,9 @@ static int listen_and_serve(void *arg)
     nido_serve_options options;
     int fd = nido_listen("127.0.0.1", server->port, NULL);
     if (fd < 0) return fd; /* nido_listen has kept a text that says which port and why */
-    printf("listening on port %d\n", nido_local_port(fd));
+    int bound = nido_local_port(fd);
+    if (bound < 0) return nido_close(fd), bound;
+    printf("listening on port %d\n", bound);
     nido_stream_options_init(&stream);
     stream.idle_ns = server->idle_ns;
     nido_serve_options_init(&options);

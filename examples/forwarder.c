@@ -59,7 +59,9 @@ static int app(void *arg)
     nido_serve_options options;
     int fd = nido_listen("127.0.0.1", forwarder->port, NULL);
     if (fd < 0) return fd; /* nido_listen has kept a text that says which port and why */
-    printf("listening on port %d\n", nido_local_port(fd));
+    int bound = nido_local_port(fd);
+    if (bound < 0) return nido_close(fd), bound;
+    printf("listening on port %d\n", bound);
     nido_serve_options_init(&options);
     options.accepts = forwarder->connections;
     return nido_serve(fd, relay, arg, &options);

@@ -117,7 +117,9 @@ static int listen_and_serve(void *arg)
     struct server *server = arg;
     NIDO_SCOPED_FD fd = nido_listen("127.0.0.1", server->port, NULL);
     if (fd < 0) return fd;
-    printf("listening on port %d\n", nido_local_port(fd));
+    int bound = nido_local_port(fd);
+    if (bound < 0) return bound;
+    printf("listening on port %d\n", bound);
     server->fd = fd;
     int rc = nido_procpool_new(NULL, &server->parsers);
     if (rc < 0) return rc;

@@ -211,7 +211,9 @@ static int run(void *arg)
     struct program *program = arg;
     NIDO_SCOPED_FD fd = nido_listen("127.0.0.1", program->port, NULL);
     if (fd < 0) return fd;
-    printf("listening on port %d\n", nido_local_port(fd));
+    int bound = nido_local_port(fd);
+    if (bound < 0) return bound;
+    printf("listening on port %d\n", bound);
     nido_group workers;
     nido_group_open(&workers, NIDO_FAIL_FAST, "workers");
     int rc = 0;

@@ -38,7 +38,9 @@ static int serve(nido_tls *tls, const char *port)
     nido_serve_options options;
     int fd = nido_listen("127.0.0.1", port, NULL);
     if (fd < 0) return fd;
-    printf("listening on port %d\n", nido_local_port(fd));
+    int bound = nido_local_port(fd);
+    if (bound < 0) return nido_close(fd), bound;
+    printf("listening on port %d\n", bound);
     nido_stream_options_init(&stream);
     stream.idle_ns = NIDO_SEC(60);
     nido_serve_options_init(&options);

@@ -64,7 +64,9 @@ static int app(void *arg)
 {
     int fd = nido_listen("127.0.0.1", arg, NULL);
     if (fd < 0) return fd; /* nido_listen has kept a text that says which port and why */
-    printf("listening on port %d\n", nido_local_port(fd));
+    int bound = nido_local_port(fd);
+    if (bound < 0) return nido_close(fd), bound;
+    printf("listening on port %d\n", bound);
     return nido_serve(
         fd, serve_client, NULL,
         &NIDO_SERVE_OPTIONS(.stream = &NIDO_STREAM_OPTIONS(.write_ns = NIDO_SEC(30))));

@@ -233,7 +233,9 @@ static int app(void *arg)
     struct server *server = arg;
     int fd = nido_listen("127.0.0.1", server->port, NULL);
     if (fd < 0) return fd; /* nido_listen has kept a text that says which port and why */
-    printf("listening on port %d\n", nido_local_port(fd));
+    int bound = nido_local_port(fd);
+    if (bound < 0) return nido_close(fd), bound;
+    printf("listening on port %d\n", bound);
     return nido_serve(
         fd, serve_client, server,
         &NIDO_SERVE_OPTIONS(.open = open_tls, .limit = 10000,

@@ -14,13 +14,15 @@ int nido_address_text(const struct sockaddr *address, socklen_t length, char *te
     return nidoi_address_text(address, length, text, size);
 }
 
-/* A listener has no peer, but an address of its own. */
+/* Of a listener the peer is an error, of other sockets it may be one, but that is not asked here. */
 static int own_address(int fd, struct sockaddr_storage *own)
 {
     struct sockaddr_storage peer;
-    int err = nidoi_sys.addresses(fd, own, &peer);
+    int err;
 
-    return err && err != -ENOTCONN ? err : 0;
+    own->ss_family = AF_UNSPEC;
+    err = nidoi_sys.addresses(fd, own, &peer);
+    return own->ss_family == AF_UNSPEC ? err : 0;
 }
 
 int nido_local_text(int fd, char *text, size_t size)

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "nido_test.h"
 
 /* ---- Texts ---- */
@@ -125,6 +126,37 @@ static int tell_addresses(void *unused)
 NIDO_TEST(net_text, a_socket_tells_its_address_its_peers_and_its_port)
 {
     cr_expect(zero(int, nido_run(tell_addresses, NULL, NULL)));
+}
+
+static int no_peer(int fd, struct sockaddr_storage *own, struct sockaddr_storage *peer)
+{
+    socklen_t length = sizeof *own;
+
+    memset(own, 0, sizeof *own);
+    (void)peer;
+    return getsockname(fd, (void *)own, &length) ? -errno : -ENOSYS;
+}
+
+/* A filter of system calls may refuse getpeername alone. */
+static int tell_own_address_alone(void *unused)
+{
+    int (*addresses)(int, struct sockaddr_storage *, struct sockaddr_storage *) =
+        nidoi_sys.addresses;
+    int listener = nido_listen("127.0.0.1", "0", NULL);
+    char text[NIDO_ADDRESS_TEXT];
+
+    (void)unused;
+    nidoi_sys.addresses = no_peer;
+    cr_expect(gt(int, nido_local_port(listener), 0));
+    cr_expect(gt(int, nido_local_text(listener, text, sizeof text), 0));
+    cr_expect(eq(int, nido_peer_text(listener, text, sizeof text), -ENOSYS));
+    nidoi_sys.addresses = addresses;
+    return nido_close(listener);
+}
+
+NIDO_TEST(net_text, the_own_address_does_not_depend_on_the_peers)
+{
+    cr_expect(zero(int, nido_run(tell_own_address_alone, NULL, NULL)));
 }
 
 #ifdef __linux__
