@@ -393,12 +393,12 @@ class Run:
 def session(leader):
     """Living processes of a session: (pid, name)."""
     found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            name, rest = path.read_text().rsplit(") ", 1)
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it may end at any moment; a glob of pathlib's would fail then
+            name, rest = pathlib.Path("/proc", pid, "stat").read_text().rsplit(") ", 1)
             fields = rest.split()
             if int(fields[3]) == leader and fields[0] not in "ZX":
-                found.append((int(path.parent.name), name.split("(", 1)[1]))
+                found.append((int(pid), name.split("(", 1)[1]))
     return found
 
 
