@@ -403,7 +403,8 @@ CHILDREN(proc_run, after_a_cancel_nothing_is_left_of_its_group)
     close(alive[0]);
 }
 
-/* Somebody who writes and writes: what is there is taken, and no more is waited for. */
+/* A process that writes for ever: what is there is taken, and no more is waited for. How much it writes before
+ * the end of the shell is seen is up to the scheduler: 9 MiB on a busy machine. */
 CHILDREN(proc_run, an_endless_talker_that_it_leaves_behind_does_not_hold_us)
 {
     nido_proc_options options = SHELL("yes & exit 0");
@@ -413,7 +414,7 @@ CHILDREN(proc_run, an_endless_talker_that_it_leaves_behind_does_not_hold_us)
     options.kill_grace_ns = -1;
     rc = nido_proc_run(&options, NULL, 0, &result);
     cr_expect(zero(int, rc));
-    cr_expect(le(sz, result.out_len, 2 << 20));
+    cr_expect(le(sz, result.out_len, 64 << 20));
     nido_proc_result_free(&result);
 }
 
