@@ -223,41 +223,6 @@ int nido_chan_unreserve(nido_chan *chan)
     return 0;
 }
 
-size_t nido_chan_count(const nido_chan *chan)
-{
-    return chan->count;
-}
-
-size_t nido_chan_capacity(const nido_chan *chan)
-{
-    return chan->capacity;
-}
-
-static size_t chan_count_nodes(const struct nidoi_waitq *queue)
-{
-    size_t n = 0;
-
-    for (const struct nidoi_link *node = queue->nodes.next; node != &queue->nodes;
-         node = node->next)
-        n++;
-    return n;
-}
-
-size_t nido_chan_waiting_senders(const nido_chan *chan)
-{
-    return chan_count_nodes(&chan->senders);
-}
-
-size_t nido_chan_waiting_receivers(const nido_chan *chan)
-{
-    return chan_count_nodes(&chan->receivers);
-}
-
-void nido_chan_set_name(nido_chan *chan, const char *name)
-{
-    chan->name = name;
-}
-
 /* ---- Closing ---- */
 
 static void chan_refuse(struct nidoi_waitq *queue)
