@@ -42,7 +42,7 @@ NIDO_API int nido_cond_wait(nido_cond *cond, nido_mutex *mutex);
 
 /* Waits until holds(arg) is true: asked with the mutex owned, at first and after each notification,
  * and more than once for one of them; it must not park. Cancellation point. As nido_cond_wait; 0: it
- * held when the call returned, -ECANCELED: it does not. */
+ * held when the call returned; -ECANCELED: it does not; -EINVAL also if `holds` is NULL. */
 NIDO_API int nido_cond_wait_until(nido_cond *cond, nido_mutex *mutex, bool (*holds)(void *arg),
                                   void *arg);
 

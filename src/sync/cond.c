@@ -64,14 +64,26 @@ int nido_cond_wait(nido_cond *cond, nido_mutex *mutex)
     return err ? err : cond_wait(loop, cond, mutex);
 }
 
+/* It must not park: a notification between its answer and the wait would be lost. */
+static bool cond_asks(struct nidoi_loop *loop, bool (*holds)(void *arg), void *arg)
+{
+    bool answer;
+
+    nidoi_no_parking_begin(&loop->sched);
+    answer = holds(arg);
+    nidoi_no_parking_end(&loop->sched);
+    return answer;
+}
+
 int nido_cond_wait_until(nido_cond *cond, nido_mutex *mutex, bool (*holds)(void *arg), void *arg)
 {
     struct nidoi_loop *loop;
     int rc = cond_enter(cond, mutex, &loop);
 
-    while (!rc && !holds(arg)) {
+    if (!rc && !holds) rc = -EINVAL;
+    while (!rc && !cond_asks(loop, holds, arg)) {
         rc = cond_wait(loop, cond, mutex);
-        if (rc || holds(arg))
+        if (rc || cond_asks(loop, holds, arg))
             break; /* what a notification brought counts, though cancelled since */
         rc = nidoi_enter(&loop);
     }

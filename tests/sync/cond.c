@@ -90,6 +90,7 @@ static int news; /* of the room */
 
 static bool has_news(void *wanted)
 {
+    cr_expect(eq(int, nido_yield(), -EDEADLK), "it must not park");
     return news >= *(const int *)wanted;
 }
 
@@ -125,6 +126,9 @@ SYNC_TEST(cond, a_wait_until_something_holds_ends_when_it_does)
     cr_expect(eq(int, call.rc, 0));
     cr_expect(eq(int, wait_for_two(&room), 0), "it holds already");
     cr_expect(eq(int, nido_cond_wait_until(&room.cond, &room.mutex, has_news, &news), -EPERM));
+    cr_expect(zero(int, nido_mutex_lock(&room.mutex)));
+    cr_expect(eq(int, nido_cond_wait_until(&room.cond, &room.mutex, NULL, NULL), -EINVAL));
+    cr_expect(zero(int, nido_mutex_unlock(&room.mutex)));
 }
 
 SYNC_TEST(cond, what_was_brought_before_the_cancel_counts)
