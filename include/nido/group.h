@@ -152,7 +152,7 @@ NIDO_API int nido_group_wait(nido_group *group);
 NIDO_API int nido_group_set_limit(nido_group *group, uint32_t limit);
 
 /* Copies the counts of a group to *out: zeros for a closed one, but its first failure and its limit.
- * Not a cancellation point. 0; for a faulty group its code. */
+ * Not a cancellation point. 0; for a faulty group its code (-EPERM: opened outside a task). */
 NIDO_API int nido_group_counts_get(const nido_group *group, nido_group_counts *out);
 
 /* Cancels everything in the group, the body too; see nido_scope_cancel for code and reason. Returns

@@ -37,7 +37,7 @@ typedef struct nido_limiter_token {
     }
 
 /* Makes a limiter of `capacity` places, 0: paused; `name` (for reports) outlives it, or is NULL. Not
- * a cancellation point. 0. */
+ * a cancellation point. Always 0. */
 NIDO_API int nido_limiter_init(nido_limiter *limiter, uint32_t capacity, const char *name);
 
 /* Borrows a place, and waits for it if necessary. Cancellation point. 0; -ECANCELED, and nothing is
@@ -57,7 +57,8 @@ NIDO_API int nido_limiter_release(nido_limiter *limiter, nido_limiter_token *tok
 
 /* Changes the number of places. New places are given at once; if there are now fewer than are
  * borrowed, no task gets one before enough have been given back. With 0 places it is paused: no
- * task gets one before the next change. Not a cancellation point. 0; -EXDEV; -EPERM: it is in use and this thread has no runtime. */
+ * task gets one before the next change. Not a cancellation point. 0; -EXDEV; -EPERM: it is in use
+ * and this thread has no runtime. */
 NIDO_API int nido_limiter_resize(nido_limiter *limiter, uint32_t capacity);
 
 /* Ends the use of the limiter. Not a cancellation point. 0; -EBUSY: places are borrowed, nothing is

@@ -27,7 +27,7 @@ typedef struct nido_listen_options {
     int backlog;              /* 0: SOMAXCONN */
     bool reuse_port;          /* SO_REUSEPORT */
     bool v6_only;             /* IPV6_V6ONLY at an IPv6 address, and at host NULL */
-    int family;               /* AF_INET or AF_INET6: addresses of this family alone; 0: of any */
+    int family;               /* AF_INET or AF_INET6: this one alone, of peers too; 0: any */
     nido_prepare_fn *prepare; /* for the socket; may be NULL */
     void *ctx;                /* for prepare */
 } nido_listen_options;
@@ -120,7 +120,8 @@ NIDO_API int nido_dial(const char *host, const char *service, const nido_dial_op
  * (families alternating), each with a head start over the next, or at once when one fails; the
  * first success cancels and closes the rest (RFC 8305, sections 4 and 5). The list stays the
  * caller's. Cancellation point. The descriptor, or the first attempt's failure with the others in
- * nido_error_last(); -EINVAL: the list is empty; -ECANCELED, as nido_dial. */
+ * nido_error_last(); -EINVAL: the list is empty, or has none of the
+ * option's family; -ECANCELED, as nido_dial. */
 NIDO_API int nido_dial_any(const struct addrinfo *list, const nido_dial_options *options);
 
 /* A socket of any kind, owned. Not a cancellation point. The descriptor, or the system call's own;

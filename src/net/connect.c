@@ -39,7 +39,8 @@ static int listener_set_up_inet(int fd, int family, const nido_listen_options *o
 
     if (!err) err = nidoi_sys.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* inherited */
     if (!err && family == AF_INET6)
-        err = nidoi_sys.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, options->v6_only);
+        err = nidoi_sys.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+                                   options->v6_only || options->family == AF_INET6);
     return err;
 }
 

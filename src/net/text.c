@@ -78,6 +78,7 @@ int nido_address_parse(const char *text, struct sockaddr_storage *address, sockl
     const char *port = NULL;
     int err;
 
+    if (!text) return -EINVAL;
     if (nidoi_address_is_path(text)) {
         err = nidoi_address_parse(text, NULL, 0, &parsed);
     } else {

@@ -61,6 +61,7 @@ NIDO_TEST(net_text, what_is_no_address_is_refused)
     memset(longest, '1', sizeof longest);
     longest[sizeof longest - 1] = 0;
     cr_expect(eq(int, nido_address_parse(longest, &address, &length), -EINVAL));
+    cr_expect(eq(int, nido_address_parse(NULL, &address, &length), -EINVAL));
 }
 
 NIDO_TEST(net_text, a_text_that_does_not_fit_or_has_no_address_says_so)
@@ -268,6 +269,15 @@ static int choose_family(void *unused)
     dial.family = listen.family = AF_INET6;
     cr_expect(eq(int, nido_dial("127.0.0.1", service, &dial), -EAFNOSUPPORT));
     cr_expect(eq(int, nido_listen("127.0.0.1", "0", &listen), -EAFNOSUPPORT));
+    listener = nido_listen(NULL, "0", &listen);
+    if (listener >= 0) { /* where there is IPv6 */
+        int alone = 0;
+        socklen_t size = sizeof alone;
+
+        cr_expect(zero(int, getsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &alone, &size)));
+        cr_expect(eq(int, alone, 1), "IPv4 peers are of another family");
+        nido_close(listener);
+    }
     dial.family = listen.family = AF_UNIX;
     cr_expect(eq(int, nido_dial("127.0.0.1", service, &dial), -EINVAL));
     cr_expect(eq(int, nido_listen("127.0.0.1", "0", &listen), -EINVAL));
