@@ -5,9 +5,12 @@
  *
  * What it must not do is what no kernel does: a refused call is followed by a report. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #ifdef NIDOI_KQUEUE
 #include <sys/event.h>
 #else
@@ -188,16 +191,39 @@ static ssize_t weather_pwritev(int fd, const struct iovec *iov, int n, int64_t o
 
 /* ---- Children: on its way to its program one has a copy of every descriptor, so that what is
  * closed meanwhile lives on: its writer meets no EPIPE, its peer no end, then perhaps a reset. No
- * close falls into that time. ---- */
+ * close falls into that time. It is over when the child's copy of a pipe is closed, the last one in
+ * its table. That the start has returned does not say so everywhere: qemu-user's vfork is a fork,
+ * which the parent does not wait for. ---- */
 
 static pthread_mutex_t copied = PTHREAD_MUTEX_INITIALIZER;
 
+enum { ABOVE_ALL = 512 };
+
+/* The end of a new pipe that a child inherits up to its program; its other end is put to *seen. */
+static int open_witness(int *seen)
+{
+    int fds[2], high;
+
+    if (pipe(fds)) abort();
+    *seen = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+    high = fcntl(fds[1], F_DUPFD_CLOEXEC, ABOVE_ALL);
+    real.close(fds[0]);
+    real.close(fds[1]);
+    if (*seen < 0 || high < 0) abort();
+    return high;
+}
+
 static int weather_spawn(const struct nidoi_program *program, int *pid)
 {
-    int err;
+    int witness, seen, err;
+    char none;
 
     pthread_mutex_lock(&copied);
+    witness = open_witness(&seen);
     err = real.spawn(program, pid);
+    real.close(witness);
+    while (read(seen, &none, 1) < 0 && errno == EINTR) continue;
+    real.close(seen);
     pthread_mutex_unlock(&copied);
     return err;
 }
