@@ -19,7 +19,7 @@
     X(ESHUTDOWN, "no longer takes new work; of a socket: shut down")                     \
     X(EDEADLK, "waiting would never end, or is not allowed here")                        \
     X(EOWNERDEAD, "its owner ended while holding it")                                    \
-    X(EPERM, "not permitted; from nido: not a task of a runtime, or not the owner")      \
+    X(EPERM, "not permitted to this caller; a bare -1 reads so too")                     \
     X(EXDEV, "belongs to another thread's runtime; of files: on another file system")    \
     X(ECHILD, "the worker process died under the job; of a child: its status was taken") \
     X(EPROTO, "a rule was broken: a stray -ECANCELED, or by the peer")                   \
