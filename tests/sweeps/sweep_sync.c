@@ -413,3 +413,37 @@ static int make_together(void *unused)
     return rc;
 }
 SWEPT(a_once_is_done_once_by_whoever_is_left, make_together)
+
+static int share_making(void *unused)
+{
+    nido_scope scope;
+    int rc;
+
+    ALONE(scope, rc, nido_once_do_shared(&once, make, unused));
+    return unless_struck(rc);
+}
+
+/* What was made before the forget, or is being made then, is not what a later call gets. */
+static int forget_and_make(void *unused)
+{
+    nido_scope scope;
+    int before = makings, rc;
+
+    LAW(nido_once_forget(&once) == 0);
+    ALONE(scope, rc, nido_once_do(&once, make, unused));
+    LAW(rc < 0 || makings > before);
+    return unless_struck(rc);
+}
+
+static int make_forget_and_make(void *unused)
+{
+    int rc;
+
+    makings = 0;
+    nido_once_init(&once, "once");
+    rc = TOGETHER(unused, share_making, forget_and_make, share_making);
+    LAW(rc < 0 || makings == 1 || makings == 2);
+    LAW(nido_once_deinit(&once) == 0);
+    return rc;
+}
+SWEPT(a_once_that_is_forgotten_is_done_again, make_forget_and_make)

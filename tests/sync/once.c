@@ -228,6 +228,164 @@ SYNC_TEST(once, its_work_cannot_wait_for_itself)
     cr_expect(eq(int, nido_once_do(&once, answer, &result), 7));
 }
 
+/* ---- Failures that are shared ---- */
+
+static int share(void *arg)
+{
+    struct work *work = arg;
+
+    return nido_once_do_shared(work->once, work_run, work);
+}
+
+static void work_share(nido_group *group, struct work *work, nido_once *once, int result)
+{
+    work->once = once;
+    work->result = result;
+    work->runs = 0;
+    nido_event_init(&work->go, "go");
+    call_make(group, &work->call, share, work);
+}
+
+SYNC_TEST(once, a_shared_failure_reaches_all_that_wait_and_is_not_kept)
+{
+    struct work works[3], late;
+    nido_once once;
+
+    nido_once_init(&once, "setup");
+    for (int i = 0; i < 3; i++) work_share(group, &works[i], &once, i ? 40 + i : -EIO);
+    work_go(&works[0]);
+    for (int i = 0; i < 3; i++) {
+        cr_expect(eq(int, works[i].call.rc, -EIO));
+        cr_expect(eq(int, works[i].runs, i == 0));
+    }
+    work_share(group, &late, &once, 7);
+    work_go(&late);
+    cr_expect(eq(int, late.call.rc, 7));
+}
+
+SYNC_TEST(once, a_failure_is_shared_with_those_alone_that_ask_for_it)
+{
+    struct work first, tries, shares;
+    nido_once once;
+
+    nido_once_init(&once, "setup");
+    work_make(group, &first, &once, -EIO);
+    work_make(group, &tries, &once, 41);
+    work_share(group, &shares, &once, 42);
+    work_go(&first);
+    cr_expect(eq(int, shares.call.rc, -EIO));
+    cr_expect(eq(int, tries.runs, 1));
+    work_go(&tries);
+    cr_expect(eq(int, tries.call.rc, 41));
+    cr_expect(eq(int, shares.runs, 0));
+}
+
+SYNC_TEST(once, a_cancel_of_the_runner_is_not_shared)
+{
+    struct work works[3];
+    nido_once once;
+
+    nido_once_init(&once, "setup");
+    for (int i = 0; i < 3; i++) work_share(group, &works[i], &once, 40 + i);
+    call_cancel(&works[0].call);
+    let_run();
+    cr_expect(eq(int, works[0].call.rc, -ECANCELED));
+    cr_expect(eq(int, works[1].runs, 1));
+    work_go(&works[1]);
+    cr_expect(eq(int, works[1].call.rc, 41));
+    cr_expect(eq(int, works[2].call.rc, 41));
+}
+
+SYNC_TEST(once, a_failure_given_before_the_cancel_is_kept)
+{
+    struct work works[2];
+    nido_once once;
+
+    nido_once_init(&once, "setup");
+    for (int i = 0; i < 2; i++) work_share(group, &works[i], &once, -EIO);
+    nido_event_set(&works[0].go);
+    nido_yield(); /* the first has failed, the second was given its failure */
+    call_cancel(&works[1].call);
+    let_run();
+    cr_expect(eq(int, works[1].call.rc, -EIO));
+    cr_expect(eq(int, works[1].runs, 0));
+}
+
+/* ---- What is forgotten ---- */
+
+SYNC_TEST(once, what_is_forgotten_is_done_again)
+{
+    int results[] = {1, 2};
+    nido_once once;
+
+    (void)group;
+    nido_once_init(&once, "setup");
+    cr_expect(eq(int, nido_once_forget(&once), 0));
+    cr_expect(eq(int, nido_once_do(&once, answer, &results[0]), 1));
+    cr_expect(eq(int, nido_once_do(&once, answer, &results[1]), 1));
+    cr_expect(eq(int, nido_once_forget(&once), 0));
+    cr_expect(eq(int, nido_once_do(&once, answer, &results[1]), 2));
+    cr_expect(eq(int, nido_once_do(&once, answer, &results[0]), 2));
+}
+
+/* Two wait, then it is forgotten, then two ask. */
+static void work_forgotten(nido_group *group, struct work works[5], nido_once *once, int first)
+{
+    nido_once_init(once, "setup");
+    for (int i = 0; i < 5; i++) {
+        if (i == 3) cr_expect(eq(int, nido_once_forget(once), 0));
+        work_make(group, &works[i], once, i ? 40 + i : first);
+    }
+}
+
+SYNC_TEST(once, work_that_is_forgotten_is_for_those_that_waited_already)
+{
+    struct work works[5];
+    nido_once once;
+
+    work_forgotten(group, works, &once, 40);
+    work_go(&works[0]);
+    for (int i = 0; i < 3; i++) cr_expect(eq(int, works[i].call.rc, 40));
+    cr_expect(eq(int, works[3].runs, 1));
+    cr_expect(eq(int, works[4].call.rc, WAITING));
+    work_go(&works[3]);
+    cr_expect(eq(int, works[3].call.rc, 43));
+    cr_expect(eq(int, works[4].call.rc, 43));
+    cr_expect(eq(int, nido_once_do(&once, answer, &works[4].result), 43));
+}
+
+SYNC_TEST(once, after_a_forgotten_failure_one_further_try_is_for_all)
+{
+    struct work works[5];
+    nido_once once;
+
+    work_forgotten(group, works, &once, -EIO);
+    work_go(&works[0]);
+    cr_expect(eq(int, works[1].runs, 1));
+    work_go(&works[1]);
+    for (int i = 1; i < 5; i++) cr_expect(eq(int, works[i].call.rc, 41));
+}
+
+SYNC_TEST(once, after_a_forgotten_run_is_cancelled_one_further_try_is_for_all)
+{
+    struct work works[5];
+    nido_once once;
+
+    work_forgotten(group, works, &once, 40);
+    call_cancel(&works[0].call);
+    let_run();
+    cr_expect(eq(int, works[1].runs, 1));
+    work_go(&works[1]);
+    for (int i = 1; i < 5; i++) cr_expect(eq(int, works[i].call.rc, 41));
+}
+
+static int forget(void *arg)
+{
+    struct work *work = arg;
+
+    return nido_once_forget(work->once);
+}
+
 SYNC_TEST(once, another_thread_may_not_touch_it_while_it_is_done)
 {
     struct work work, stranger = {.runs = 0};
@@ -238,6 +396,8 @@ SYNC_TEST(once, another_thread_may_not_touch_it_while_it_is_done)
     work_make(group, &work, &once, 41);
     cr_expect(eq(int, in_other_runtime(do_once, &stranger), -EXDEV));
     cr_expect(eq(int, on_plain_thread(do_once, &stranger), -EPERM));
+    cr_expect(eq(int, in_other_runtime(forget, &stranger), -EXDEV));
+    cr_expect(eq(int, on_plain_thread(forget, &stranger), -EPERM));
     work_go(&work);
     cr_expect(eq(int, work.call.rc, 41));
     cr_expect(eq(int, stranger.runs, 0));

@@ -190,6 +190,8 @@ INSIDE(testkit_point, meeting_places)
     NO_POINT(nido_barrier_deinit(&barrier));
     nido_once_init(&once, NULL);
     POINT(nido_once_do(&once, succeed, NULL));
+    POINT(nido_once_do_shared(&once, succeed, NULL));
+    NO_POINT(nido_once_forget(&once));
     NO_POINT(nido_once_deinit(&once));
 }
 

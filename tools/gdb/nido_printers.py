@@ -68,7 +68,7 @@ def rwlock_state(value):
 
 def once_state(value):
     runner = int(value["runner"])
-    return ", done" if int(value["done"]) else f", run by {task_number(runner)}" if runner else ""
+    return ", done" if int(value["done"]) == 1 else f", run by {task_number(runner)}" if runner else ""
 
 
 def barrier_state(value):
