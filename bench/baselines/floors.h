@@ -9,7 +9,7 @@
 
 enum { BENCH_WORKERS = 4 }; /* threads for many calls at once, on both sides; one call needs one */
 
-bench_fn floor_ping_pong, floor_ring;
+bench_fn floor_ping_pong, floor_ring, floor_trace;
 bench_fn floor_spawn_join, floor_spawn_many;
 bench_fn floor_cancel, floor_timers;
 bench_fn floor_scope, floor_with_timeout, floor_wheel;

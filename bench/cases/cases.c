@@ -6,6 +6,7 @@ const struct bench_case *const bench_cases[] = {
     &case_switch,
     &case_yield_1000,
     &case_yield_100000,
+    &case_trace_event,
     &case_spawn_join,
     &case_spawn_10000,
     &case_spawn_cold,

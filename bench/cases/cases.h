@@ -5,7 +5,7 @@
 
 #include "harness/bench.h"
 
-extern const struct bench_case case_switch, case_yield_1000, case_yield_100000;
+extern const struct bench_case case_switch, case_yield_1000, case_yield_100000, case_trace_event;
 extern const struct bench_case case_spawn_join, case_spawn_10000, case_spawn_cold;
 extern const struct bench_case case_group, case_scope_deadline, case_scope_timeout;
 extern const struct bench_case case_with_timeout_ready;
