@@ -36,9 +36,8 @@ static inline void nido_trace_options_init(nido_trace_options *options)
 #define NIDO_TRACE_OPTIONS(...) NIDOI_SIZED(nido_trace_options, __VA_ARGS__)
 
 /* Records what the tasks of the calling thread's runtime do from now on, and forgets what an earlier start has
- * recorded; `options` NULL: defaults. Meanwhile each switch goes by way of the loop, which a clock tells and
- * nothing else. Not a cancellation point. 0; -EALREADY: it records already; -EINVAL: a bad option; -EPERM: the
- * thread has no runtime; -ENOMEM. */
+ * recorded; `options` NULL: defaults. Tasks run in the same order. Not a cancellation point. 0; -EALREADY: it
+ * records already; -EINVAL: a bad option; -EPERM: the thread has no runtime; -ENOMEM. */
 NIDO_API int nido_trace_start(const nido_trace_options *options);
 
 /* Records no more; what was recorded stays until the next start or the end of the run. Not a cancellation point.

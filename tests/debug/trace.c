@@ -549,6 +549,71 @@ NIDO_TEST(trace, a_shuffled_run_is_traced_too)
     cr_expect(zero(int, nido_run(both, NULL, &options)));
 }
 
+static int gives_way(void *times)
+{
+    int rc = 0;
+
+    for (int i = *(int *)times; i > 0 && !rc; i--) rc = nido_yield();
+    return rc;
+}
+
+static int beside_others_and_alone(void *unused)
+{
+    int once = 1, often = 100, most = 1000;
+    nido_group group;
+
+    (void)unused;
+    nido_group_open(&group, NIDO_WAIT_ALL, NULL);
+    begin(&group, gives_way, &once);
+    begin(&group, gives_way, &most);
+    begin(&group, gives_way, &often);
+    return nido_group_close(&group, gives_way(&often));
+}
+
+NIDO_TEST(trace, a_task_that_gives_way_and_is_alone_goes_on)
+{
+    nido_options options;
+
+    nido_options_init(&options);
+    options.flags = NIDO_RUN_TRACE;
+    cr_expect(zero(int, nido_run(beside_others_and_alone, NULL, &options)));
+}
+
+static int letter_often(void *arg)
+{
+    char **end = ((void **)arg)[0];
+    int rc = 0;
+
+    for (int i = 0; i < 100 && !rc; i++) {
+        *(*end)++ = *(char *)((void **)arg)[1];
+        rc = i % 3 ? nido_yield() : nido_sleep(i % 2 ? 1 : 0);
+    }
+    return rc;
+}
+
+static int letters(void *end)
+{
+    void *args[3][2] = {{end, "a"}, {end, "b"}, {end, "c"}};
+    nido_group group;
+
+    nido_group_open(&group, NIDO_WAIT_ALL, NULL);
+    for (int i = 0; i < 3; i++) begin(&group, letter_often, args[i]);
+    return nido_group_close(&group, 0);
+}
+
+NIDO_TEST(trace, the_order_of_tasks_is_what_it_is_without)
+{
+    nido_options options = nido_test_virtual();
+    char plain[400] = "", traced[400] = "", *end = plain;
+
+    cr_expect(zero(int, nido_run(letters, &end, &options)));
+    options.flags |= NIDO_RUN_TRACE;
+    end = traced;
+    cr_expect(zero(int, nido_run(letters, &end, &options)));
+    cr_expect(eq(str, traced, plain));
+    cr_expect(eq(sz, strlen(plain), 300));
+}
+
 NIDO_TEST(trace, inside_another_loop_too)
 {
     nido_options options;

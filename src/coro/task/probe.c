@@ -13,6 +13,7 @@ void nidoi_probe_set(struct nidoi_sched *sched, struct nidoi_probe *probe)
     probe->watcher = nidoi_watching.watcher;
     probe->ctx = nidoi_watching.ctx;
     probe->more = probe->watcher || probe->left || sched->measure;
+    probe->direct = sched->trace && !probe->more && !probe->shuffled;
     sched->probe = probe->more || probe->shuffled || sched->trace ? probe : NULL;
     sched->allowance = probe->watcher ? 1 : NIDOI_BUDGET;
     sched->batch = 0;
@@ -53,6 +54,17 @@ static void probe_stopped(struct nidoi_sched *sched, struct nidoi_probe *probe,
     if (probe->watcher && parked) probe->watcher->parked(probe->ctx, task);
 }
 
+static void probe_goes_on(struct nidoi_sched *sched, struct nidoi_probe *probe,
+                          struct nidoi_task *task)
+{
+    sched->resumes++;
+    sched->batch = 0;
+    nidoi_task_become(task, NIDOI_READY, NIDOI_RUNNING);
+    sched->budget = sched->allowance;
+    probe->running = task;
+    probe->batch--;
+}
+
 /* A task that ended is still to be read: its stack is reused by tasks alone, and none has run since.
  */
 static void probe_step(struct nidoi_sched *sched, struct nidoi_probe *probe)
@@ -61,17 +73,14 @@ static void probe_step(struct nidoi_sched *sched, struct nidoi_probe *probe)
 
     if (probe->more) probe_resumes(sched, probe, task);
     if (sched->trace) nidoi_trace_resume(sched->trace, task);
-    sched->resumes++;
     probe->round--;
     probe->spent = 0;
-    sched->batch = 0;
-    nidoi_task_become(task, NIDOI_READY, NIDOI_RUNNING);
-    sched->budget = sched->allowance;
+    probe_goes_on(sched, probe, task);
     nidoi_switch_jump(sched, task);
     if (probe->more)
-        probe_stopped(sched, probe, task);
+        probe_stopped(sched, probe, probe->running);
     else if (sched->trace)
-        nidoi_trace_stop(sched->trace, task);
+        nidoi_trace_stop(sched->trace, probe->running);
 }
 
 void nidoi_probe_run(struct nidoi_sched *sched, int batch)
@@ -80,10 +89,27 @@ void nidoi_probe_run(struct nidoi_sched *sched, int batch)
 
     if (sched->trace) sched->trace->fresh = false;
     if (sched->measure) nidoi_measure_batch(sched->measure);
-    for (; batch > 0 && nidoi_sched_ready(sched); batch--) {
+    probe->batch = batch;
+    while (probe->batch > 0 && nidoi_sched_ready(sched)) {
         if (probe->shuffled && !probe->round) ready_shuffle(sched, probe);
         probe_step(sched, probe);
     }
+    probe->batch = 0;
+}
+
+/* A task that gives way and is alone comes by the loop, for no switch leads from a task to itself. */
+struct nidoi_task *nidoi_probe_next(struct nidoi_sched *sched)
+{
+    struct nidoi_probe *probe = sched->probe;
+    struct nidoi_task *next = sched->ready[sched->head & sched->mask];
+
+    if (!probe || !probe->direct || probe->batch <= 0 || next == sched->current)
+        return &sched->loop;
+    next = nidoi_switch_next(sched);
+    nidoi_trace_stop(sched->trace, sched->current);
+    nidoi_trace_resume(sched->trace, next);
+    probe_goes_on(sched, probe, next);
+    return next;
 }
 
 void nidoi_probe_began(struct nidoi_sched *sched)

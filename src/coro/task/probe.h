@@ -6,7 +6,9 @@
  * 2. A run with one resumes each task from the loop and gets it back there (batch is 0), so that
  * the loop sees each park and each resume; and a watched task has a budget of 1, so that each entry
  * takes its slow path, which tells the watcher. Tasks still yield after as many calls as ever.
- * 3. In shuffled order too every ready task runs before any that became ready meanwhile. */
+ * 3. In shuffled order too every ready task runs before any that became ready meanwhile.
+ * 4. A run that is traced, and nothing else, switches from a task to the next ready one by nidoi_probe_next: by way of
+ * the loop the returns after each switch are mispredicted, which costs more than the trace. */
 #ifndef NIDOI_PROBE_H
 #define NIDOI_PROBE_H
 
@@ -38,6 +40,9 @@ struct nidoi_probe {
                                               Called by the loop; must not park */
     uint32_t round;                        /* resumes until the queue is shuffled again */
     int spent;                             /* calls of the running task since its resume */
+    bool direct;                           /* the run is traced, and nothing else */
+    int batch;                             /* resumes left until the loop has its turn */
+    struct nidoi_task *running;            /* the task that went on last */
 };
 
 /* A run that begins on this thread is watched so. */
@@ -51,6 +56,10 @@ void nidoi_probe_set(struct nidoi_sched *sched, struct nidoi_probe *probe);
 
 /* What nidoi_batch_run does with a probe. */
 void nidoi_probe_run(struct nidoi_sched *sched, int batch);
+
+/* The running task stops, a task is ready, and no batch without a probe lets it run: returns that task, which is then
+ * running, and has traced both; or the loop. */
+struct nidoi_task *nidoi_probe_next(struct nidoi_sched *sched);
 
 /* The tasks that ran without a probe have stopped, and one of them has begun a trace. */
 void nidoi_probe_began(struct nidoi_sched *sched);

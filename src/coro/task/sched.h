@@ -148,7 +148,7 @@ struct nidoi_sched {
     bool cxx;                            /* the program has a C++ run time */
     struct nidoi_exceptions *exceptions; /* this thread's; NULL without one */
     struct nidoi_link recheck;           /* struct nidoi_recheck */
-    struct nidoi_probe *probe;           /* coro/task/probe.h; NULL: not watched, not shuffled */
+    struct nidoi_probe *probe;           /* coro/task/probe.h; NULL: nothing asks for one */
     struct nidoi_trace *trace;           /* coro/task/trace.h; NULL: not traced */
     struct nidoi_measure *measure;       /* coro/task/measure.h; NULL: not measured */
     uint64_t resumes;                    /* ever, counted after each batch */

@@ -5,7 +5,7 @@
 #ifndef NIDOI_SWITCH_H
 #define NIDOI_SWITCH_H
 
-#include "coro/task/sched.h"
+#include "coro/task/probe.h"
 
 enum { NIDOI_WORTH_PREFETCHING = 16 };
 
@@ -59,8 +59,12 @@ static inline void nidoi_switch_resume(struct nidoi_sched *sched, struct nidoi_t
 /* The current task does not go on: the next ready one does, or the loop. */
 static inline void nidoi_switch_away(struct nidoi_sched *sched)
 {
-    if (nidoi_sched_ready(sched) && --sched->batch > 0)
+    bool ready = nidoi_sched_ready(sched) > 0;
+
+    if (ready && --sched->batch > 0)
         nidoi_switch_resume(sched, nidoi_switch_next(sched));
+    else if (ready && sched->batch < 0)
+        nidoi_switch_jump(sched, nidoi_probe_next(sched));
     else
         nidoi_switch_jump(sched, &sched->loop);
 }

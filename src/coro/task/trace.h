@@ -2,7 +2,7 @@
 /* coro/task/trace.h: a run that is traced: what its tasks do is noted in a ring of events.
  *
  * 1. A run that is not traced pays nothing: no test was added to its paths. What is noted is found by tests
- * that are there anyway. The loop sees each resume and each stop because a traced run has a probe
+ * that are there anyway. Each resume and each stop is seen because a traced run has a probe
  * (coro/task/probe.h); the wake of a task sees that its state is PARKED_TOLD where it is checked to be
  * PARKED; and what changes the tree of scopes sees NIDOI_TREE_TOLD where it is checked that the tree may
  * change (coro/scope/scope.h).
@@ -20,7 +20,7 @@ struct nidoi_trace {
     struct nidoi_task *not_stopped; /* it began the trace, and its stop is still to be noted */
 };
 
-/* ---- What the loop sees; `task` goes on, or has stopped, and how is in its state ---- */
+/* ---- What the probe sees; `task` goes on, or has stopped, and how is in its state ---- */
 
 void nidoi_trace_resume(struct nidoi_trace *trace, struct nidoi_task *task);
 void nidoi_trace_stop(struct nidoi_trace *trace, struct nidoi_task *task);
