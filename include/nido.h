@@ -12,6 +12,7 @@
 #include "nido/scope.h"
 #include "nido/group.h"
 #include "nido/task.h"
+#include "nido/value.h"
 #include "nido/error.h"
 #include "nido/fd.h"
 #include "nido/net.h"

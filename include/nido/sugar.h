@@ -9,6 +9,7 @@
 #include "nido/chan.h"
 #include "nido/fd.h"
 #include "nido/group.h"
+#include "nido/value.h"
 
 /* NIDO_SCOPED_FD fd = nido_dial(...);  is closed by nido_close when the block is left, in whatever
  * way. */
@@ -30,6 +31,17 @@ static inline void nidoi_scoped_group(nido_group *group)
     if (!group->scope.task) return; /* closed */
     nido_group_cancel(group, 0, "the block was left");
     nido_group_close(group, 0);
+}
+
+/* NIDO_SCOPED_VALUE(id, &request, text);  declares and opens a nido_value, which is closed when the
+ * block is left, in whatever way. */
+#define NIDO_SCOPED_VALUE(value, key, data)                        \
+    __attribute__((cleanup(nidoi_scoped_value))) nido_value value; \
+    nido_value_open(&value, key, data)
+
+static inline void nidoi_scoped_value(nido_value *value)
+{
+    if (value->scope.task) nido_value_close(value);
 }
 
 /* NIDO_TIMEOUT(NIDO_SEC(2), nido_read(fd, buf, len)): one call in a scope of its own with that

@@ -31,7 +31,7 @@ enum nidoi_event_kind {
     NIDOI_EVENT_WAKE, /* task becomes ready; object: the id of the task that wakes it, or 0; other: what its
                            wait returns */
     NIDOI_EVENT_OPEN,  /* task opens a scope; object: its deadline; other: where; number: flags of
-                           enum nidoi_event_scope; text: a group's name */
+                           enum nidoi_event_scope; text: a group's name, or "key=value" */
     NIDOI_EVENT_CLOSE, /* and closes it */
     NIDOI_EVENT_CANCEL, /* task, or 0, cancels; object: the scope's task; other: code and kind; text: why */
     NIDOI_EVENT_JOB, /* task's job was begun by worker `other`; object: its function; text: its name */
@@ -48,7 +48,7 @@ enum nidoi_event_park {
     NIDOI_EVENT_KIND_COPIED =
         2 /* `other` means nothing; the kind's name is the first of two texts */
 };
-enum nidoi_event_scope { NIDOI_EVENT_GROUP = 1, NIDOI_EVENT_SHIELD = 2 };
+enum nidoi_event_scope { NIDOI_EVENT_GROUP = 1, NIDOI_EVENT_SHIELD = 2, NIDOI_EVENT_VALUE = 4 };
 
 struct nidoi_event {
     int64_t when;

@@ -72,6 +72,24 @@ static void put_cancel(FILE *file, const nido_scope *scope)
     fputc('}', file);
 }
 
+static void put_values(FILE *file, const struct nidoi_task *task)
+{
+    const nido_scope *at = nidoi_debug_scopes_sound(task) ? task->scope : NULL;
+    const nido_value *value = nidoi_debug_value_next(task, &at);
+
+    if (!value) return;
+    fputs(",\"values\":[", file);
+    for (const char *between = "{"; value; between = ",{") {
+        fputs(between, file);
+        fputs("\"key\":", file);
+        put_text(file, nidoi_value_name(value));
+        put_key_text(file, "text", nidoi_value_text(value));
+        fputc('}', file);
+        value = nidoi_debug_value_next(task, &at);
+    }
+    fputc(']', file);
+}
+
 static void put_frame(FILE *file, const struct nidoi_debug_view *view, void *address)
 {
     struct nidoi_symbol symbol;
@@ -132,6 +150,7 @@ static void put_task(FILE *file, const struct nidoi_debug_view *view, const stru
                 due > task->sched->now ? due - task->sched->now : 0,
                 nidoi_debug_owns_deadline(task) ? "true" : "false");
     put_cancel(file, task->scope);
+    put_values(file, task);
     if (nidoi_measure_cpu(task, &cpu_ns)) fprintf(file, ",\"cpu_ns\":%" PRIu64, cpu_ns);
     put_stack(file, view, task);
     put_key_text(file, "spawned_at", nidoi_place(&place, task->spawned_at));

@@ -7,10 +7,12 @@
 
 #include "base/place.h"
 #include "coro/group/waits.h"
+#include "coro/scope/value.h"
 #include "debug/stack.h"
 #include "nido/time.h"
 
 enum {
+    MOST_SCOPES = 256, /* from the task's innermost upwards, in which values are looked for */
     STACK_WORDS = 256, /* that are searched for return addresses */
     CALL_BYTES = 8     /* before a return address */
 };
@@ -33,6 +35,32 @@ static void peek_text(char *to, size_t size, const char *from)
     to[n] = '\0';
 }
 
+static void see_value(struct nidoi_text *text, const nido_scope *scope)
+{
+    nido_value value;
+    nido_value_key key;
+    char name[32], data[64];
+
+    if (nidoi_peek(&value, scope, sizeof value) || nidoi_peek(&key, value.key, sizeof key)) return;
+    if (!(key.flags & NIDO_VALUE_TEXT) || !value.data) return;
+    peek_text(name, sizeof name, key.name ? key.name : "value");
+    peek_text(data, sizeof data, value.data);
+    ADD(text, ", %s=%s", name, data);
+}
+
+/* A hidden value is shown too, behind the one that hides it. */
+static void see_values(struct nidoi_stall_look *look)
+{
+    struct nidoi_text text = {look->values, sizeof look->values, 0};
+    const nido_scope *at = look->task.scope;
+    nido_scope scope;
+
+    for (int i = 0; i < MOST_SCOPES && at && !nidoi_peek(&scope, at, sizeof scope); i++) {
+        if (scope.flags & NIDOI_SCOPE_VALUE) see_value(&text, at);
+        at = scope.parent;
+    }
+}
+
 /* By copies: all of it may change meanwhile, and the task be gone. */
 static bool see_task(const struct nidoi_loop *loop, int64_t read, struct nidoi_stall_look *look)
 {
@@ -46,6 +74,7 @@ static bool see_task(const struct nidoi_loop *loop, int64_t read, struct nidoi_s
     look->ready = before.tail - before.head;
     is_there = !nidoi_peek(&look->task, before.current, sizeof look->task);
     if (is_there) peek_text(look->name, sizeof look->name, look->task.name);
+    if (is_there) see_values(look);
     return is_there && before.now == read && !nidoi_peek(&after, &loop->sched, sizeof after) &&
            same_moment(&after, &before);
 }
@@ -132,8 +161,8 @@ void nidoi_stall_add_who(struct nidoi_text *text, const struct nidoi_stall_look 
     else if (look->is_loop)
         ADD(text, "a function that the loop called");
     else
-        ADD(text, "task #%llu \"%s\", spawned at %s", (unsigned long long)task->id, look->name,
-            nidoi_place(&place, task->spawned_at));
+        ADD(text, "task #%llu \"%s\", spawned at %s%s", (unsigned long long)task->id, look->name,
+            nidoi_place(&place, task->spawned_at), look->values);
 }
 
 /* " on descriptor 7 (/dev/ttyS0)". */

@@ -16,6 +16,7 @@ struct nidoi_stall_look {
     bool is_loop;           /* a function that the loop called */
     struct nidoi_task task; /* a copy of the running task */
     char name[64];          /* and of its name */
+    char values[160];       /* and of those in force for it that are shown: ", request=42f1" */
     const struct nidoi_task *current;
     uint32_t ready; /* tasks */
     struct nidoi_thread_look thread;
@@ -28,7 +29,7 @@ struct nidoi_stall_look {
 bool nidoi_stall_see(const struct nidoi_loop *loop, const struct nidoi_thread *thread, int64_t read,
                      struct nidoi_stall_look *out);
 
-/* "task #57 "thumbnailer", spawned at server(+0x1302)". */
+/* "task #57 "thumbnailer", spawned at server(+0x1302), request=42f1". */
 void nidoi_stall_add_who(struct nidoi_text *text, const struct nidoi_stall_look *look);
 
 /* The whole report. */

@@ -135,6 +135,49 @@ bool nidoi_debug_scopes_sound(const struct nidoi_task *task)
     return true;
 }
 
+/* ---- Values ---- */
+
+static bool value_is_hidden(const struct nidoi_task *task, const nido_value *value)
+{
+    for (const nido_scope *scope = task->scope; scope != &value->scope; scope = scope->parent) {
+        const nido_value *inner = nidoi_value_of(scope);
+
+        if (inner && inner->key == value->key) return true;
+    }
+    return false;
+}
+
+/* The scope above, or NULL: at the root, or below a task whose scopes are not sound. */
+static const nido_scope *scope_above(const nido_scope *scope)
+{
+    const nido_scope *above = scope->parent;
+
+    if (!above || scope != &scope->task->base) return above;
+    return nidoi_debug_scopes_sound(above->task) ? above : NULL;
+}
+
+const nido_value *nidoi_debug_value_next(const struct nidoi_task *task, const nido_scope **at)
+{
+    while (*at) {
+        const nido_value *value = nidoi_value_of(*at);
+
+        *at = scope_above(*at);
+        if (value && nidoi_value_text(value) && !value_is_hidden(task, value)) return value;
+    }
+    return NULL;
+}
+
+static void add_values(struct nidoi_text *text, const struct nidoi_task *task)
+{
+    const nido_scope *at = task->scope;
+    const nido_value *value;
+
+    while ((value = nidoi_debug_value_next(task, &at)) != NULL)
+        ADD(text, "  %.32s=%.64s", nidoi_value_name(value), nidoi_value_text(value));
+}
+
+/* ---- Lines ---- */
+
 void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task, bool sizes)
 {
     struct nidoi_place place;
@@ -145,6 +188,7 @@ void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task
     if (nidoi_debug_scopes_sound(task)) {
         add_deadline(text, task);
         add_cancel(text, task->scope);
+        add_values(text, task);
     } else {
         ADD(text, "  its scopes are not sound");
     }

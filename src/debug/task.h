@@ -5,6 +5,7 @@
 #define NIDOI_DEBUG_TASK_H
 
 #include "coro/group/group.h"
+#include "coro/scope/value.h"
 
 struct nidoi_text {
     char *text;
@@ -29,6 +30,10 @@ bool nidoi_debug_scopes_sound(const struct nidoi_task *task);
 /* Bytes of its stack: used at most, as far as parks have shown it, and there are. */
 size_t nidoi_debug_stack_used(const struct nidoi_task *task);
 size_t nidoi_debug_stack_size(const struct nidoi_task *task);
+
+/* The next value from `*at` (at first task->scope) upwards that is in force for the task and is shown;
+ * `*at` goes on behind it. NULL: no more. */
+const nido_value *nidoi_debug_value_next(const struct nidoi_task *task, const nido_scope **at);
 
 /* "#3 "conn"  waits for ..., 1.2 s  deadline in 3.0 s  cancelled by ...". `sizes`: of its stack too. */
 void nidoi_debug_add_task(struct nidoi_text *text, const struct nidoi_task *task, bool sizes);

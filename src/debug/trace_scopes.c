@@ -29,6 +29,7 @@ static void scope_line(struct nidoi_trace_reader *reader, char end, uint32_t tra
     NIDOI_TRACE_ADD(reader, ",\"cat\":\"scope\",\"name\":\"%s",
                     event->number & NIDOI_EVENT_GROUP      ? "group "
                     : event->number & NIDOI_EVENT_SHIELD   ? "shield"
+                    : event->number & NIDOI_EVENT_VALUE    ? "value "
                     : (int64_t)event->object == NIDO_NEVER ? "scope"
                                                            : "deadline");
     nidoi_trace_out_quote(&reader->out, nidoi_trace_text_of(reader, cell, 0, &name));

@@ -86,6 +86,14 @@ static uint64_t hash_group(uint64_t hash, const nido_group *group)
     return hash_bytes(hash, &group->policy, sizeof group->policy);
 }
 
+/* Those from above its group are the same for its siblings. */
+static uint64_t hash_value(uint64_t hash, const nido_value *value)
+{
+    if (!nidoi_value_text(value)) return hash;
+    hash = hash_bytes(hash, &value->key, sizeof value->key);
+    return hash_text(hash, nidoi_value_text(value));
+}
+
 /* Of all below, with how deep it lies: the order of the walk alone does not tell a child from a
  * sibling. */
 static uint64_t task_signature(const struct tree *tree, struct nidoi_task *task)
@@ -103,6 +111,7 @@ static uint64_t task_signature(const struct tree *tree, struct nidoi_task *task)
             hash = hash_stack(hash, tree->view, scope->task);
         }
         if (scope->flags & NIDOI_SCOPE_GROUP) hash = hash_group(hash, (nido_group *)(void *)scope);
+        if (nidoi_value_of(scope)) hash = hash_value(hash, nidoi_value_of(scope));
         hash = hash_bytes(hash, &depth, sizeof depth);
     }
     return hash;

@@ -65,6 +65,30 @@ static int leave_blocks()
     return number;
 }
 
+static const nido_value_key request = NIDO_VALUE_KEY_INIT("request", NIDO_VALUE_TEXT);
+
+static const char *request_of_caller()
+{
+    return static_cast<const char *>(nido_value_get(&request));
+}
+
+static void leave_values()
+{
+    const char *outer = "outer", *texts[] = {"one", "two"};
+    {
+        NIDO_SCOPED_VALUE(id, &request, outer);
+        for (const char *text : texts) {
+            NIDO_SCOPED_VALUE(inner, &request, text);
+            EXPECT(request_of_caller() == text);
+            if (*text == 'o') continue;
+            EXPECT(nido_value_close(&inner) == 0);
+            EXPECT(request_of_caller() == outer);
+        }
+        EXPECT(request_of_caller() == outer);
+    }
+    EXPECT(request_of_caller() == nullptr);
+}
+
 static void send_typed()
 {
     point item = {0, 0};
@@ -89,6 +113,7 @@ static int everything(void *)
     spawn_with_arguments();
     EXPECT(fcntl(leave_blocks(), F_GETFD) < 0);
     send_typed();
+    leave_values();
     return 0;
 }
 

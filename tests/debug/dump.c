@@ -116,6 +116,63 @@ static int holds_on(void *unused)
     return nido_scope_close(&shield, -ECANCELED);
 }
 
+/* ---- Values ---- */
+
+static const nido_value_key request = NIDO_VALUE_KEY_INIT("request", NIDO_VALUE_TEXT);
+static const nido_value_key user = NIDO_VALUE_KEY_INIT("user", 0);
+static const nido_value_key tenant = NIDO_VALUE_KEY_INIT("tenant", NIDO_VALUE_TEXT);
+
+static int waits_for_a_request(void *id)
+{
+    nido_value value;
+    int rc;
+
+    nido_value_open(&value, &request, id);
+    rc = waits(NULL);
+    nido_value_close(&value);
+    return rc;
+}
+
+/* Texts of its task and from above, the innermost of each key; no others. */
+INSIDE(dump, values_that_are_texts_are_shown_where_they_are_in_force)
+{
+    nido_value values[5];
+    nido_group group;
+
+    nido_event_init(&event, "news");
+    nido_value_open(&values[0], &tenant, "hidden");
+    nido_value_open(&values[1], &tenant, "acme \"x\"\n");
+    nido_value_open(&values[2], &user, values);
+    nido_value_open(&values[3], &request, NULL);
+    nido_group_open(&group, NIDO_WAIT_ALL, "requests");
+    cr_expect(zero(int, nido_spawn(&group, waits_for_a_request, "42f1")));
+    nido_yield();
+    nido_value_open(&values[4], &tenant, NULL);
+    EXPECT_LINES(nido_dump, "\"\"  runs  stack ",
+                 "waits for event \"news\", 0.0 s  request=42f1  tenant=acme \"x\"?  stack ");
+    EXPECT_LINES(nido_dump_json, ",\"values\":[{\"key\":\"request\",\"text\":\"42f1\"},"
+                                 "{\"key\":\"tenant\",\"text\":\"acme \\\"x\\\"\\u000a\"}],");
+    nido_value_close(&values[4]);
+    nido_group_cancel(&group, 0, NULL);
+    nido_group_close(&group, 0);
+    for (int i = 3; i >= 0; i--) nido_value_close(&values[i]);
+}
+
+INSIDE(dump, equal_subtrees_with_different_texts_are_not_equal)
+{
+    static char ids[4][2] = {"a", "b", "b", "b"};
+    nido_group group;
+
+    nido_event_init(&event, "news");
+    nido_group_open(&group, NIDO_WAIT_ALL, "requests");
+    for (int i = 0; i < 4; i++)
+        cr_expect(zero(int, nido_spawn(&group, waits_for_a_request, ids[i])));
+    nido_yield();
+    EXPECT_LINES(nido_dump, "  request=a  ", "  request=b  ", "\n   └─ 2 more like #3, ");
+    nido_group_cancel(&group, 0, NULL);
+    nido_group_close(&group, 0);
+}
+
 /* S356 */
 INSIDE(dump, in_the_middle_of_a_cancel_its_reason_and_its_author_are_shown)
 {

@@ -162,6 +162,25 @@ INSIDE(trace, a_deadline_and_a_cancel_tell_what_they_end_and_why)
     cr_expect(is_written("\"args\":{\"result\":-125}"));
 }
 
+INSIDE(trace, values_are_slices_with_their_texts)
+{
+    static const nido_value_key request = NIDO_VALUE_KEY_INIT("request", NIDO_VALUE_TEXT);
+    static const nido_value_key user = NIDO_VALUE_KEY_INIT("user", 0);
+    char id[] = "42f1";
+    nido_value values[2];
+
+    nido_set_name("main");
+    cr_expect(zero(int, nido_trace_start(NULL)));
+    nido_value_open(&values[0], &request, id);
+    memset(id, 'x', sizeof id - 1);
+    nido_value_open(&values[1], &user, &values);
+    cr_expect(zero(int, nido_sleep(NIDO_MS(1))));
+    nido_value_close(&values[1]);
+    nido_value_close(&values[0]);
+    EXPECT_EVENTS("#1 main scopes", "B 0 value request=42f1", "B 0 value user", "E 1 value user",
+                  "E 1 value request=42f1");
+}
+
 static ssize_t job(void *arg)
 {
     *(bool *)arg = true;

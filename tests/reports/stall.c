@@ -175,6 +175,19 @@ static int waits_for_a_while(void *unused)
     return nido_sleep(NIDO_MS(20));
 }
 
+static int holds_for_a_request(void *unused)
+{
+    static const nido_value_key request = NIDO_VALUE_KEY_INIT("request", NIDO_VALUE_TEXT);
+    static const nido_value_key user = NIDO_VALUE_KEY_INIT("user", 0);
+    nido_value values[2];
+
+    nido_value_open(&values[0], &user, unused);
+    nido_value_open(&values[1], &request, "42f1");
+    thumbnailer(unused);
+    nido_value_close(&values[1]);
+    return nido_value_close(&values[0]);
+}
+
 int holds(void *fn)
 {
     nido_spawn_options options;
@@ -264,6 +277,7 @@ static int run_case(const char *what)
 
     if (!strcmp(what, "computes")) return run(thumbnailer, limit, NIDO_CLOCK_REAL, false);
     if (!strcmp(what, "by-environment")) return run(thumbnailer, 0, NIDO_CLOCK_REAL, false);
+    if (!strcmp(what, "request")) return run(holds_for_a_request, limit, NIDO_CLOCK_REAL, false);
     if (!strcmp(what, "reads")) return run(reads, limit, NIDO_CLOCK_REAL, false);
     if (!strcmp(what, "sleeps")) return run(sleeps, limit, NIDO_CLOCK_REAL, false);
     if (!strcmp(what, "posts")) return run(posts, limit, NIDO_CLOCK_REAL, false);

@@ -102,6 +102,8 @@ static void tasks_are_refused(void)
     nido_stats stats;
     nido_histogram histogram;
     nido_scope scope;
+    nido_value_key value_key = NIDO_VALUE_KEY_INIT("key", 0);
+    nido_value value;
     nido_group group;
     intptr_t out;
     int rc;
@@ -126,6 +128,8 @@ static void tasks_are_refused(void)
     REFUSED(nido_scope_cancel(&scope, 0, NULL));
     REFUSED(nido_scope_move(&scope, 1));
     REFUSED(nido_scope_close(&scope, 0));
+    nido_value_open(&value, &value_key, "x");
+    REFUSED(nido_value_close(&value));
     REFUSED(nido_with_deadline(1, do_nothing, NULL));
     REFUSED(nido_with_timeout(1, do_nothing, NULL));
     REFUSED(nido_with_shield(1, do_nothing, NULL));

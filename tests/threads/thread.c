@@ -202,6 +202,34 @@ NIDO_TEST(thread, a_function_runs_in_another_runtime_and_its_result_comes_back)
     cr_expect(eq(int, there.rc, 0), "the failing guest did not disturb it");
 }
 
+static const nido_value_key request = NIDO_VALUE_KEY_INIT("request", NIDO_VALUE_TEXT);
+
+static int has_no_value(void *unused)
+{
+    (void)unused;
+    return nido_value_get(&request) != NULL;
+}
+
+static int run_there_with_a_value(void *arg)
+{
+    struct elsewhere *there = arg;
+    nido_value value;
+
+    nido_value_open(&value, &request, "42f1");
+    cr_expect(zero(int, nido_run_on(there->rt, has_no_value, NULL)));
+    return nido_value_close(&value);
+}
+
+NIDO_TEST(thread, a_function_in_another_runtime_inherits_no_value)
+{
+    struct elsewhere there;
+
+    open_elsewhere(&there);
+    cr_expect(zero(int, nido_run(run_there_with_a_value, &there, NULL)));
+    close_elsewhere(&there);
+    cr_expect(zero(int, there.rc));
+}
+
 struct long_visit {
     struct elsewhere there;
     nido_xevent *begun;

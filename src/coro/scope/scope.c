@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "coro/scope/scope.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/place.h"
 #include "base/time.h"
 #include "coro/scope/error.h"
+#include "coro/scope/value.h"
 #include "coro/task/measure.h"
 #include "coro/task/trace.h"
 #include "nido/time.h"
@@ -107,12 +109,28 @@ void nidoi_tree_spawned(const struct nidoi_loop *loop, struct nidoi_task *task)
     if (loop->sched.measure) nidoi_measure_spawn(loop->sched.measure, task);
 }
 
+/* "request=42f1". */
+static void trace_value(struct nidoi_trace *trace, const nido_value *value)
+{
+    const char *text = nidoi_value_text(value);
+    char name[NIDOI_EVENT_TEXT_MOST + 1];
+
+    snprintf(name, sizeof name, "%s%s%s", nidoi_value_name(value), text ? "=" : "",
+             text ? text : "");
+    nidoi_trace_open(trace, &value->scope, NIDOI_EVENT_VALUE, name);
+}
+
 void nidoi_tree_opened(const struct nidoi_loop *loop, const nido_scope *scope)
 {
     bool group = scope->flags & NIDOI_SCOPE_GROUP, shield = scope->flags & NIDOI_SCOPE_SHIELD;
     struct nidoi_trace *trace = tree_trace(loop);
+    const nido_value *value = nidoi_value_of(scope);
 
     if (!trace) return;
+    if (value) {
+        trace_value(trace, value);
+        return;
+    }
     nidoi_trace_open(trace, scope,
                      (group ? NIDOI_EVENT_GROUP : 0) | (shield ? NIDOI_EVENT_SHIELD : 0),
                      group ? ((const nido_group *)(const void *)scope)->name : NULL);
@@ -216,12 +234,17 @@ void nidoi_scope_inspect(const struct nidoi_task *task, const char *frame)
     nidoi_scope_left_open(task);
 }
 
+static size_t scope_size(const nido_scope *scope)
+{
+    if (scope->flags & NIDOI_SCOPE_GROUP) return sizeof(nido_group);
+    return scope->flags & NIDOI_SCOPE_VALUE ? sizeof(nido_value) : sizeof(nido_scope);
+}
+
 static bool scopes_overlap(const nido_scope *open, const nido_scope *fresh)
 {
     uintptr_t at = (uintptr_t)open, here = (uintptr_t)fresh;
-    size_t size = open->flags & NIDOI_SCOPE_GROUP ? sizeof(nido_group) : sizeof(nido_scope);
 
-    return here < at + size && at < here + sizeof(nido_scope);
+    return here < at + scope_size(open) && at < here + sizeof(nido_scope);
 }
 
 void nidoi_scope_inspect_memory(const struct nidoi_task *task, nido_scope *scope, const char *frame)

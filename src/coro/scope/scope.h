@@ -38,7 +38,8 @@ enum {
     NIDOI_SCOPE_SHIELD = 32,
     NIDOI_SCOPE_UNARMED = 64, /* it or one above has a deadline that no timer knows */
     NIDOI_SCOPE_GROUP = 128,
-    NIDOI_SCOPE_TIMED = 256 /* has had a deadline of its own */
+    NIDOI_SCOPE_TIMED = 256, /* has had a deadline of its own */
+    NIDOI_SCOPE_VALUE = 512
 };
 
 /* The scope after `scope` in pre-order within `root`: its inner one, its tasks, then what the parents have
@@ -185,7 +186,7 @@ static inline void nidoi_scope_base(struct nidoi_loop *loop, struct nidoi_task *
     if (__builtin_expect(loop->tree, 0)) nidoi_tree_spawned(loop, task);
 }
 
-/* Puts it below the running task's innermost scope. `flags`: SHIELD, GROUP. */
+/* Puts it below the running task's innermost scope. `flags`: SHIELD, GROUP, VALUE. */
 static inline void nidoi_scope_push(struct nidoi_loop *loop, nido_scope *scope, uint32_t flags,
                                     int64_t deadline, void *place)
 {
