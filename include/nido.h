@@ -17,6 +17,7 @@
 #include "nido/fd.h"
 #include "nido/net.h"
 #include "nido/offload.h"
+#include "nido/parallel.h"
 #include "nido/file.h"
 #include "nido/stream.h"
 #include "nido/proc.h"

@@ -1,40 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Work that computes goes to worker threads, one part for each of four tasks. A job touches only what
- * it was given. */
+/* Work that computes goes to worker threads: one call for many parts, as many at once as there are
+ * processors. Each part touches only what is its own. */
 #include <nido.h>
 #include <stdio.h>
 
-struct part {
-    uint64_t from, to, sum;
-};
+enum { PARTS = 64, NUMBERS = 1000000 / PARTS };
 
-static ssize_t add(void *arg) /* on a worker: no call of nido that waits */
+static int add(void *sums, size_t part) /* on a worker: no call of nido that waits */
 {
-    struct part *part = arg;
-    for (uint64_t i = part->from; i < part->to; i++) part->sum += i;
+    uint64_t sum = 0;
+    for (uint64_t i = part * NUMBERS; i < (part + 1) * NUMBERS; i++) sum += i;
+    ((uint64_t *)sums)[part] = sum;
     return 0;
-}
-
-static int add_aside(void *part)
-{
-    return (int)nido_offload(add, part);
 }
 
 static int app(void *unused)
 {
-    struct part parts[4];
-    uint64_t sum = 0;
-    nido_group group;
-    int rc = 0;
+    uint64_t sums[PARTS], sum = 0;
+    int rc = nido_parallel_for(PARTS, add, sums, NULL);
     (void)unused;
-    nido_group_open(&group, NIDO_FAIL_FAST, "parts");
-    for (unsigned i = 0; i < 4 && rc == 0; i++) {
-        parts[i] = (struct part){i * 250000, (i + 1) * 250000, 0};
-        rc = nido_spawn(&group, add_aside, &parts[i]);
-    }
-    rc = nido_group_close(&group, rc);
-    for (int i = 0; i < 4 && rc == 0; i++) sum += parts[i].sum;
-    printf("%llu\n", (unsigned long long)sum);
+    for (int i = 0; i < PARTS && rc == 0; i++) sum += sums[i];
+    if (rc == 0) printf("%llu\n", (unsigned long long)sum);
     return rc;
 }
 

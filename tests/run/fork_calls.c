@@ -75,6 +75,18 @@ static ssize_t job(void *arg)
     return 0;
 }
 
+static int do_index(void *ctx, size_t i)
+{
+    (void)ctx, (void)i;
+    return 0;
+}
+
+static int do_item(void *ctx, const void *item, void *result)
+{
+    (void)ctx, (void)item, (void)result;
+    return 0;
+}
+
 static int shard(unsigned number, void *arg)
 {
     (void)number, (void)arg;
@@ -251,6 +263,8 @@ static void threads_are_refused(void)
     REFUSED(nido_offload(job, NULL));
     REFUSED(nido_offload_with(job, NULL, NULL));
     REFUSED(nido_offload_abandon(job, NULL, drop, NULL));
+    REFUSED(nido_parallel_for(1, do_index, NULL, NULL));
+    REFUSED(nido_map(&item, 1, &item, 1, 1, do_item, NULL, NULL));
     REFUSED(nido_xchan_try_send(world.xchan, &item));
     REFUSED(nido_xchan_try_recv(world.xchan, &item));
     REFUSED(nido_xchan_send(world.xchan, &item));

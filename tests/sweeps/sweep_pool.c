@@ -7,6 +7,7 @@
 
 #include "nido/file.h"
 #include "nido/offload.h"
+#include "nido/parallel.h"
 #include "nido/signal.h"
 #include "sweep_help.h"
 
@@ -85,6 +86,57 @@ static int interrupt_one(void *unused)
     return rc == 5 ? 0 : unless_struck(rc);
 }
 SWEPT_LOOSELY(a_job_that_may_be_interrupted_gives_its_result_all_the_same, interrupt_one)
+
+/* ---- Many indices ---- */
+
+enum { INDICES = 6 };
+static int marks[INDICES]; /* atomic, of calls */
+
+static int mark_index(void *unused, size_t i)
+{
+    (void)unused;
+    __atomic_add_fetch(&marks[i], 1, __ATOMIC_SEQ_CST);
+    return 0;
+}
+
+/* Each at most once, and all of them if that is what the call says. */
+static int mark_all(void *unused)
+{
+    nido_scope scope;
+    int rc;
+
+    for (int i = 0; i < INDICES; i++) __atomic_store_n(&marks[i], 0, __ATOMIC_SEQ_CST);
+    ALONE(scope, rc,
+          nido_parallel_for(INDICES, mark_index, unused,
+                            &NIDO_PARALLEL_OPTIONS(.workers = 2, .piece = 2)));
+    for (int i = 0; i < INDICES; i++) {
+        int n = __atomic_load_n(&marks[i], __ATOMIC_SEQ_CST);
+
+        LAW(n == 1 || (n == 0 && rc != 0));
+    }
+    return unless_struck(rc);
+}
+SWEPT_LOOSELY(every_index_is_done_once_or_the_call_has_failed, mark_all)
+
+static int double_item(void *unused, const void *item, void *result)
+{
+    (void)unused;
+    *(int *)result = 2 * *(const int *)item;
+    return 0;
+}
+
+static int double_all(void *unused)
+{
+    int items[INDICES] = {1, 2, 3, 4, 5, 6}, results[INDICES] = {0}, rc;
+    nido_scope scope;
+
+    ALONE(scope, rc,
+          nido_map(items, sizeof *items, results, sizeof *results, INDICES, double_item, unused,
+                   &NIDO_PARALLEL_OPTIONS(.workers = 2, .piece = 2)));
+    for (int i = 0; i < INDICES; i++) LAW(results[i] == 2 * items[i] || (!results[i] && rc));
+    return unless_struck(rc);
+}
+SWEPT_LOOSELY(every_item_has_its_result_or_the_call_has_failed, double_all)
 
 /* ---- Files ---- */
 

@@ -380,6 +380,18 @@ static ssize_t job(void *unused)
     return 0;
 }
 
+static int do_index(void *ctx, size_t i)
+{
+    (void)ctx, (void)i;
+    return 0;
+}
+
+static int do_item(void *ctx, const void *item, void *result)
+{
+    (void)ctx, (void)item, (void)result;
+    return 0;
+}
+
 static void drop(void *ctx, void *arg, int result)
 {
     (void)ctx, (void)arg, (void)result;
@@ -401,6 +413,8 @@ INSIDE(testkit_point, workers_and_signals)
     POINT(nido_offload(job, NULL));
     POINT(nido_offload_abandon(job, NULL, drop, NULL));
     POINT(nido_offload_with(job, NULL, NULL));
+    POINT(nido_parallel_for(2, do_index, NULL, NULL));
+    POINT(nido_map(&byte, 1, &byte, 0, 1, do_item, NULL, NULL));
     POINT(nido_open("/dev/null", O_RDONLY, 0));
     POINT(nido_pread(0, &byte, 1, 0));
     POINT(nido_pwrite(0, &byte, 1, 0));
