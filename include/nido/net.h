@@ -105,6 +105,15 @@ NIDO_API int nido_local_port(int fd);
  * (-EADDRINUSE, ...). */
 NIDO_API int nido_listen(const char *host, const char *service, const nido_listen_options *options);
 
+/* Listens at every address that the name has, of both families, each by a socket of its own: as
+ * nido_listen at each, with v6_only. Host NULL: at :: and 0.0.0.0. At port "0" all get the same free
+ * port. A family that the system does not have is left out if another can be had. Puts the
+ * descriptors into out[0 .. most); on failure none of them is open. To serve them all, spawn a
+ * nido_serve for each: one signal stops all. Cancellation point. How many there are, at least 1;
+ * -ENOSPC: there are more than `most`; -EINVAL also if `out` is NULL; else as nido_listen. */
+NIDO_API int nido_listen_all(const char *host, const char *service,
+                             const nido_listen_options *options, int *out, size_t most);
+
 /* Connects a stream socket to an address or name and a port or service, or to a Unix path
  * ("unix:/path"). The IPv6 and IPv4 addresses of a name are looked up at the same time, and tried
  * as by nido_dial_any as soon as they arrive; IPv4 addresses wait 50 ms for IPv6 ones (RFC 8305,

@@ -57,8 +57,8 @@ static int listener_set_up(int fd, const struct nidoi_address *address,
     return err ? err : nidoi_sys.listen(fd, options->backlog ? options->backlog : SOMAXCONN);
 }
 
-static int listen_at(struct nidoi_loop *loop, const struct nidoi_address *address,
-                     const nido_listen_options *options)
+int nidoi_listen_at(struct nidoi_loop *loop, const struct nidoi_address *address,
+                    const nido_listen_options *options)
 {
     int family = address->bytes.ss_family, fd, err;
 
@@ -91,7 +91,7 @@ static int listen_by_name(struct nidoi_loop *loop, const char *host, const char 
         struct nidoi_address address;
 
         fd = nidoi_address_copy(at, &address);
-        if (!fd) fd = listen_at(loop, &address, options);
+        if (!fd) fd = nidoi_listen_at(loop, &address, options);
     }
     freeaddrinfo(lookup.found);
     return fd;
@@ -103,13 +103,18 @@ static int listen_on(struct nidoi_loop *loop, const char *host, const char *serv
     struct nidoi_address address;
     int err = nidoi_address_parse(host, service, AI_PASSIVE, &address);
 
-    if (!err) return listen_at(loop, &address, options);
+    if (!err) return nidoi_listen_at(loop, &address, options);
     if (err == -ENOMEM)
         return nido_fail(err, "listen on %s port %s", host, service ? service : "(none)");
     if (nidoi_address_is_path(host) || !nidoi_address_is_service(service))
         return nido_fail(-EINVAL, "listen on %s port %s: no such address", host,
                          service ? service : "(none)");
     return listen_by_name(loop, host, service, options);
+}
+
+bool nidoi_listen_options_valid(const nido_listen_options *options)
+{
+    return options->backlog >= 0 && nidoi_address_is_family(options->family);
 }
 
 /* The system has no IPv6, or no sockets that serve both. */
@@ -126,8 +131,7 @@ int nido_listen(const char *host, const char *service, const nido_listen_options
 
     if (fd) return fd;
     options = NIDOI_OPTIONS(nido_listen_options, options, &room);
-    if (!options || options->backlog < 0 || !nidoi_address_is_family(options->family))
-        return -EINVAL;
+    if (!options || !nidoi_listen_options_valid(options)) return -EINVAL;
     if (!host && options->family == AF_INET) return listen_on(loop, "0.0.0.0", service, options);
     fd = listen_on(loop, host ? host : "::", service, options);
     if (!host && !options->v6_only && !options->family && is_for_ipv4_alone(fd))

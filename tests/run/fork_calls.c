@@ -359,6 +359,7 @@ static void descriptors_are_refused(void)
     REFUSED(nido_readdir(world.dir, &(nido_dirent){0}));
     REFUSED(nido_getaddrinfo("127.0.0.1", NULL, NULL, &list));
     REFUSED(nido_listen("127.0.0.1", "0", NULL));
+    REFUSED(nido_listen_all("127.0.0.1", "0", NULL, &(int){-1}, 1));
     REFUSED(nido_dial("127.0.0.1", "1", NULL));
     REFUSED(nido_dial_any(&(struct addrinfo){0}, NULL));
     REFUSED(nido_socket(AF_UNIX, SOCK_STREAM, 0));

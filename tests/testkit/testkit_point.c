@@ -365,6 +365,7 @@ INSIDE(testkit_point, sockets)
     NO_POINT(nido_serve_stop(NULL));
     NO_POINT(nido_listen_inherited(0));
     POINT(nido_listen("unix:/tmp/nido-never-made", NULL, NULL));
+    POINT(nido_listen_all("unix:/tmp/nido-never-made", NULL, NULL, &fd, 1));
     fd = nido_dial(io_place(), NULL, NULL);
     POINT(nido_accept(listener, NULL, NULL));
     cr_expect(eq(sz, io_drain(fds[0]), 1));
