@@ -62,6 +62,25 @@ NIDO_API NIDOI_WIDE int nido_fstat(int fd, struct stat *out);
  * was not open; -EPERM: not in a task; or close's own, after which the number is free too. */
 NIDO_API int nido_file_close(int fd);
 
+/* ---- Whole files ---- */
+
+/* Replaces the content of a file at once: any reader, and the next start after a crash, finds the
+ * old content or the new. The `len` bytes are written to a temporary file in the same directory and
+ * synced, that file is renamed to `path`, and the directory is synced. The file need not exist; the
+ * new one has `mode` (less the umask) and belongs to the caller, whatever the old one had; a symbolic
+ * link is replaced itself. No temporary file is left, unless the process is killed meanwhile.
+ * Cancellation point: a cancel while the worker writes ends it after a piece of 4 MiB, and the file
+ * is the old one. 0; -ECANCELED; the system calls' own, and nido_error_last() names the path (after
+ * an -EIO of the directory's sync the new file is there, but a crash may bring the old one back). */
+NIDO_API int nido_file_replace(const char *path, const void *data, size_t len, unsigned mode);
+
+/* Opens a new file without a name, for reading and writing, in the directory `path` (NULL: /tmp):
+ * it is gone when it is closed, however the process ends. Where the system has no such files
+ * (O_TMPFILE), it has a name for a moment. Mode 0600, close-on-exec. Cancellation point. The
+ * descriptor, to be closed by nido_close; -ECANCELED; or open's own, and nido_error_last() names the
+ * path. */
+NIDO_API int nido_tmpfile(const char *path);
+
 /* ---- Directories ---- */
 
 typedef struct nido_dir nido_dir;

@@ -74,6 +74,8 @@ enum { NIDOI_EVERY_CHILD = 0 };
     X(int, stat, (const char *path, struct stat *out), (path, out))                                     \
     X(int, lstat, (const char *path, struct stat *out), (path, out))                                    \
     X(int, fstat, (int fd, struct stat *out), (fd, out))                                                \
+    X(int, rename, (const char *from, const char *to), (from, to))                                      \
+    X(int, unlink, (const char *path), (path))                                                          \
     X(int, opendir, (const char *path, DIR **out), (path, out))                                         \
     /* *out NULL: the end */                                                                            \
     X(int, readdir, (DIR * dir, struct dirent * *out), (dir, out))                                      \

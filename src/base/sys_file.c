@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +35,16 @@ int nidoi_os_lstat(const char *path, struct stat *out)
 int nidoi_os_fstat(int fd, struct stat *out)
 {
     RETURN_RETRIED(int, fstat(fd, out));
+}
+
+int nidoi_os_rename(const char *from, const char *to)
+{
+    RETURN_RETRIED(int, rename(from, to));
+}
+
+int nidoi_os_unlink(const char *path)
+{
+    RETURN_RETRIED(int, unlink(path));
 }
 
 int nidoi_os_opendir(const char *path, DIR **out)

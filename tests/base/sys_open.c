@@ -211,6 +211,8 @@ static void make(enum fault call, struct made *made)
     case FAULT_writev_once:
     case FAULT_pwritev:
     case FAULT_fsync:
+    case FAULT_rename:
+    case FAULT_unlink:
     case FAULT_fdatasync:
     case FAULT_stat:
     case FAULT_lstat:

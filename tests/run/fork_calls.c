@@ -347,6 +347,8 @@ static void descriptors_are_refused(void)
     REFUSED(nido_pipe((int[2]){0}));
     REFUSED(nido_fd_own(world.ends[0]));
     REFUSED(nido_open("/dev/null", O_RDONLY, 0));
+    REFUSED(nido_tmpfile(NULL));
+    REFUSED(nido_file_replace("/tmp/nido-never-made", NULL, 0, 0600));
     REFUSED(nido_pread(world.ends[0], &byte, 1, 0));
     REFUSED(nido_pwrite(world.ends[0], &byte, 1, 0));
     REFUSED(nido_fsync(world.ends[0]));

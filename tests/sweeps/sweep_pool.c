@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "nido/file.h"
 #include "nido/offload.h"
@@ -155,6 +157,21 @@ static int write_and_read_file(void *unused)
     return rc;
 }
 SWEPT(a_file_is_closed_whatever_happens, write_and_read_file)
+
+static int replace_file(void *unused)
+{
+    char path[64];
+    int fd = nido_tmpfile(NULL), rc;
+
+    (void)unused;
+    if (fd < 0) return fd;
+    nido_close(fd);
+    snprintf(path, sizeof path, "/tmp/nido-swept-%d", (int)getpid());
+    rc = nido_file_replace(path, "hello", 5, 0600);
+    unlink(path);
+    return rc;
+}
+SWEPT(a_file_is_replaced_or_not, replace_file)
 
 static int ask_about_files(void *unused)
 {

@@ -417,6 +417,8 @@ INSIDE(testkit_point, workers_and_signals)
     POINT(nido_parallel_for(2, do_index, NULL, NULL));
     POINT(nido_map(&byte, 1, &byte, 0, 1, do_item, NULL, NULL));
     POINT(nido_open("/dev/null", O_RDONLY, 0));
+    POINT(nido_tmpfile("/nowhere"));
+    POINT(nido_file_replace("/nowhere/file", NULL, 0, 0600));
     POINT(nido_pread(0, &byte, 1, 0));
     POINT(nido_pwrite(0, &byte, 1, 0));
     POINT(nido_fsync(0));
