@@ -76,6 +76,43 @@ static int be_called_often(void *unused)
     return n == MANY ? 0 : -EPROTO;
 }
 
+/* Each index writes a number of its own, which the caller reads without a lock. */
+static int note_index(void *numbers, size_t i)
+{
+    ((size_t *)numbers)[i] = i + 1;
+    return 0;
+}
+
+static int square(void *unused, const void *item, void *result)
+{
+    (void)unused;
+    *(size_t *)result = *(const size_t *)item * *(const size_t *)item;
+    return 0;
+}
+
+static int fail_at_the_end(void *unused, size_t i)
+{
+    (void)unused;
+    return i == MANY - 1 ? -EDOM : 0;
+}
+
+static int do_many_indices(void *unused)
+{
+    static size_t numbers[MANY], squares[MANY];
+    nido_parallel_options options = NIDO_PARALLEL_OPTIONS(.workers = 4, .piece = 7);
+    size_t failed = 0;
+
+    MUST(nido_parallel_for(MANY, note_index, numbers, &options) == 0);
+    for (size_t i = 0; i < MANY; i++) MUST(numbers[i] == i + 1);
+    MUST(nido_map(numbers, sizeof *numbers, squares, sizeof *squares, MANY, square, unused,
+                  &options) == 0);
+    for (size_t i = 0; i < MANY; i++) MUST(squares[i] == (i + 1) * (i + 1));
+    options.failed = &failed;
+    MUST(nido_parallel_for(MANY, fail_at_the_end, unused, &options) == -EDOM);
+    MUST(failed == MANY - 1);
+    return 0;
+}
+
 /* ---- A job that outlives its run ---- */
 
 static sem_t go, gone;
@@ -138,7 +175,8 @@ int main(void)
     soak_beside_each_other();
     MUST(nido_run(offload_often, NULL, NULL) == 0);
     MUST(nido_run(be_called_often, NULL, NULL) == 0);
+    MUST(nido_run(do_many_indices, NULL, NULL) == 0);
     outlive_a_run();
-    puts("4 passed, 0 failed");
+    puts("5 passed, 0 failed");
     return 0;
 }
