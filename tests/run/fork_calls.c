@@ -220,7 +220,6 @@ static void objects_are_refused(void)
     REFUSED(nido_mutex_repair(&world.mutex));
     REFUSED(nido_once_do(&world.once, do_nothing, NULL));
     REFUSED(nido_once_do_shared(&world.once, do_nothing, NULL));
-    REFUSED(nido_once_forget(&world.once));
     REFUSED(nido_rwlock_read_lock(&world.rwlock));
     REFUSED(nido_rwlock_write_lock(&world.rwlock));
     REFUSED(nido_rwlock_try_read_lock(&world.rwlock));
