@@ -40,6 +40,7 @@
 #include "nido/thread.h"
 #include "nido/cross.h"
 #include "nido/lowlevel.h"
+#include "nido/memory.h"
 #include "nido/debug.h"
 #include "nido/trace.h"
 #include "nido/stats.h"

@@ -6,7 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct nidoi_mem nidoi_mem = {malloc, realloc, free};
+int nidoi_mem_taken;
+
+static void *mem_alloc(size_t size)
+{
+    __atomic_store_n(&nidoi_mem_taken, 1, __ATOMIC_RELAXED);
+    return malloc(size);
+}
+
+static void *mem_resize(void *memory, size_t size)
+{
+    __atomic_store_n(&nidoi_mem_taken, 1, __ATOMIC_RELAXED);
+    return realloc(memory, size);
+}
+
+struct nidoi_mem nidoi_mem = {mem_alloc, mem_resize, free};
 
 void *nidoi_mem_zeroed(size_t size)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* base/mem.h: every allocation of the library goes through this table, so that a test can make the
- * n-th one fail. Stacks are mapped instead (base/sys.h). */
+ * n-th one fail, and a program can have its own (nido/memory.h). Stacks are mapped instead
+ * (base/sys.h). */
 #ifndef NIDOI_MEM_H
 #define NIDOI_MEM_H
 
@@ -13,6 +14,9 @@ struct nidoi_mem {
 };
 
 extern struct nidoi_mem nidoi_mem;
+
+/* Atomic: not 0 from the first allocation on, whatever came of it. */
+extern int nidoi_mem_taken;
 
 /* Zeroed memory, or NULL. */
 void *nidoi_mem_zeroed(size_t size);

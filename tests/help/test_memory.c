@@ -71,6 +71,7 @@ static void *checked_alloc(size_t size)
     struct block *block =
         size > SIZE_MAX - sizeof *block - END ? NULL : malloc(sizeof *block + size + END);
 
+    __atomic_store_n(&nidoi_mem_taken, 1, __ATOMIC_RELAXED);
     if (!block) return NULL;
     __atomic_add_fetch(&blocks, 1, __ATOMIC_RELAXED);
     return block_begin(block, 0, size);
