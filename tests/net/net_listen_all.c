@@ -190,7 +190,8 @@ INSIDE(net_listen_all, a_port_that_the_other_family_has_taken_is_given_up_for_an
     faults_fail(FAULT_bind, 2, -EADDRINUSE);
     n = nido_listen_all(NULL, "0", NULL, fds, MOST);
     cr_expect(eq(int, n, both + 1));
-    if (both) cr_expect(eq(int, (int)faults_count(FAULT_bind), 4));
+    if (both)
+        cr_expect(ge(int, (int)faults_count(FAULT_bind), 4), "more if one was taken in truth");
     cr_expect(eq(int, nido_local_port(fds[0]), nido_local_port(fds[n - 1])));
     close_all(n);
     faults_end();

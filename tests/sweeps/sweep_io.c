@@ -533,6 +533,7 @@ static int dial_port_and_accept(void *unused)
 }
 SWEPT(no_descriptor_of_an_attempt_is_left, dial_port_and_accept)
 
+/* Loosely: a port that one family gives may be taken in the other, and another is tried. */
 static int listen_everywhere(void *unused)
 {
     int fds[4], n = nido_listen_all(NULL, "0", NULL, fds, 4);
@@ -541,7 +542,7 @@ static int listen_everywhere(void *unused)
     for (int i = 0; i < n; i++) nido_close(fds[i]);
     return n < 0 ? unless_struck(n) : 0;
 }
-SWEPT(all_listeners_of_a_name_are_there_or_none, listen_everywhere)
+SWEPT_LOOSELY(all_listeners_of_a_name_are_there_or_none, listen_everywhere)
 
 static int connect_to_port_and_accept(void *unused)
 {
