@@ -88,9 +88,10 @@ static enum nidoi_undo waitq_undo(struct nidoi_waiter *waiter)
     return NIDOI_WITHDRAWN;
 }
 
-/* Not inline: a call that need not wait does not pay for its frame. */
-static __attribute__((noinline)) int waitq_park(struct nidoi_loop *loop, nido_waitq *queue,
-                                                void *item)
+/* Not inline: a call that need not wait does not pay for its frame. That the kind is passing a trace tells by its address,
+ * so it must be on the task's stack (coro/task/trace.c): ASan may lay it out elsewhere. */
+static __attribute__((noinline, no_sanitize_address)) int waitq_park(struct nidoi_loop *loop,
+                                                                     nido_waitq *queue, void *item)
 {
     struct nidoi_wait_kind waiting = {.name = queue->kind->name,
                                       .undo = waitq_undo,

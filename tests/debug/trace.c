@@ -548,6 +548,26 @@ NIDO_TEST(trace, the_environment_can_ask_for_it)
     cr_expect(zero(int, nido_test_run(forks, NULL)));
 }
 
+static int waits_at_latch(void *latch)
+{
+    return nido_latch_wait(latch);
+}
+
+INSIDE(trace, a_wait_of_a_kind_that_is_gone_keeps_its_name)
+{
+    nido_group group;
+    nido_latch latch;
+
+    nido_latch_init(&latch, 1, "gate");
+    cr_expect(zero(int, nido_trace_start(NULL)));
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    spawn_named(&group, waits_at_latch, &latch, "waits");
+    cr_expect(zero(int, nido_yield()));
+    nido_latch_done(&latch);
+    cr_expect(zero(int, nido_group_close(&group, 0)));
+    cr_expect(is_written("\"latch gate\""));
+}
+
 /* ---- Beside other things ---- */
 
 static int both(void *unused)
