@@ -54,6 +54,7 @@ SYNC_TEST(barrier, it_tells_how_many_wait_and_whether_it_is_aborted)
     cr_expect(eq(u32, nido_barrier_waiting(&barrier), 0));
     cr_expect(eq(int, nido_barrier_reset(&barrier), 0));
     cr_expect(not(nido_barrier_is_aborted(&barrier)));
+    let_run();
 }
 
 struct runner {
