@@ -15,7 +15,7 @@
  * nido_serve. So a handler is a loop over nido_stream_wait, and needs nothing else to be drained.
  *
  * With nido_shards each shard calls nido_serve, with a listener of its own (reuse_port), and a
- * signal drains all of them. */
+ * signal drains all of them, also one that calls it after the signal. */
 #ifndef NIDO_SERVE_H
 #define NIDO_SERVE_H
 

@@ -98,7 +98,7 @@ static bool signals_of_server(sigset_t *set)
 static int signals_serve(void *arg)
 {
     struct nidoi_server *server = arg;
-    int number = nido_signal_wait(&server->signals);
+    int number = server->late ? 0 : nido_signal_wait(&server->signals);
 
     if (number < 0) return number;
     nidoi_server_stop(server);
@@ -108,6 +108,14 @@ static int signals_serve(void *arg)
     server->receives = false;
     nido_signal_close(&server->signals);
     return 0;
+}
+
+/* One that another shard has taken while this one was on its way here: all of them are to drain. It
+ * is looked for once the receiver is open, so that none falls between. */
+static bool signals_came_before(const sigset_t *set)
+{
+    return (sigismember(set, SIGTERM) && nidoi_signal_missed(SIGTERM)) ||
+           (sigismember(set, SIGINT) && nidoi_signal_missed(SIGINT));
 }
 
 static int signals_begin(struct nidoi_server *server)
@@ -120,6 +128,8 @@ static int signals_begin(struct nidoi_server *server)
     rc = nido_signal_open(&server->signals, &set);
     if (rc < 0) return nido_fail(rc, "nido_serve: no receiver of SIGTERM and SIGINT");
     server->receives = true;
+    server->late = signals_came_before(&set);
+    if (server->late) nidoi_server_stop(server);
     nido_spawn_options_init(&options);
     options.name = "signals of the server";
     options.service = true;

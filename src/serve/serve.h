@@ -34,6 +34,7 @@ struct nidoi_server {
     nido_sem places; /* with a limit */
     nido_signal signals;
     bool receives; /* signals is open */
+    bool late;     /* the first signal came before it was */
     uint32_t accepted;
     unsigned refusing; /* tasks that run `busy` */
     int cut;           /* connections that were cancelled */

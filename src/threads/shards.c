@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "coro/run/cancel.h"
 #include "coro/run/fork.h"
+#include "coro/run/signals.h"
 #include "nido/thread.h"
 
 enum { MOST_SHARDS = 1024 };
@@ -28,7 +29,8 @@ struct shards {
     void *arg;
     const nido_options *options;
     unsigned count;
-    int failure; /* lock: the first */
+    struct nidoi_arrivals since; /* when no shard had begun */
+    int failure;                 /* lock: the first */
     struct shard shards[];
 };
 
@@ -36,6 +38,7 @@ static _Thread_local struct shard *self;
 
 static void shard_forked(void)
 {
+    if (self) nidoi_signals_together(NULL);
     self = NULL;
 }
 
@@ -98,7 +101,9 @@ static void *shard_main(void *arg)
 {
     struct shard *shard = self = arg;
 
+    nidoi_signals_together(&shard->all->since);
     shard->rc = nido_run(shard_root, shard, shard->all->options);
+    nidoi_signals_together(NULL);
     shard_leave(shard, shard->rc);
     self = NULL;
     return NULL;
@@ -150,6 +155,7 @@ int nido_shards(unsigned n, nido_shard_fn *fn, void *arg, const nido_options *op
     all->arg = arg;
     all->options = options;
     all->count = n;
+    nidoi_arrivals_read(&all->since);
     for (unsigned i = 0; i < n; i++) all->shards[i] = (struct shard){.all = all, .number = i};
     rc = shards_run(all);
     pthread_mutex_destroy(&all->lock);

@@ -636,3 +636,43 @@ NIDO_TEST(serve, a_listener_of_the_service_manager_is_taken_over)
     unlink(io_place() + 5);
     cr_expect(eq(int, nido_listen_inherited(0), -ENOENT));
 }
+
+/* ---- Shards ---- */
+
+static int serve_somewhere(void *unused)
+{
+    (void)unused;
+    return nido_serve(nido_listen("127.0.0.1", "0", NULL), answer, &world.served, NULL);
+}
+
+/* Serves until the signal that it raises has stopped it. */
+static int serve_until_raised(nido_xevent *stopped)
+{
+    nido_group group;
+    int rc;
+
+    nido_group_open(&group, NIDO_FAIL_FAST, NULL);
+    rc = nido_spawn(&group, serve_somewhere, NULL);
+    for (int i = 0; i < 4; i++) rc = rc ? rc : nido_yield(); /* it waits for its first peer */
+    if (!rc) raise(SIGTERM);
+    rc = nido_group_close(&group, rc);
+    nido_xevent_set(stopped);
+    return rc;
+}
+
+static int serve_in_turn(unsigned shard, void *stopped)
+{
+    int rc = shard ? nido_xevent_wait(stopped) : 0;
+
+    if (rc) return rc;
+    return shard ? serve_somewhere(NULL) : serve_until_raised(stopped);
+}
+
+NIDO_TEST(serve, a_signal_drains_a_shard_that_comes_late_too)
+{
+    nido_xevent *stopped;
+
+    cr_assert(zero(int, nido_xevent_new(&stopped)));
+    cr_expect(zero(int, nido_shards(2, serve_in_turn, stopped, NULL)));
+    nido_xevent_free(stopped);
+}

@@ -193,6 +193,28 @@ bool nidoi_signal_is_default(int number)
     return is_default;
 }
 
+/* ---- Threads that began together ---- */
+
+static _Thread_local const struct nidoi_arrivals *together_since;
+
+void nidoi_arrivals_read(struct nidoi_arrivals *out)
+{
+    for (int i = 0; i < NUMBERS; i++)
+        out->counts[i] = __atomic_load_n(&arrivals[i], __ATOMIC_SEQ_CST);
+}
+
+void nidoi_signals_together(const struct nidoi_arrivals *since)
+{
+    together_since = since;
+}
+
+bool nidoi_signal_missed(int number)
+{
+    if (!together_since) return false;
+    return __atomic_load_n(&arrivals[number - 1], __ATOMIC_SEQ_CST) !=
+           together_since->counts[number - 1];
+}
+
 /* A handler that the program has set since the last time is what comes back in the end. */
 static int signal_take_over(int index)
 {

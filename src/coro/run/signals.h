@@ -25,6 +25,19 @@ bool nidoi_signal_is_default(int number);
  * 0; -ENOMEM, or what sigaction(2) says: nothing has changed. */
 int nidoi_receiver_open(struct nidoi_loop *loop, struct nidoi_receiver *receiver);
 
+/* How often each signal had arrived at a moment, as far as a receiver wanted it. */
+struct nidoi_arrivals {
+    uint32_t counts[64];
+};
+void nidoi_arrivals_read(struct nidoi_arrivals *out);
+
+/* This thread is one of several that began together then (nido_shards), or NULL: it is on its own. */
+void nidoi_signals_together(const struct nidoi_arrivals *since);
+
+/* Has the signal arrived, at any of those threads, since they began? A receiver that is opened after
+ * it is not told of it. */
+bool nidoi_signal_missed(int number);
+
 /* On the loop's thread: the last of these signals that its receivers were told of is taken. */
 void nidoi_signal_taken(struct nidoi_loop *loop, int number);
 
