@@ -82,6 +82,13 @@ static void flip_nonblocking(void)
     if (!owned && !draw(3)) fcntl(shared, F_SETFL, flags ^ O_NONBLOCK);
 }
 
+/* Never back: no accept can be told not to wait, so one that is under way when another process makes
+ * the listener blocking may wait as the kernel has it (docs/reliability.md). */
+static void become_nonblocking(void)
+{
+    if (!owned && !draw(30)) fcntl(shared, F_SETFL, fcntl(shared, F_GETFL) | O_NONBLOCK);
+}
+
 /* ---- Records that somebody takes ---- */
 
 static void take_record(const char *record)
@@ -306,7 +313,7 @@ static const char *visit(void)
             fds[i] = socket(AF_INET, SOCK_STREAM, 0);
             must(!connect(fds[i], (void *)&address, sizeof address), "connect");
             must(send(fds[i], "ping", 4, 0) == 4, "send");
-            flip_nonblocking();
+            become_nonblocking();
         }
         stop_one();
         for (int i = 0; i < CLIENTS; i++) {
