@@ -5,14 +5,14 @@
 
 #include "base/mem.h"
 #include "coro/group/waits.h"
+#include "debug/signature.h"
 #include "debug/task.h"
 #include "nido/time.h"
 
 enum {
     LINE = 1024,
-    DEEPEST = 24,          /* groups inside groups that are drawn */
-    MOST_HASHED = 1 << 20, /* scopes of one subtree: in a broken tree they have no end */
-    FOLD_FROM = 3,         /* so many equal subtrees become two lines */
+    DEEPEST = 24,  /* groups inside groups that are drawn */
+    FOLD_FROM = 3, /* so many equal subtrees become two lines */
     PREFIX =
         2 * DEEPEST * 5 + 16 /* a level of a group and one of a task in it, each a bar of 5 bytes */
 };
@@ -44,78 +44,6 @@ struct kinds {
 };
 
 /* ---- Equal subtrees ---- */
-
-/* FNV-1a: G. Fowler, L. C. Noll, K.-P. Vo. */
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
-{
-    const unsigned char *byte = bytes;
-
-    for (; size; size--) hash = (hash ^ *byte++) * 0x100000001b3u;
-    return hash;
-}
-
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    for (; text && *text; text++) hash = hash_bytes(hash, text, 1);
-    return hash_bytes(hash, "", 1);
-}
-
-static uint64_t hash_task(uint64_t hash, const struct nidoi_task *task)
-{
-    const struct nidoi_wait_kind *kind = task->waiter ? task->waiter->kind : NULL;
-    unsigned char cancelled = nidoi_scope_cancelled(task->scope);
-
-    hash = hash_text(hash, task->name);
-    hash = hash_bytes(hash, &task->spawned_at, sizeof task->spawned_at);
-    hash = hash_bytes(hash, &kind, sizeof kind);
-    return hash_bytes(hash, &cancelled, sizeof cancelled);
-}
-
-static uint64_t hash_stack(uint64_t hash, const struct nidoi_debug_view *view,
-                           const struct nidoi_task *task)
-{
-    void *frames[NIDOI_FRAMES_MOST];
-    int n = nidoi_debug_frames(view, task, frames, NIDOI_FRAMES_MOST);
-
-    return hash_bytes(hash, frames, (size_t)n * sizeof *frames);
-}
-
-static uint64_t hash_group(uint64_t hash, const nido_group *group)
-{
-    hash = hash_text(hash, group->name);
-    return hash_bytes(hash, &group->policy, sizeof group->policy);
-}
-
-/* Those from above its group are the same for its siblings. */
-static uint64_t hash_value(uint64_t hash, const nido_value *value)
-{
-    if (!nidoi_value_text(value)) return hash;
-    hash = hash_bytes(hash, &value->key, sizeof value->key);
-    return hash_text(hash, nidoi_value_text(value));
-}
-
-/* Of all below, with how deep it lies: the order of the walk alone does not tell a child from a
- * sibling. */
-static uint64_t task_signature(const struct tree *tree, struct nidoi_task *task)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    int left = MOST_HASHED;
-
-    for (nido_scope *scope = &task->base; scope && left;
-         left--, scope = nidoi_scope_after(scope, &task->base, true)) {
-        uint32_t depth = 0;
-
-        for (const nido_scope *above = scope; above != &task->base; above = above->parent) depth++;
-        if (scope == &scope->task->base) {
-            hash = hash_task(hash, scope->task);
-            hash = hash_stack(hash, tree->view, scope->task);
-        }
-        if (scope->flags & NIDOI_SCOPE_GROUP) hash = hash_group(hash, (nido_group *)(void *)scope);
-        if (nidoi_value_of(scope)) hash = hash_value(hash, nidoi_value_of(scope));
-        hash = hash_bytes(hash, &depth, sizeof depth);
-    }
-    return hash;
-}
 
 static struct kind *kind_find(const struct kinds *kinds, uint64_t signature)
 {
@@ -164,7 +92,7 @@ static uint32_t kinds_open(const struct tree *tree, struct kinds *kinds, const n
     if (!kinds->table) return children;
     for (struct nidoi_link *link = group->children.next; link != &group->children && left--;
          link = link->next) {
-        uint64_t signature = task_signature(tree, child_of(link));
+        uint64_t signature = nidoi_task_signature(tree->view, child_of(link));
 
         kind_count(kind_find(kinds, signature), signature, child_of(link));
     }
@@ -213,7 +141,7 @@ static void tree_add_inner(struct tree *tree, nido_scope *scope, bool more);
 /* A line stands for all tasks from here down. */
 static void tree_mark(struct tree *tree, nido_scope *root)
 {
-    int left = MOST_HASHED;
+    int left = NIDOI_SUBTREE_MOST;
 
     if (!tree->seen) return;
     for (nido_scope *scope = root; scope && left--; scope = nidoi_scope_after(scope, root, true))
@@ -293,7 +221,8 @@ static NIDOI_RARE void tree_add_more(struct tree *tree, const struct kind *kind,
 static void tree_add_child(struct tree *tree, struct kinds *kinds, struct nidoi_task *task,
                            uint32_t *lines)
 {
-    struct kind *kind = kinds->table ? kind_find(kinds, task_signature(tree, task)) : NULL;
+    struct kind *kind =
+        kinds->table ? kind_find(kinds, nidoi_task_signature(tree->view, task)) : NULL;
 
     if (!kind || kind->count < FOLD_FROM) {
         tree_add_task(tree, task, --*lines == 0);
