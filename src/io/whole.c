@@ -92,8 +92,15 @@ static int replacement_make(const struct replacement *call)
     return err;
 }
 
-/* The directory is opened first: what can fail does so before anything has changed. Some file
- * systems have no sync of directories. */
+/* Some file systems have no sync of directories. */
+static int directory_sync(int directory)
+{
+    int err = nidoi_sys.fsync(directory);
+
+    return err == -EINVAL ? 0 : err;
+}
+
+/* The directory is opened first: what can fail does so before anything has changed. */
 static ssize_t replacement_run(void *arg)
 {
     const struct replacement *call = arg;
@@ -102,9 +109,9 @@ static ssize_t replacement_run(void *arg)
 
     if (directory < 0) return directory;
     err = replacement_make(call);
-    if (!err) err = nidoi_sys.fsync(directory);
+    if (!err) err = directory_sync(directory);
     nidoi_sys.close(directory);
-    return err == -EINVAL ? 0 : err;
+    return err;
 }
 
 static int file_replace(struct replacement *call)

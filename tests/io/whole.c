@@ -154,8 +154,11 @@ INSIDE(file_replace, a_failure_leaves_the_old_file_and_no_temporary)
     expect_old_if_it_fails(FAULT_open, 1, -EACCES);
     expect_old_if_it_fails(FAULT_open, 2, -ENOSPC);
     expect_old_if_it_fails(FAULT_pwritev, 1, -ENOSPC);
+    expect_old_if_it_fails(FAULT_pwritev, 1, -EINVAL);
     expect_old_if_it_fails(FAULT_fsync, 1, -EIO);
+    expect_old_if_it_fails(FAULT_fsync, 1, -EINVAL);
     expect_old_if_it_fails(FAULT_rename, 1, -EXDEV);
+    expect_old_if_it_fails(FAULT_rename, 1, -EINVAL);
     expect_old_if_it_fails(FAULT_memory, 1, -ENOMEM);
 }
 
