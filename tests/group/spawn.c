@@ -316,11 +316,12 @@ NIDO_TEST(spawn, bad_options_are_refused)
     cr_expect(zero(int, nido_test_run(bad_options, NULL)));
 }
 
+/* (A local may lie elsewhere: ASan has a stack of its own for those that it watches.) */
 static int stand_within(void *memory)
 {
-    char local;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 
-    return (uintptr_t)&local - (uintptr_t)memory < 65536 ? nido_yield() : -EFAULT;
+    return here - (uintptr_t)memory < 65536 ? nido_yield() : -EFAULT;
 }
 
 static int on_own_memory(void *unused)
