@@ -36,8 +36,8 @@ typedef struct nido_limiter_token {
         NIDOI_SYNC_INIT(name), (capacity), 0, NIDOI_SPARE_INIT \
     }
 
-/* Makes a limiter of `capacity` places, 0: paused; `name` (for reports) outlives it, or is NULL. Not
- * a cancellation point. Always 0. */
+/* Makes a limiter of `capacity` places, 0: paused; `name` (for reports) outlives it, or is NULL. Cannot
+ * fail: 0. Not a cancellation point. */
 NIDO_API int nido_limiter_init(nido_limiter *limiter, uint32_t capacity, const char *name);
 
 /* Borrows a place, and waits for it if necessary. Cancellation point. 0; -ECANCELED, and nothing is
